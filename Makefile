@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds ublk, the kernel and initramfs of an appliance, and runs their tests.
+# All that is made lands under build/, and ./ublk. `make help` says what there
+# is. Rules of a part are in its directory: deps/rules.mk, linux/kernel.mk and
+# initramfs/rules.mk.
+
+all:
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+# The parts that we run make in have options with our names.
+MAKEOVERRIDES :=
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+HOST_ARCH := $(shell uname -m)
+## ARCH=x86_64          architecture of the board; the only one so far
+ARCH ?= x86_64
+## CROSS_COMPILE=       prefix of the compiler's name, when the host has another
+CROSS_COMPILE ?=
+## MUSL= ZLIB= LIBURING=  prefix of one that you have (DIR/bin/musl-gcc,
+##                      DIR/include, DIR/lib), compiled against musl; it is
+##                      used as it is and nothing is fetched for it
+## WERROR=1             warnings are errors; so in CI (CI=true)
+WERROR ?= $(if $(filter true 1,$(CI)),1)
+## V=1                  print the commands
+V ?=
+
+O := build/$(ARCH)
+AR := $(CROSS_COMPILE)ar
+RANLIB := $(CROSS_COMPILE)ranlib
+STRIP := $(CROSS_COMPILE)strip
+HOST_CC := gcc
+export REALGCC := $(CROSS_COMPILE)gcc
+
+Q := $(if $(filter 1,$(V)),,@)
+say = @printf '  %-7s %s\n' $(1) $(2)
+
+include linux/kernel.mk
+include deps/rules.mk
+-include initramfs/rules.mk
+
+# ublk and its parts. The sanitized one is made of the same sources.
+SOURCES := ublk.c $(sort $(wildcard core/*.c targets/*.c initramfs/*.c))
+HEADERS := $(sort $(wildcard core/*.h targets/*.h initramfs/*.h))
+OBJECTS := $(SOURCES:%.c=$(O)/obj/%.o)
+ASAN_OBJECTS := $(SOURCES:%.c=$(ASAN)/obj/%.o)
+
+WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
+	-Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
+	-Wold-style-definition -Wwrite-strings -Wcast-qual -Wredundant-decls \
+	-Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough -Wnull-dereference \
+	$(if $(WERROR),-Werror)
+# <linux/ublk_cmd.h> and its like are those of the kernel we build. They stand
+# behind musl's headers, but before those of the host's kernel.
+COMMON := -std=gnu11 -D_GNU_SOURCE= -I. $(WARNINGS)
+CFLAGS := $(COMMON) -Os -g $(LIB_CFLAGS) -isystem $(ZLIB_PREFIX)/include \
+	-isystem $(LIBURING_PREFIX)/include -idirafter $(KERNEL_HEADERS)
+LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
+	-Wl,-z,noseparate-code -Wl,-z,norelro
+LIBRARIES := $(LIBURING_PREFIX)/lib/liburing.a $(ZLIB_PREFIX)/lib/libz.a
+ASAN_CFLAGS := $(COMMON) $(SANITIZE) -isystem $(ASAN)/include \
+	-isystem $(KERNEL_HEADERS)
+ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
+
+# Objects depend on the words of the command that makes them. The file with the
+# words is only written when they are others than last time.
+FLAGS := $(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS)
+ifneq ($(file <$(O)/.flags),$(FLAGS))
+.PHONY: $(O)/.flags
+endif
+$(O)/.flags:
+	@mkdir -p $(@D)
+	$(file >$@,$(FLAGS))
+
+$(OBJECTS): $(O)/obj/%.o: %.c $(O)/.flags $(DEPS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/ublk.debug: $(OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
+	$(call say,LD,$@)
+	$(Q)$(MUSL_CC) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBRARIES)
+
+$(O)/ublk: $(O)/ublk.debug
+	$(call say,STRIP,$@)
+	$(Q)$(STRIP) -R .comment -o $@.new $<
+	$(Q)mv $@.new $@
+
+ublk: build/$(HOST_ARCH)/ublk
+	@ln -f $< $@ && touch -r $< $@
+
+$(ASAN_OBJECTS): $(ASAN)/obj/%.o: %.c $(O)/.flags $(ASAN_DEPS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(ASAN)/ublk: $(ASAN_OBJECTS)
+	$(call say,LD,$@)
+	$(Q)$(HOST_CC) $(SANITIZE) -o $@ $^ $(ASAN_LIBRARIES)
+
+-include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d)
+
+.PHONY: all deps asan help clean distclean
+
+all: ublk ## the command, ./ublk (the default)
+	@printf 'ublk is up to date: %s bytes, static, %s\n' \
+		"$$(wc -c <ublk)" $(ARCH)
+
+deps: $(DEPS) ## musl, zlib, liburing and kernel headers, compiled once
+
+asan: $(ASAN)/ublk ## build/asan/ublk, the command with ASan and UBSan
+
+clean: ## remove what was compiled from this tree, keep what was fetched
+	rm -rf ublk $(O)/obj $(O)/ublk* $(ASAN)/obj $(ASAN)/ublk $(ASAN)/unit
+
+distclean: ## remove build/ as well
+	rm -rf ublk build
+
+help: ## this text
+	@echo 'Targets:'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' \
+		$(MAKEFILE_LIST)
+	@echo 'Variables:'
+	@sed -n 's/^## /  /p' $(MAKEFILE_LIST)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Fetches and compiles what ublk is linked with: musl, zlib and liburing from
+# the distribution's source packages, and the headers of the kernel we build.
+# Everything is made once; a new version in deps/versions makes it again.
+#
+# A library that the user names (MUSL=, ZLIB=, LIBURING=: the prefix that it was
+# installed with) is taken from there. It has to be compiled against musl; the
+# sanitized programs, which are made with the host's C library, always use ours.
+
+MUSL ?=
+ZLIB ?=
+LIBURING ?=
+
+MUSL_PREFIX := $(abspath $(or $(MUSL),$(O)/musl))
+ZLIB_PREFIX := $(or $(ZLIB),$(O))
+LIBURING_PREFIX := $(or $(LIBURING),$(O))
+KERNEL_HEADERS := $(O)/kernel-headers/include
+
+MUSL_CC := $(MUSL_PREFIX)/bin/musl-gcc
+KERNEL_HEADERS_READY := $(O)/kernel-headers/.ready
+MUSL_READY := $(if $(MUSL),,$(O)/musl/.ready)
+ZLIB_READY := $(if $(ZLIB),,$(O)/lib/libz.a)
+LIBURING_READY := $(if $(LIBURING),,$(O)/lib/liburing.a)
+DEPS := $(MUSL_READY) $(ZLIB_READY) $(LIBURING_READY) $(KERNEL_HEADERS_READY)
+
+# What the host itself lacks to compile anything; checked before all else.
+BUILD_PACKAGES := gcc libc6-dev
+FETCH_PACKAGES := dpkg-dev
+
+SRC := build/src
+ASAN := build/asan
+ASAN_DEPS := $(ASAN)/lib/libz.a $(ASAN)/lib/liburing.a $(KERNEL_HEADERS_READY)
+
+# Code and data that nobody calls are left out function by function, and a
+# program that is not relocated needs neither PIC nor unwind tables.
+LIB_CFLAGS := -ffunction-sections -fdata-sections -fno-pie \
+	-fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none
+SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+
+# $(call logged,FILE,COMMAND): runs a talkative command, shows its words only
+# when it fails.
+logged = (set -e; $(2)) >$(1) 2>&1 || { tail -n 40 $(1) >&2; \
+	echo "failed; all of it is in $(1)" >&2; exit 1; }
+
+$(SRC)/%/.unpacked: deps/versions deps/fetch
+	$(Q)deps/packages $(FETCH_PACKAGES)
+	$(Q)deps/fetch $* $(SRC)/$*
+	$(Q)touch $@
+
+$(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
+	$(call say,HEADERS,$(KERNEL_TREE))
+	$(Q)rm -rf $(@D)
+	$(Q)mkdir -p $(@D)
+	$(Q)deps/packages $(BUILD_PACKAGES)
+	$(Q)$(call logged,$(O)/kernel-headers.log,$(MAKE) -C $(KERNEL_TREE) \
+		O=$(abspath $(@D))/tree ARCH=$(ARCH:aarch64=arm64) headers)
+	$(Q)cp -R $(@D)/tree/usr/include $(@D)/include
+	$(Q)rm -rf $(@D)/tree
+	$(Q)find $(@D)/include -name '.*.cmd' -exec rm {} +
+	$(Q)touch $@
+
+$(O)/musl/.ready: $(SRC)/musl/.unpacked
+	$(call say,MUSL,$(@D))
+	$(Q)rm -rf $(@D) $(O)/obj/musl
+	$(Q)mkdir -p $(O)/obj/musl
+	$(Q)deps/packages $(BUILD_PACKAGES)
+	$(Q)$(call logged,$(O)/musl.log,cd $(O)/obj/musl && \
+		CC=$(REALGCC) CROSS_COMPILE=$(CROSS_COMPILE) \
+		CFLAGS="$(LIB_CFLAGS)" $(abspath $(SRC)/musl)/configure \
+		--prefix=$(abspath $(@D)) --syslibdir=$(abspath $(@D))/lib \
+		--disable-shared --enable-wrapper=gcc && $(MAKE) install)
+	$(Q)rm -rf $(O)/obj/musl
+	$(Q)touch $@
+
+# zlib: memory to memory only. Inflating is what a read of an image waits for,
+# so the speed of these few files is worth their size: -O2, not -Os.
+ZLIB_SOURCES := adler32 crc32 deflate inffast inflate inftrees trees zutil
+ZLIB_CFLAGS := -O2 -DHAVE_UNISTD_H
+
+# $(call zlib,DIRECTORY,COMPILER AND FLAGS)
+define zlib
+	$(call say,ZLIB,$(1)/lib/libz.a)
+	$(Q)deps/packages $(BUILD_PACKAGES)
+	$(Q)rm -rf $(1)/obj/zlib
+	$(Q)mkdir -p $(1)/obj/zlib $(1)/lib $(1)/include
+	$(Q)$(call logged,$(1)/zlib.log,for f in $(ZLIB_SOURCES); do \
+			$(2) $(ZLIB_CFLAGS) -c $(SRC)/zlib/$$f.c \
+				-o $(1)/obj/zlib/$$f.o || exit 1; \
+		done; $(AR) rcs $(1)/obj/zlib/libz.a $(1)/obj/zlib/*.o)
+	$(Q)cp $(SRC)/zlib/zlib.h $(SRC)/zlib/zconf.h $(1)/include
+	$(Q)mv $(1)/obj/zlib/libz.a $(1)/lib/libz.a
+	$(Q)rm -rf $(1)/obj/zlib
+endef
+
+# $(call liburing,DIRECTORY,COMPILER,FLAGS). It compiles only where its sources
+# are, hence the copy.
+define liburing
+	$(call say,URING,$(1)/lib/liburing.a)
+	$(Q)deps/packages $(BUILD_PACKAGES)
+	$(Q)rm -rf $(1)/obj/liburing
+	$(Q)mkdir -p $(1)/obj $(1)/lib $(1)/include
+	$(Q)cp -R $(SRC)/liburing $(1)/obj/liburing
+	$(Q)$(call logged,$(1)/liburing.log,cd $(1)/obj/liburing && \
+		./configure --cc="$(2)" && \
+		$(MAKE) -C src ENABLE_SHARED=0 AR=$(AR) RANLIB=$(RANLIB) \
+			CFLAGS="$(3)" liburing.a)
+	$(Q)cp -R $(1)/obj/liburing/src/include/. $(1)/include
+	$(Q)mv $(1)/obj/liburing/src/liburing.a $(1)/lib/liburing.a
+	$(Q)rm -rf $(1)/obj/liburing
+endef
+
+$(O)/lib/libz.a: $(SRC)/zlib/.unpacked $(MUSL_READY)
+	$(call zlib,$(O),$(MUSL_CC) $(LIB_CFLAGS))
+
+$(O)/lib/liburing.a: $(SRC)/liburing/.unpacked $(MUSL_READY) \
+		$(KERNEL_HEADERS_READY)
+	$(call liburing,$(O),$(MUSL_CC) -idirafter $(abspath \
+		$(KERNEL_HEADERS)),-Os $(LIB_CFLAGS))
+
+$(ASAN)/lib/libz.a: $(SRC)/zlib/.unpacked
+	$(call zlib,$(ASAN),$(HOST_CC) $(SANITIZE))
+
+$(ASAN)/lib/liburing.a: $(SRC)/liburing/.unpacked $(KERNEL_HEADERS_READY)
+	$(call liburing,$(ASAN),$(HOST_CC) -isystem $(abspath \
+		$(KERNEL_HEADERS)),$(SANITIZE))
