@@ -66,12 +66,12 @@ ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
 # Objects depend on the words of the command that makes them. The file with the
 # words is only written when they are others than last time.
 FLAGS := $(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS)
-ifneq ($(file <$(O)/.flags),$(FLAGS))
+ifneq ($(if $(wildcard $(O)/.flags),$(file <$(O)/.flags)),$(FLAGS))
 .PHONY: $(O)/.flags
 endif
 $(O)/.flags:
 	@mkdir -p $(@D)
-	$(file >$@,$(FLAGS))
+	@printf '%s\n' '$(FLAGS)' >$@
 
 $(OBJECTS): $(O)/obj/%.o: %.c $(O)/.flags $(DEPS)
 	$(call say,CC,$<)

@@ -94,7 +94,7 @@ define zlib
 	$(Q)rm -rf $(1)/obj/zlib
 endef
 
-# $(call liburing,DIRECTORY,COMPILER,FLAGS). It compiles only where its sources
+# $(call liburing,DIRECTORY,COMPILER,CFLAGS,LDFLAGS). It compiles only where its sources
 # are, hence the copy.
 define liburing
 	$(call say,URING,$(1)/lib/liburing.a)
@@ -103,7 +103,7 @@ define liburing
 	$(Q)mkdir -p $(1)/obj $(1)/lib $(1)/include
 	$(Q)cp -R $(SRC)/liburing $(1)/obj/liburing
 	$(Q)$(call logged,$(1)/liburing.log,cd $(1)/obj/liburing && \
-		./configure --cc="$(2)" && \
+		LDFLAGS="$(4)" ./configure --cc="$(2)" && \
 		$(MAKE) -C src ENABLE_SHARED=0 AR=$(AR) RANLIB=$(RANLIB) \
 			CFLAGS="$(3)" liburing.a)
 	$(Q)cp -R $(1)/obj/liburing/src/include/. $(1)/include
@@ -117,11 +117,11 @@ $(O)/lib/libz.a: $(SRC)/zlib/.unpacked $(MUSL_READY)
 $(O)/lib/liburing.a: $(SRC)/liburing/.unpacked $(MUSL_READY) \
 		$(KERNEL_HEADERS_READY)
 	$(call liburing,$(O),$(MUSL_CC) -idirafter $(abspath \
-		$(KERNEL_HEADERS)),-Os $(LIB_CFLAGS))
+		$(KERNEL_HEADERS)),-Os $(LIB_CFLAGS),-static -no-pie)
 
 $(ASAN)/lib/libz.a: $(SRC)/zlib/.unpacked
 	$(call zlib,$(ASAN),$(HOST_CC) $(SANITIZE))
 
 $(ASAN)/lib/liburing.a: $(SRC)/liburing/.unpacked $(KERNEL_HEADERS_READY)
 	$(call liburing,$(ASAN),$(HOST_CC) -isystem $(abspath \
-		$(KERNEL_HEADERS)),$(SANITIZE))
+		$(KERNEL_HEADERS)),$(SANITIZE),)
