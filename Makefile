@@ -34,7 +34,7 @@ HOST_CC := gcc
 export REALGCC := $(CROSS_COMPILE)gcc
 
 Q := $(if $(filter 1,$(V)),,@)
-say = @printf '  %-7s %s\n' $(1) $(2)
+say = @printf '  %-7s %s\n' $(1) '$(2)'
 
 include linux/kernel.mk
 include deps/rules.mk
@@ -49,7 +49,7 @@ ASAN_OBJECTS := $(SOURCES:%.c=$(ASAN)/obj/%.o)
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
 	-Wold-style-definition -Wwrite-strings -Wcast-qual -Wredundant-decls \
-	-Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough -Wnull-dereference \
+	-Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough \
 	$(if $(WERROR),-Werror)
 # <linux/ublk_cmd.h> and its like are those of the kernel we build. They stand
 # behind musl's headers, but before those of the host's kernel.
@@ -87,8 +87,9 @@ $(O)/ublk: $(O)/ublk.debug
 	$(Q)$(STRIP) -R .comment -o $@.new $<
 	$(Q)mv $@.new $@
 
+# What runs on this machine; a board of another kind gets its own in build/.
 ublk: build/$(HOST_ARCH)/ublk
-	@ln -f $< $@ && touch -r $< $@
+	@ln -f $< $@
 
 $(ASAN_OBJECTS): $(ASAN)/obj/%.o: %.c $(O)/.flags $(ASAN_DEPS)
 	$(call say,CC,$@)
@@ -99,17 +100,74 @@ $(ASAN)/ublk: $(ASAN_OBJECTS)
 	$(call say,LD,$@)
 	$(Q)$(HOST_CC) $(SANITIZE) -o $@ $^ $(ASAN_LIBRARIES)
 
--include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d)
+# Each file in tests/unit is a program, linked with the parts that it needs.
+UNITS := $(patsubst tests/unit/%.c,$(ASAN)/unit/%,$(wildcard tests/unit/*.c))
 
-.PHONY: all deps asan help clean distclean
+$(ASAN)/lib/ublk.a: $(filter-out $(ASAN)/obj/ublk.o,$(ASAN_OBJECTS))
+	@rm -f $@
+	$(Q)ar rcs $@ $^
 
-all: ublk ## the command, ./ublk (the default)
+$(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -o $@ $^ $(ASAN_LIBRARIES)
+
+-include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
+
+.PHONY: all deps asan unit unit-programs test test-host lint size help \
+	clean distclean
+
+all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
-		"$$(wc -c <ublk)" $(ARCH)
+		"$$(wc -c <$(O)/ublk)" $(ARCH)
 
 deps: $(DEPS) ## musl, zlib, liburing and kernel headers, compiled once
 
 asan: $(ASAN)/ublk ## build/asan/ublk, the command with ASan and UBSan
+
+unit-programs: $(UNITS)
+
+unit: unit-programs ## unit tests of the parts, with ASan and UBSan
+	@status=0; for program in $(UNITS); do \
+		echo "# $$program"; "$$program" || status=1; \
+	done; exit $$status
+
+test: all asan unit-programs kernel initramfs ## everything, on a virtual board
+	@tests/run
+
+test-host: all asan unit-programs ## what needs no board
+	@tests/run --host
+
+LINT_PACKAGES := cppcheck shellcheck
+SCRIPTS := .ci/run deps/packages deps/fetch \
+	$(shell grep -lE '^\#!/bin/(ba)?sh' \
+		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
+
+# Each header is compiled by itself: it brings what it needs.
+lint: $(DEPS) $(ASAN_DEPS) ## static checks of the C sources and the scripts
+	@deps/packages $(BUILD_PACKAGES) $(LINT_PACKAGES)
+	$(call say,HEADERS,$(words $(HEADERS)) files)
+	$(Q)for header in $(HEADERS); do \
+		$(MUSL_CC) $(CFLAGS) -Werror -fsyntax-only -x c \
+			-include "$$header" /dev/null || exit 1; \
+	done
+	$(call say,CPPCHK,$(words $(SOURCES)) files)
+	$(Q)cppcheck --quiet --std=c11 -I. --error-exitcode=1 --inline-suppr \
+		--enable=warning,performance,portability $(SOURCES)
+	$(call say,ANALYZE,$(words $(SOURCES)) files)
+	$(Q)for source in $(SOURCES); do \
+		$(HOST_CC) $(COMMON) -O1 -fanalyzer -Werror -isystem $(ASAN)/include \
+			-isystem $(KERNEL_HEADERS) -c -o $(O)/analyzed.o "$$source" || \
+			exit 1; \
+	done; rm $(O)/analyzed.o
+	$(call say,SHELL,$(words $(SCRIPTS)) files)
+	$(Q)shellcheck -x $(SCRIPTS)
+
+size: $(O)/ublk ## what ublk weighs, and its largest functions and tables
+	@printf '%s bytes (goal: 131072)\n' "$$(wc -c <$(O)/ublk)"
+	@size -A $(O)/ublk.debug | grep -E '^\.(text|rodata|eh_frame|data|bss)'
+	@nm --print-size --size-sort --radix=d $(O)/ublk.debug | tail -n 25 | \
+		awk '{ printf "%8d %s %s\n", $$2, $$3, $$4 }'
 
 clean: ## remove what was compiled from this tree, keep what was fetched
 	rm -rf ublk $(O)/obj $(O)/ublk* $(ASAN)/obj $(ASAN)/ublk $(ASAN)/unit
