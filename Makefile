@@ -36,6 +36,10 @@ export REALGCC := $(CROSS_COMPILE)gcc
 Q := $(if $(filter 1,$(V)),,@)
 say = @printf '  %-7s %s\n' $(1) '$(2)'
 
+# For the makes that we run: they share the jobs of `make -j`, or take every
+# processor.
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 include linux/kernel.mk
 include deps/rules.mk
 -include initramfs/rules.mk
@@ -48,7 +52,7 @@ ASAN_OBJECTS := $(SOURCES:%.c=$(ASAN)/obj/%.o)
 
 WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
 	-Wstrict-prototypes -Wmissing-prototypes -Wmissing-declarations \
-	-Wold-style-definition -Wwrite-strings -Wcast-qual -Wredundant-decls \
+	-Wold-style-definition -Wwrite-strings -Wredundant-decls \
 	-Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough \
 	$(if $(WERROR),-Werror)
 # <linux/ublk_cmd.h> and its like are those of the kernel we build. They stand

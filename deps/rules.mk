@@ -44,7 +44,7 @@ SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 logged = (set -e; $(2)) >$(1) 2>&1 || { tail -n 40 $(1) >&2; \
 	echo "failed; all of it is in $(1)" >&2; exit 1; }
 
-$(SRC)/%/.unpacked: deps/versions deps/fetch
+$(SRC)/%/.unpacked: deps/versions
 	$(Q)deps/packages $(FETCH_PACKAGES)
 	$(Q)deps/fetch $* $(SRC)/$*
 	$(Q)touch $@
@@ -55,7 +55,7 @@ $(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
 	$(Q)mkdir -p $(@D)
 	$(Q)deps/packages $(BUILD_PACKAGES)
 	$(Q)$(call logged,$(O)/kernel-headers.log,$(MAKE) -C $(KERNEL_TREE) \
-		O=$(abspath $(@D))/tree ARCH=$(ARCH:aarch64=arm64) headers)
+		$(JOBS) O=$(abspath $(@D))/tree ARCH=$(KERNEL_ARCH) headers)
 	$(Q)cp -R $(@D)/tree/usr/include $(@D)/include
 	$(Q)rm -rf $(@D)/tree
 	$(Q)find $(@D)/include -name '.*.cmd' -exec rm {} +
@@ -70,7 +70,7 @@ $(O)/musl/.ready: $(SRC)/musl/.unpacked
 		CC=$(REALGCC) CROSS_COMPILE=$(CROSS_COMPILE) \
 		CFLAGS="$(LIB_CFLAGS)" $(abspath $(SRC)/musl)/configure \
 		--prefix=$(abspath $(@D)) --syslibdir=$(abspath $(@D))/lib \
-		--disable-shared --enable-wrapper=gcc && $(MAKE) install)
+		--disable-shared --enable-wrapper=gcc && $(MAKE) $(JOBS) install)
 	$(Q)rm -rf $(O)/obj/musl
 	$(Q)touch $@
 
