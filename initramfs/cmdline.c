@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reads the `ublk.` words of the kernel command line, a function for each. What
+ * they ask for is done elsewhere.
+ */
+#include "initramfs/cmdline.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/size.h"
+
+/* A word's function gets a value that is not empty; NULL or why it is bad. */
+static const char *parse_root(struct boot *boot, const char *value)
+{
+	boot->root = value;
+	return NULL;
+}
+
+static const char *parse_rootfstype(struct boot *boot, const char *value)
+{
+	boot->rootfstype = value;
+	return NULL;
+}
+
+static const char *parse_init(struct boot *boot, const char *value)
+{
+	if (*value != '/')
+		return "not an absolute path";
+	boot->init = value;
+	return NULL;
+}
+
+static const char *parse_cache(struct boot *boot, const char *value)
+{
+	return size_parse(value, &boot->cache) ? "not a size" : NULL;
+}
+
+static const char *parse_overlay(struct boot *boot, const char *value)
+{
+	static const char with_size[] = "tmpfs,size=";
+	uint64_t size = 0;
+
+	if (!strncmp(value, with_size, sizeof(with_size) - 1)) {
+		if (size_parse(value + sizeof(with_size) - 1, &size) || !size)
+			return "not a size";
+	} else if (strcmp(value, "tmpfs") && strcmp(value, "none")) {
+		return "neither tmpfs, tmpfs,size=SIZE nor none";
+	}
+	boot->overlay = *value == 't';
+	boot->overlay_size = size;
+	return NULL;
+}
+
+static const char *parse_rescue(struct boot *boot, const char *value)
+{
+	if (!strcmp(value, "shell"))
+		boot->rescue = RESCUE_SHELL;
+	else if (!strcmp(value, "reboot"))
+		boot->rescue = RESCUE_REBOOT;
+	else if (!strcmp(value, "hang"))
+		boot->rescue = RESCUE_HANG;
+	else
+		return "neither shell, reboot nor hang";
+	return NULL;
+}
+
+static const char *parse_wait(struct boot *boot, const char *value)
+{
+	uint64_t seconds;
+
+	if (size_parse(value, &seconds) || seconds > 86400)
+		return "not a number of seconds";
+	boot->wait = seconds;
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	const char *(*parse)(struct boot *boot, const char *value);
+} words[] = {
+	{ "root", parse_root },
+	{ "rootfstype", parse_rootfstype },
+	{ "overlay", parse_overlay },
+	{ "init", parse_init },
+	{ "cache", parse_cache },
+	{ "rescue", parse_rescue },
+	{ "wait", parse_wait },
+};
+
+/*
+ * Cuts the next word out of *line and moves *line behind it. Quotes are taken
+ * off where they enclose the word or its value: `"a=b c"`, `a="b c"`. Returns
+ * NULL at the end.
+ */
+static char *next_word(char **line)
+{
+	char *word = *line;
+	char *end, *value;
+	bool quoted = false;
+
+	while (isspace((unsigned char)*word))
+		word++;
+	if (!*word)
+		return NULL;
+	for (end = word; *end; end++) {
+		if (isspace((unsigned char)*end) && !quoted)
+			break;
+		if (*end == '"')
+			quoted = !quoted;
+	}
+	*line = *end ? end + 1 : end;
+	*end = '\0';
+
+	value = word;
+	if (*word != '"')
+		value = strchr(word, '=') ? strchr(word, '=') + 1 : end;
+	if (*value != '"')
+		return word;
+	memmove(value, value + 1, end - value);
+	end--;
+	if (end > value && end[-1] == '"')
+		end[-1] = '\0';
+	return word;
+}
+
+static int parse_word(char *word, struct boot *boot, boot_complain *complain)
+{
+	const char *name = word + strlen("ublk.");
+	size_t length = strcspn(name, "=");
+	const char *value = name + length;
+	const char *reason;
+	size_t i;
+
+	if (*value)
+		value++;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strncmp(words[i].name, name, length) ||
+		    words[i].name[length])
+			continue;
+		if (!*value)
+			return 0;
+		reason = words[i].parse(boot, value);
+		if (!reason)
+			return 0;
+		complain(-EINVAL, word, reason);
+		return -EINVAL;
+	}
+	complain(0, word, "unknown, ignored");
+	return 0;
+}
+
+int boot_parse(char *line, struct boot *boot, boot_complain *complain)
+{
+	int err = 0;
+	char *word;
+
+	while ((word = next_word(&line)) && strcmp(word, "--")) {
+		if (strncmp(word, "ublk.", strlen("ublk.")))
+			continue;
+		if (parse_word(word, boot, complain))
+			err = -EINVAL;
+	}
+	return err;
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk init`: PID 1 of an initramfs. Reads top to bottom as the boot goes; each
+ * step is a file of its own, and says itself what went wrong.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/size.h"
+#include "core/verb.h"
+#include "initramfs/cmdline.h"
+#include "initramfs/mounts.h"
+#include "initramfs/report.h"
+#include "initramfs/rescue.h"
+#include "initramfs/root.h"
+#include "initramfs/serve.h"
+#include "initramfs/switch.h"
+
+#define CMDLINE_MAX 8192
+#define NODE_MAX 64
+
+static const char init_manual[] =
+"Started by the kernel as /init of an initramfs. Serves the root, mounts it,\n"
+"makes it /, frees the initramfs and executes the init of the root; the server\n"
+"goes on behind it. What is served is told by the kernel command line:\n"
+"\n"
+"  ublk.root=        /root.img.gz (the default), /dev/vda2, PARTUUID=...,\n"
+"                    PARTLABEL=...; gzip is served as an image, all else as\n"
+"                    it is\n"
+"  ublk.rootfstype=  squashfs, ext4, ...; found out when not given\n"
+"  ublk.overlay=     tmpfs[,size=32M]: the root can be written and forgets\n"
+"                    (the default); none: the root as it is\n"
+"  ublk.init=        /sbin/init, /etc/init, /bin/init or /bin/sh when not given\n"
+"  ublk.cache=       memory for expanded chunks of an image (8M)\n"
+"  ublk.wait=        seconds for the root's device to appear (10)\n"
+"  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
+"                    (shell)\n";
+
+static uint64_t milliseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A kernel that found no /dev/console starts us with nothing open. */
+static void open_console(void)
+{
+	int fd;
+
+	if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
+		return;
+	do {
+		fd = open("/dev/console", O_RDWR | O_NOCTTY);
+		if (fd < 0)
+			fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd < STDERR_FILENO);
+}
+
+static void complain(int err, const char *word, const char *reason)
+{
+	report(err ? REPORT_ERROR : REPORT_WARNING, "%s: %s", word, reason);
+}
+
+static int read_cmdline(struct boot *boot)
+{
+	static char line[CMDLINE_MAX];	/* @boot points into it */
+	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return report_fail(errno, "/proc/cmdline");
+	length = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	if (length < 0)
+		return report_fail(errno, "/proc/cmdline");
+	line[length] = '\0';
+	return boot_parse(line, boot, complain);
+}
+
+static uint64_t device_size(const char *node)
+{
+	int fd = open(node, O_RDONLY | O_CLOEXEC);
+	uint64_t size = 0;
+
+	if (fd < 0)
+		return 0;
+	if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+		size = 0;
+	close(fd);
+	return size;
+}
+
+static void report_ready(const char *node, const char *fstype, uint64_t start)
+{
+	uint64_t took = milliseconds() - start;
+	char size[SIZE_TEXT_MAX];
+
+	report(REPORT_INFO, "root %s (%s, %s) ready %" PRIu64 ".%02" PRIu64
+	       " s after start of init", node, fstype,
+	       size_text(device_size(node), size), took / 1000,
+	       took % 1000 / 10);
+}
+
+/* Returns only when something failed, after telling. */
+static void boot_root(struct boot *boot, int argc, char **argv)
+{
+	uint64_t start = milliseconds();
+	char path[PATH_MAX], node[NODE_MAX], fstype[FSTYPE_MAX];
+	const char *init;
+	int err;
+
+	err = mounts_early();
+	open_console();
+	if (err || read_cmdline(boot))
+		return;
+	if (root_find(boot, path, sizeof(path)))
+		return;
+	if (serve_root(boot, path, node, sizeof(node)))
+		return;
+	if (mounts_root(boot, node, fstype))
+		return;
+	init = switch_find_init(boot);
+	if (!init)
+		return;
+	report_ready(node, fstype, start);
+	switch_to(init, argc, argv);
+}
+
+static int init_run(const void *settings, int argc, char **argv)
+{
+	struct boot boot = BOOT_DEFAULTS;
+
+	(void)settings;
+	if (getpid() != 1) {
+		message("init: is for the kernel to start, as the first "
+			"process of an initramfs (see `ublk help init`)");
+		return EXIT_FAILED;
+	}
+	boot_root(&boot, argc, argv);
+	rescue(boot.rescue);
+}
+
+const struct verb verb_init = {
+	.name = "init",
+	.arguments = "[ARGUMENT...]",
+	.summary = "boot a root out of an initramfs, as PID 1",
+	.manual = init_manual,
+	.min_arguments = 0,
+	.max_arguments = -1,
+	.run = init_run,
+};

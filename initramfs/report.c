@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lines of init, to the kernel log and where they would be missed, to the
+ * console.
+ */
+#include "initramfs/report.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define REPORT_MAX 512
+#define LEVEL_WIDTH 3	/* "<3>" */
+
+/* The console shows what the kernel logs at this level. */
+static int report_is_shown(int level)
+{
+	char text[8] = "";
+	int fd = open("/proc/sys/kernel/printk", O_RDONLY | O_CLOEXEC);
+	int shown = 0;
+
+	if (fd < 0)
+		return 0;
+	if (read(fd, text, sizeof(text) - 1) > 0)
+		shown = level < atoi(text);
+	close(fd);
+	return shown;
+}
+
+/*
+ * The log is opened for each line: the kernel drops what comes too quickly
+ * through one opening of it.
+ */
+static int report_log(const char *line, size_t length)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	ssize_t done;
+
+	if (fd < 0)
+		return 0;
+	done = write(fd, line, length);
+	close(fd);
+	return done >= 0;
+}
+
+static void report_line(int level, const char *format, va_list args,
+			const char *reason)
+{
+	char line[REPORT_MAX];
+	size_t room = sizeof(line) - 1;
+	size_t used;
+	int n;
+
+	used = snprintf(line, room, "<%d>ublk: init: ", level);
+	n = vsnprintf(line + used, room - used, format, args);
+	used = (size_t)n < room - used ? used + n : room - 1;
+	if (reason) {
+		n = snprintf(line + used, room - used, ": %s", reason);
+		used = (size_t)n < room - used ? used + n : room - 1;
+	}
+	line[used++] = '\n';
+
+	if (report_log(line, used) &&
+	    (level > REPORT_WARNING || report_is_shown(level)))
+		return;
+	/* Nobody is left to tell when this fails. */
+	if (write(STDERR_FILENO, line + LEVEL_WIDTH, used - LEVEL_WIDTH) < 0)
+		return;
+}
+
+void report(int level, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	report_line(level, format, args, NULL);
+	va_end(args);
+}
+
+int report_fail(int err, const char *format, ...)
+{
+	va_list args;
+
+	err = abs(err);
+	va_start(args, format);
+	report_line(REPORT_ERROR, format, args, strerror(err));
+	va_end(args);
+	return -err;
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs `@ublk zimg` or `@ublk file` and passes on what it says.
+ */
+#include "initramfs/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/record.h"
+#include "initramfs/report.h"
+#include "initramfs/root.h"
+
+#define PROGRAM "/proc/self/exe"
+#define NAME "@ublk"	/* what begins so, init systems do not kill */
+#define SAID_MAX 512
+
+/* Debian's initscripts do not look at names, but at the files in here. */
+#define SPARED_DIR "/run/sendsigs.omit.d"
+#define SPARED SPARED_DIR "/ublk"
+
+static void serve_exec(const struct boot *boot, const char *path, bool gzip)
+{
+	char cache[24];
+
+	snprintf(cache, sizeof(cache), "%" PRIu64, boot->cache);
+	if (gzip)
+		execl(PROGRAM, NAME, "zimg", "--rootfs", "--cache", cache, path,
+		      (char *)NULL);
+	else if (boot->overlay)
+		execl(PROGRAM, NAME, "file", "--rootfs", "--read-only", path,
+		      (char *)NULL);
+	else
+		execl(PROGRAM, NAME, "file", "--rootfs", path, (char *)NULL);
+	report_fail(errno, "%s", PROGRAM);
+}
+
+/* Reads until the other side is closed; keeps what fits, as a string. */
+static void read_all(int fd, char *text, size_t size)
+{
+	char rest[64];
+	size_t used = 0;
+	ssize_t got;
+
+	for (;;) {
+		if (used < size - 1)
+			got = read(fd, text + used, size - 1 - used);
+		else
+			got = read(fd, rest, sizeof(rest));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		if (used < size - 1)
+			used += got;
+	}
+	text[used] = '\0';
+}
+
+/* Each line of @said, without the program's name that report() gives anyway. */
+static void pass_on(char *said)
+{
+	char *line, *rest = said;
+
+	while ((line = strtok_r(rest, "\n", &rest))) {
+		if (!strncmp(line, "ublk: ", 6))
+			line += 6;
+		report(REPORT_ERROR, "%s", line);
+	}
+}
+
+/* Nothing hangs on it where the system is not of that kind. */
+static void spare_server(const char *node)
+{
+	char record[RECORD_MAX], pid[24];
+	int fd;
+
+	if (record_read(atoi(node + strcspn(node, "0123456789")), record) < 0 ||
+	    !record_get(record, "pid", pid, sizeof(pid)))
+		return;
+	mkdir(SPARED_DIR, 0755);
+	fd = open(SPARED, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return;
+	dprintf(fd, "%s\n", pid);
+	close(fd);
+}
+
+int serve_root(const struct boot *boot, const char *path, char *node,
+	       size_t size)
+{
+	char said[SAID_MAX];
+	int out[2], err[2];
+	int status = 0;
+	bool gzip;
+	pid_t pid;
+	int ret;
+
+	ret = root_is_gzip(path, &gzip);
+	if (ret)
+		return ret;
+	report(REPORT_INFO, "serving %s", path);
+	if (pipe2(out, O_CLOEXEC) < 0 || pipe2(err, O_CLOEXEC) < 0)
+		return report_fail(errno, "pipe");
+	pid = fork();
+	if (pid < 0)
+		return report_fail(errno, "fork");
+	if (!pid) {
+		dup2(out[1], STDOUT_FILENO);
+		dup2(err[1], STDERR_FILENO);
+		serve_exec(boot, path, gzip);
+		_exit(127);
+	}
+	close(out[1]);
+	close(err[1]);
+	read_all(err[0], said, sizeof(said));
+	read_all(out[0], node, size);
+	close(out[0]);
+	close(err[0]);
+	/* No other child lives yet, but orphans of others come to PID 1. */
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	pass_on(said);
+	node[strcspn(node, "\n")] = '\0';
+	if (!status && !strncmp(node, "/dev/", 5)) {
+		spare_server(node);
+		return 0;
+	}
+	if (WIFSIGNALED(status))
+		report(REPORT_ERROR, "%s: the server was killed by signal %d",
+		       path, WTERMSIG(status));
+	else
+		report(REPORT_ERROR, "%s: cannot be served (status %d)", path,
+		       WEXITSTATUS(status));
+	return -EIO;
+}

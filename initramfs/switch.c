@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Hands over to the root. The server keeps the initramfs as its root, in a mount
+ * namespace of its own; what is deleted here it has open.
+ */
+#include "initramfs/switch.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "initramfs/mounts.h"
+#include "initramfs/report.h"
+
+/* Where the kernel looks, in its order. */
+static const char *const usual_inits[] = {
+	"/sbin/init", "/etc/init", "/bin/init", "/bin/sh", NULL
+};
+
+/* Links are followed as they will be once @root is /. */
+bool root_has_program(const char *root, const char *path)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_IN_ROOT,
+	};
+	struct stat status;
+	bool good = false;
+	int dir, fd;
+
+	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return false;
+	fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	if (fd >= 0) {
+		good = !fstat(fd, &status) && S_ISREG(status.st_mode) &&
+		       (status.st_mode & 0111);
+		close(fd);
+	}
+	close(dir);
+	return good;
+}
+
+const char *switch_find_init(const struct boot *boot)
+{
+	const char *const *path;
+
+	if (boot->init) {
+		if (root_has_program(NEW_ROOT, boot->init))
+			return boot->init;
+		report(REPORT_ERROR, "ublk.init=%s: the root has no such "
+		       "program", boot->init);
+		return NULL;
+	}
+	for (path = usual_inits; *path; path++) {
+		if (root_has_program(NEW_ROOT, *path))
+			return *path;
+	}
+	report(REPORT_ERROR, "the root has no init (/sbin/init, /etc/init, "
+	       "/bin/init, /bin/sh); say ublk.init=");
+	return NULL;
+}
+
+/* A root that cannot be written and lacks the mount point goes without. */
+static void move_mount(const char *path)
+{
+	char target[sizeof(NEW_ROOT) + 8] = NEW_ROOT;
+
+	strncat(target, path, 8);
+	mkdir(target, 0755);
+	if (!mount(path, target, NULL, MS_MOVE, NULL))
+		return;
+	report(REPORT_WARNING, "the root has no usable directory %s: left "
+	       "unmounted (%s)", path, strerror(errno));
+	umount2(path, MNT_DETACH);
+}
+
+static bool is_kernel_mount(const char *name)
+{
+	const char *const *path;
+
+	for (path = kernel_mounts; *path; path++) {
+		if (!strcmp(*path + 1, name))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Deletes what the directory @fd holds, and closes it. Other filesystems are
+ * left alone. So are the mount points of the initramfs (@top: @fd is its root):
+ * the server has them in use, and deleting one would take its mount away.
+ */
+static void delete_all(int fd, dev_t device, bool top)
+{
+	struct dirent *entry;
+	struct stat status;
+	int sub;
+	DIR *dir;
+
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) ||
+		    status.st_dev != device)
+			continue;
+		if (!S_ISDIR(status.st_mode)) {
+			unlinkat(fd, entry->d_name, 0);
+			continue;
+		}
+		sub = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY |
+			     O_NOFOLLOW | O_CLOEXEC);
+		if (sub >= 0)
+			delete_all(sub, device, false);
+		if (!top || !is_kernel_mount(entry->d_name))
+			unlinkat(fd, entry->d_name, AT_REMOVEDIR);
+	}
+	closedir(dir);
+}
+
+/* Gives the memory of the initramfs back, and only of an initramfs. */
+static void free_initramfs(int root)
+{
+	struct statfs kind;
+	struct stat status;
+
+	if (fstatfs(root, &kind) || fstat(root, &status) ||
+	    ((unsigned long)kind.f_type != RAMFS_MAGIC &&
+	     (unsigned long)kind.f_type != TMPFS_MAGIC)) {
+		report(REPORT_WARNING, "/ is no initramfs: its files stay");
+		close(root);
+		return;
+	}
+	delete_all(root, status.st_dev, true);
+}
+
+int switch_to(const char *init, int argc, char **argv)
+{
+	const char *const *path;
+	char **arguments;
+	int old;
+
+	arguments = calloc(argc + 2, sizeof(*arguments));
+	old = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!arguments || old < 0 || chdir(NEW_ROOT) < 0)
+		return report_fail(errno, NEW_ROOT);
+	arguments[0] = strdup(init);
+	memcpy(arguments + 1, argv, argc * sizeof(*arguments));
+
+	for (path = kernel_mounts; *path; path++)
+		move_mount(*path);
+	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
+	    chdir("/") < 0)
+		return report_fail(errno, "cannot make the root /");
+	free_initramfs(old);
+	execv(init, arguments);
+	return report_fail(errno, "%s: cannot be executed", init);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Handing over: from the initramfs to the root that is mounted at NEW_ROOT, and
+ * to the init in it.
+ */
+#ifndef INITRAMFS_SWITCH_H
+#define INITRAMFS_SWITCH_H
+
+#include <stdbool.h>
+
+#include "initramfs/cmdline.h"
+
+/* The program @path of the system below @root can be executed. */
+bool root_has_program(const char *root, const char *path);
+
+/*
+ * Finds the init in NEW_ROOT: the one of @boot, or the first of the usual ones.
+ * Changes nothing. Returns its path, or NULL after telling.
+ */
+const char *switch_find_init(const struct boot *boot);
+
+/*
+ * Moves the kernel's filesystems to NEW_ROOT, makes that /, deletes all files of
+ * the initramfs, and executes @init with the @argc arguments @argv. Returns only
+ * when that fails, -errno after telling.
+ */
+int switch_to(const char *init, int argc, char **argv);
+
+#endif
