@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Control commands over a small io_uring of their own, and the probing of
+ * what the driver offers.
+ */
+#include "core/ctrl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "core/message.h"
+
+#define CONTROL_DEVICE "/dev/ublk-control"
+
+static int kernel_at_least(unsigned int major, unsigned int minor)
+{
+	struct utsname name;
+	unsigned int a = 0, b = 0;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &a, &b) != 2)
+		return 0;
+	return a > major || (a == major && b >= minor);
+}
+
+static int ctrl_ring_init(struct ublk_ctrl *ctrl)
+{
+	return io_uring_queue_init(4, &ctrl->ring, IORING_SETUP_SQE128);
+}
+
+/* @op is the ioctl-encoded number; its lower part is the plain opcode. */
+static int ctrl_submit(struct ublk_ctrl *ctrl, uint32_t op,
+		       const struct ublksrv_ctrl_cmd *command)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ctrl->ring);
+	int ret;
+
+	if (!sqe)
+		return -EBUSY;
+	memset(sqe, 0, 2 * sizeof(*sqe));	/* 128-byte SQEs */
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = ctrl->fd;
+	sqe->cmd_op = ctrl->encoded ? op : _IOC_NR(op);
+	memcpy(sqe->cmd, command, sizeof(*command));
+	do {
+		ret = io_uring_submit(&ctrl->ring);
+	} while (ret == -EINTR);
+	return ret < 0 ? ret : 0;
+}
+
+static int ctrl_wait(struct ublk_ctrl *ctrl)
+{
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	do {
+		ret = io_uring_wait_cqe(&ctrl->ring, &cqe);
+	} while (ret == -EINTR);
+	if (ret)
+		return ret;
+	ret = cqe->res;
+	io_uring_cqe_seen(&ctrl->ring, cqe);
+	return ret;
+}
+
+static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op,
+		     const struct ublksrv_ctrl_cmd *command)
+{
+	int ret = ctrl_submit(ctrl, op, command);
+
+	if (!ret)
+		ret = ctrl_wait(ctrl);
+	return ret < 0 ? ret : 0;
+}
+
+/* A command that reads or writes @length bytes at @data. */
+static int ctrl_send_data(struct ublk_ctrl *ctrl, uint32_t op, int id,
+			  void *data, size_t length)
+{
+	const struct ublksrv_ctrl_cmd command = {
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+		.addr = (uintptr_t)data,
+		.len = length,
+	};
+
+	return ctrl_send(ctrl, op, &command);
+}
+
+/*
+ * GET_FEATURES came with 6.5. Before that the version tells: encoded commands
+ * came with 6.4, and every driver since 6.0 has the first two features.
+ */
+static int ctrl_probe(struct ublk_ctrl *ctrl)
+{
+	int err;
+
+	ctrl->encoded = true;
+	err = ctrl_send_data(ctrl, UBLK_U_CMD_GET_FEATURES, -1,
+			     &ctrl->features, sizeof(ctrl->features));
+	if (!err)
+		return 0;
+	if (err == -EPERM || err == -EACCES)
+		return err;
+
+	ctrl->features = UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_NEED_GET_DATA;
+	ctrl->encoded = kernel_at_least(6, 4);
+	if (ctrl->encoded)
+		ctrl->features |= UBLK_F_CMD_IOCTL_ENCODE;
+	if (kernel_at_least(6, 1))
+		ctrl->features |= UBLK_F_USER_RECOVERY |
+				  UBLK_F_USER_RECOVERY_REISSUE;
+	if (kernel_at_least(6, 3))
+		ctrl->features |= UBLK_F_UNPRIVILEGED_DEV;
+	return 0;
+}
+
+static int ctrl_open_failed(int err)
+{
+	if (err == ENOENT || err == ENODEV || err == ENXIO)
+		message("%s: no ublk driver; the kernel needs "
+			"CONFIG_BLK_DEV_UBLK=y (Linux 6.0 and later), or try "
+			"`modprobe ublk_drv`", CONTROL_DEVICE);
+	else if (err == EACCES || err == EPERM)
+		message("%s: not permitted; run as root", CONTROL_DEVICE);
+	else
+		message_fail(err, "%s", CONTROL_DEVICE);
+	return -err;
+}
+
+static int ring_failed(int err)
+{
+	if (err == EPERM)
+		message("io_uring is not permitted; see the sysctl "
+			"kernel.io_uring_disabled");
+	else if (err == ENOSYS)
+		message("io_uring: the kernel needs CONFIG_IO_URING=y");
+	else
+		message_fail(err, "io_uring");
+	return -err;
+}
+
+int ctrl_open(struct ublk_ctrl *ctrl)
+{
+	int err;
+
+	memset(ctrl, 0, sizeof(*ctrl));
+	ctrl->fd = open(CONTROL_DEVICE, O_RDWR | O_CLOEXEC);
+	if (ctrl->fd < 0)
+		return ctrl_open_failed(errno);
+	err = ctrl_ring_init(ctrl);
+	if (err) {
+		close(ctrl->fd);
+		return ring_failed(-err);
+	}
+	err = ctrl_probe(ctrl);
+	if (err) {
+		ctrl_close(ctrl);
+		return ctrl_open_failed(-err);
+	}
+	return 0;
+}
+
+void ctrl_close(struct ublk_ctrl *ctrl)
+{
+	io_uring_queue_exit(&ctrl->ring);
+	close(ctrl->fd);
+}
+
+int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
+{
+	return ctrl_send_data(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id, info,
+			      sizeof(*info));
+}
+
+int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
+{
+	return ctrl_send_data(ctrl, UBLK_U_CMD_DEL_DEV, id, NULL, 0);
+}
+
+int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
+		   int cancel_fd)
+{
+	const struct ublksrv_ctrl_cmd command = {
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+		.data = { server },
+	};
+	struct pollfd either[] = {
+		{ .fd = ctrl->ring.ring_fd, .events = POLLIN },
+		{ .fd = cancel_fd, .events = POLLIN },
+	};
+	int ret = ctrl_submit(ctrl, UBLK_U_CMD_START_DEV, &command);
+
+	if (ret)
+		return ret;
+	while (!either[0].revents) {
+		if (poll(either, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+	}
+	if (either[0].revents)
+		return ctrl_wait(ctrl);
+
+	/* Its answer must not be taken for that of the next command. */
+	io_uring_queue_exit(&ctrl->ring);
+	ret = ctrl_ring_init(ctrl);
+	return ret ? ret : -ECANCELED;
+}
+
+int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id)
+{
+	return ctrl_send_data(ctrl, UBLK_U_CMD_STOP_DEV, id, NULL, 0);
+}
+
+int ctrl_set_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)
+{
+	params->len = sizeof(*params);
+	return ctrl_send_data(ctrl, UBLK_U_CMD_SET_PARAMS, id, params,
+			      sizeof(*params));
+}
+
+int ctrl_get_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)
+{
+	memset(params, 0, sizeof(*params));
+	params->len = sizeof(*params);
+	return ctrl_send_data(ctrl, UBLK_U_CMD_GET_PARAMS, id, params,
+			      sizeof(*params));
+}
+
+int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
+		      struct ublksrv_ctrl_dev_info *info)
+{
+	return ctrl_send_data(ctrl, UBLK_U_CMD_GET_DEV_INFO, id, info,
+			      sizeof(*info));
+}
+
+int ctrl_get_queue_affinity(struct ublk_ctrl *ctrl, int id, unsigned int queue,
+			    cpu_set_t *cpus)
+{
+	const struct ublksrv_ctrl_cmd command = {
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+		.addr = (uintptr_t)cpus,
+		.len = sizeof(*cpus),
+		.data = { queue },
+	};
+
+	CPU_ZERO(cpus);
+	return ctrl_send(ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, &command);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The control channel: commands to /dev/ublk-control, one function each, and
+ * what the driver behind it offers. Every command waits for its answer.
+ */
+#ifndef CORE_CTRL_H
+#define CORE_CTRL_H
+
+#include <liburing.h>
+#include <linux/ublk_cmd.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ublk_ctrl {
+	struct io_uring ring;
+	int fd;
+	uint64_t features;	/* UBLK_F_*: what the driver offers */
+	bool encoded;		/* commands are ioctl-encoded (6.4 and later) */
+};
+
+/*
+ * Opens the control device and probes the driver. Returns 0 or -errno after
+ * telling what is missing and what to do.
+ */
+int ctrl_open(struct ublk_ctrl *ctrl);
+
+/* Closes it; a command that still runs is cancelled. */
+void ctrl_close(struct ublk_ctrl *ctrl);
+
+/*
+ * The commands. They return 0 or -errno as the driver answered, and tell
+ * nothing: only the caller knows what the error means to a person.
+ */
+
+/* Adds a device as @info asks (dev_id -1: any) and updates @info. */
+int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
+
+/* Deletes a device; returns when its id can be used again. */
+int ctrl_del_dev(struct ublk_ctrl *ctrl, int id);
+
+/*
+ * Makes the disk appear once every tag has been fetched; @server is the
+ * process that fetches. Gives up and returns -ECANCELED when @cancel_fd
+ * becomes readable first.
+ */
+int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
+		   int cancel_fd);
+
+/* Removes the disk, after its I/O; the device stays until it is deleted. */
+int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id);
+
+int ctrl_set_params(struct ublk_ctrl *ctrl, int id,
+		    struct ublk_params *params);
+int ctrl_get_params(struct ublk_ctrl *ctrl, int id,
+		    struct ublk_params *params);
+int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
+		      struct ublksrv_ctrl_dev_info *info);
+
+/* The CPUs whose requests come through queue @queue. */
+int ctrl_get_queue_affinity(struct ublk_ctrl *ctrl, int id, unsigned int queue,
+			    cpu_set_t *cpus);
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk features`: what this kernel's driver offers.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/ctrl.h"
+#include "core/message.h"
+#include "core/verb.h"
+
+/* Flags of GET_FEATURES by bit; those of newer drivers go by their number. */
+static const char *const feature_names[] = {
+	"SUPPORT_ZERO_COPY", "URING_CMD_COMP_IN_TASK", "NEED_GET_DATA",
+	"USER_RECOVERY", "USER_RECOVERY_REISSUE", "UNPRIVILEGED_DEV",
+	"CMD_IOCTL_ENCODE", "USER_COPY", "ZONED", "USER_RECOVERY_FAIL_IO",
+	"UPDATE_SIZE", "AUTO_BUF_REG", "QUIESCE", "PER_IO_DAEMON",
+	"BUF_REG_OFF_DAEMON",
+};
+#define FEATURE_NAMES (sizeof(feature_names) / sizeof(feature_names[0]))
+
+static int features_run(const void *values, int argc, char **argv)
+{
+	struct ublk_ctrl ctrl;
+	unsigned int bit;
+
+	(void)values;
+	(void)argc;
+	(void)argv;
+	if (ctrl_open(&ctrl))
+		return EXIT_FAILED;
+	for (bit = 0; bit < 64; bit++) {
+		bool offered = ctrl.features >> bit & 1;
+
+		if (bit < FEATURE_NAMES)
+			printf("%-24s %s\n", feature_names[bit],
+			       offered ? "yes" : "no");
+		else if (offered)
+			printf("bit %-20u yes\n", bit);
+	}
+	ctrl_close(&ctrl);
+	if (fflush(stdout)) {
+		message_fail(errno, "standard output");
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+const struct verb verb_features = {
+	.name = "features",
+	.summary = "show what this kernel's driver offers",
+	.manual = "One feature a line, by the name of its UBLK_F_ flag, and "
+		  "yes or no. On a kernel\nbefore 6.5 the list is what that "
+		  "version is known to have.\n",
+	.run = features_run,
+};

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk list`: the devices there are. Reads only; nothing is changed or
+ * cleaned up here.
+ */
+#include "core/list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/message.h"
+#include "core/size.h"
+#include "core/verb.h"
+
+/* Newer than the header of the kernel we build. */
+#ifndef UBLK_S_DEV_FAIL_IO
+#define UBLK_S_DEV_FAIL_IO 3
+#endif
+
+struct list_settings {
+	bool json;
+};
+
+static const struct option_spec list_options[] = {
+	{ "json", 0, OPTION_FLAG, offsetof(struct list_settings, json), 0, 0,
+	  NULL, "an array of objects, sizes in bytes" },
+	{ 0 }
+};
+
+static unsigned long long number(const char *text, const char *key)
+{
+	char value[32];
+
+	record_get(text, key, value, sizeof(value));
+	return strtoull(value, NULL, 10);
+}
+
+static void from_record(struct listed *device, const char *text)
+{
+	pid_t pid = number(text, "pid");
+
+	device->recorded = true;
+	record_get(text, "target", device->target, sizeof(device->target));
+	record_get(text, "argument", device->argument,
+		   sizeof(device->argument));
+	device->size = number(text, "size");
+	device->queues = number(text, "queues");
+	device->depth = number(text, "depth");
+	device->read_only = number(text, "read_only");
+	if (record_process_runs(pid, number(text, "started")))
+		device->pid = pid;
+}
+
+static const char *state_name(const struct listed *device, int state)
+{
+	switch (state) {
+	case UBLK_S_DEV_LIVE:
+		return "live";
+	case UBLK_S_DEV_QUIESCED:
+		return "quiesced";
+	case UBLK_S_DEV_FAIL_IO:
+		return "fail-io";
+	default:
+		return device->pid ? "starting" : "dead";
+	}
+}
+
+static void from_driver(struct listed *device, struct ublk_ctrl *ctrl,
+			const struct ublksrv_ctrl_dev_info *info)
+{
+	struct ublk_params params;
+
+	device->at_driver = true;
+	device->queues = info->nr_hw_queues;
+	device->depth = info->queue_depth;
+	if (!ctrl_get_params(ctrl, device->id, &params)) {
+		device->size = params.basic.dev_sectors << 9;
+		device->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
+	}
+	/* Another program's server: the driver alone knows its process. */
+	if (!device->recorded && info->ublksrv_pid > 0 &&
+	    record_process_started(info->ublksrv_pid))
+		device->pid = info->ublksrv_pid;
+	device->state = state_name(device, info->state);
+}
+
+int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
+{
+	struct ublksrv_ctrl_dev_info info;
+	char text[RECORD_MAX];
+
+	memset(device, 0, sizeof(*device));
+	device->id = id;
+	device->state = "gone";
+	if (record_read(id, text) >= 0)
+		from_record(device, text);
+	if (!ctrl_get_dev_info(ctrl, id, &info))
+		from_driver(device, ctrl, &info);
+	return device->recorded || device->at_driver ? 0 : -ENODEV;
+}
+
+struct id_list {
+	int *ids;
+	int count;
+	int room;
+	int err;
+};
+
+static void id_add(int id, void *arg)
+{
+	struct id_list *list = arg;
+	int i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->ids[i] == id)
+			return;
+	if (list->count == list->room) {
+		int room = list->room ? 2 * list->room : 16;
+		int *ids = realloc(list->ids, room * sizeof(*ids));
+
+		if (!ids) {
+			list->err = -ENOMEM;
+			return;
+		}
+		list->ids = ids;
+		list->room = room;
+	}
+	list->ids[list->count++] = id;
+}
+
+/* Devices of other programs have no record, but a node. */
+static void ids_from_nodes(struct id_list *list)
+{
+	DIR *dir = opendir("/dev");
+	struct dirent *entry;
+	int id, length;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (sscanf(entry->d_name, "ublkc%d%n", &id, &length) == 1 &&
+		    !entry->d_name[length])
+			id_add(id, list);
+	closedir(dir);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+int list_ids(int **ids)
+{
+	struct id_list list = { 0 };
+
+	record_each(id_add, &list);
+	ids_from_nodes(&list);
+	if (list.err) {
+		free(list.ids);
+		return list.err;
+	}
+	if (list.count)
+		qsort(list.ids, list.count, sizeof(*list.ids), by_value);
+	*ids = list.ids;
+	return list.count;
+}
+
+int list_parse_id(const char *text)
+{
+	const char *digits = text;
+	char *end;
+	long id;
+
+	if (!strncmp(digits, "/dev/", 5))
+		digits += 5;
+	if (!strncmp(digits, "ublkb", 5) || !strncmp(digits, "ublkc", 5))
+		digits += 5;
+	id = strtol(digits, &end, 10);
+	if (*digits < '0' || *digits > '9' || *end || id > INT32_MAX) {
+		message("%s: not a device (such as 0 or /dev/ublkb0)", text);
+		return -EINVAL;
+	}
+	return id;
+}
+
+static void json_string(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			printf("\\%c", *text);
+		else if ((unsigned char)*text < ' ')
+			printf("\\u%04x", *text);
+		else
+			putchar(*text);
+	}
+	putchar('"');
+}
+
+static void print_json(const struct listed *device, bool first)
+{
+	char node[DEVICE_NODE_MAX];
+
+	device_node(device->id, node);
+	printf("%s\n  {\"id\": %d, \"node\": \"%s\", \"state\": \"%s\", "
+	       "\"target\": ", first ? "" : ",", device->id, node,
+	       device->state);
+	json_string(device->target);
+	printf(", \"argument\": ");
+	json_string(device->argument);
+	printf(", \"size\": %llu, \"read_only\": %s, \"queues\": %u, "
+	       "\"depth\": %u, \"pid\": %d}",
+	       (unsigned long long)device->size,
+	       device->read_only ? "true" : "false", device->queues,
+	       device->depth, (int)device->pid);
+}
+
+/* Terminals get an underlined heading; everything else is the same. */
+static void print_heading(void)
+{
+	bool terminal = isatty(STDOUT_FILENO);
+
+	printf("%s%-4s %-13s %-9s %-7s %8s %6s %7s  %s%s\n",
+	       terminal ? "\033[4m" : "", "ID", "NODE", "STATE", "TARGET",
+	       "SIZE", "QUEUES", "PID", "ARGUMENT", terminal ? "\033[0m" : "");
+}
+
+static void print_row(const struct listed *device)
+{
+	char node[DEVICE_NODE_MAX], size[SIZE_TEXT_MAX], pid[16] = "-";
+
+	device_node(device->id, node);
+	if (device->pid)
+		snprintf(pid, sizeof(pid), "%d", (int)device->pid);
+	printf("%-4d %-13s %-9s %-7s %8s %6u %7s  %s%s\n", device->id, node,
+	       device->state, device->recorded ? device->target : "-",
+	       size_text(device->size, size), device->queues, pid,
+	       device->recorded ? device->argument : "-",
+	       device->read_only ? " (read only)" : "");
+}
+
+static int print_devices(struct ublk_ctrl *ctrl, const int *ids, int count,
+			 bool json, bool asked)
+{
+	int status = EXIT_DONE;
+	int printed = 0;
+	int i;
+
+	if (json)
+		putchar('[');
+	for (i = 0; i < count; i++) {
+		struct listed device;
+
+		if (list_lookup(ctrl, ids[i], &device)) {
+			/* One of all that went away meanwhile is no error. */
+			if (asked) {
+				message("%d: no such device", ids[i]);
+				status = EXIT_FAILED;
+			}
+			continue;
+		}
+		if (json) {
+			print_json(&device, !printed);
+		} else {
+			if (!printed)
+				print_heading();
+			print_row(&device);
+		}
+		printed++;
+	}
+	if (json)
+		puts(printed ? "\n]" : "]");
+	if (fflush(stdout)) {
+		message_fail(errno, "standard output");
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static int list_run(const void *values, int argc, char **argv)
+{
+	const struct list_settings *settings = values;
+	struct ublk_ctrl ctrl;
+	int *ids = NULL;
+	int count = argc;
+	int status, i;
+
+	if (argc) {
+		ids = calloc(argc, sizeof(*ids));
+		for (i = 0; ids && i < argc; i++) {
+			ids[i] = list_parse_id(argv[i]);
+			if (ids[i] < 0) {
+				free(ids);
+				return EXIT_USAGE;
+			}
+		}
+		if (!ids)
+			count = -ENOMEM;
+	} else {
+		count = list_ids(&ids);
+	}
+	if (count < 0) {
+		message_fail(count, "the list of devices");
+		return EXIT_FAILED;
+	}
+	if (ctrl_open(&ctrl)) {
+		free(ids);
+		return EXIT_FAILED;
+	}
+	status = print_devices(&ctrl, ids, count, settings->json, argc > 0);
+	ctrl_close(&ctrl);
+	free(ids);
+	return status;
+}
+
+const struct verb verb_list = {
+	.name = "list",
+	.arguments = "[ID|NODE...]",
+	.summary = "show the devices there are",
+	.manual = "State is live, starting, dead (its server was killed: `ublk "
+		  "stop` cleans up),\nquiesced or fail-io (waits for `ublk "
+		  "recover`), or gone (only a record is left).\nA device that "
+		  "another program serves shows - as its target.\n",
+	.options = list_options,
+	.settings_size = sizeof(struct list_settings),
+	.max_arguments = -1,
+	.run = list_run,
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The devices there are: what the driver says of each, and what its record
+ * adds. `ublk list` prints it, `ublk stop` works from it.
+ */
+#ifndef CORE_LIST_H
+#define CORE_LIST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/ctrl.h"
+#include "core/record.h"
+
+/* One device; what nobody knows is empty or 0. */
+struct listed {
+	int id;
+	const char *state;	/* live, starting, dead, quiesced, fail-io, gone */
+	bool at_driver;		/* false: only a record is left */
+	bool recorded;		/* false: served by another program */
+	char target[32];
+	char argument[4096];
+	uint64_t size;		/* bytes */
+	unsigned int queues, depth;
+	bool read_only;
+	pid_t pid;		/* of the server, 0 when it does not run */
+};
+
+/* Fills in @device for @id. Returns 0, or -ENODEV where there is no trace. */
+int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device);
+
+/*
+ * The ids of all devices, ascending, in memory that the caller frees. Returns
+ * their number or -ENOMEM.
+ */
+int list_ids(int **ids);
+
+/*
+ * The id that a person means by @text: `7`, `ublkb7`, `/dev/ublkb7` or
+ * `/dev/ublkc7`. Returns it or -EINVAL after telling.
+ */
+int list_parse_id(const char *text);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Messages to people: standard error first, the kernel log once the server
+ * has left its caller. A message is one write, so that lines of several
+ * processes do not mix.
+ */
+#include "core/message.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 512
+
+static int message_fd = STDERR_FILENO;
+
+/* "ublk: " + text + ": " + reason + newline; cut where it is too long. */
+static void message_line(const char *format, va_list args, const char *reason)
+{
+	char line[LINE_MAX_BYTES];
+	size_t room = sizeof(line) - 1;
+	size_t used = 0;
+	int n;
+
+	n = snprintf(line, room, "ublk: ");
+	used += n;
+	n = vsnprintf(line + used, room - used, format, args);
+	used = (size_t)n < room - used ? used + n : room - 1;
+	if (reason) {
+		n = snprintf(line + used, room - used, ": %s", reason);
+		used = (size_t)n < room - used ? used + n : room - 1;
+	}
+	line[used++] = '\n';
+	/* Nobody is left to tell when this fails. */
+	if (write(message_fd, line, used) < 0)
+		return;
+}
+
+void message(const char *format, ...)
+{
+	int saved = errno;
+	va_list args;
+
+	va_start(args, format);
+	message_line(format, args, NULL);
+	va_end(args);
+	errno = saved;
+}
+
+int message_fail(int err, const char *format, ...)
+{
+	va_list args;
+
+	err = abs(err);
+	va_start(args, format);
+	message_line(format, args, strerror(err));
+	va_end(args);
+	return -err;
+}
+
+void message_to_kernel_log(void)
+{
+	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		message_fd = fd;
+}

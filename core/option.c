@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Parses, explains and records options from their tables. It knows no option
+ * by name.
+ */
+#include "core/option.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/message.h"
+#include "core/size.h"
+
+static int option_number(const char *text, int64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoll(text, &end, 10);
+	if (errno)
+		return -errno;
+	return end == text || *end ? -EINVAL : 0;
+}
+
+static int option_set(const struct option_spec *spec, void *values,
+		      const char *text)
+{
+	void *field = (char *)values + spec->offset;
+	uint64_t size = 0;
+	int64_t number = 0;
+	int err = 0;
+
+	switch (spec->kind) {
+	case OPTION_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case OPTION_STRING:
+		*(const char **)field = text;
+		return 0;
+	case OPTION_SIZE:
+		err = size_parse(text, &size);
+		*(uint64_t *)field = size;
+		break;
+	case OPTION_NUMBER:
+		err = option_number(text, &number);
+		if (!err && number < 0)
+			err = -ERANGE;
+		*(int64_t *)field = number;
+		size = number;
+		break;
+	}
+	if (!err && (size < spec->min || (spec->max && size > spec->max)))
+		err = -ERANGE;
+	if (err == -ERANGE) {
+		message("--%s %s: out of range (see `ublk help`)", spec->name,
+			text);
+		return -EINVAL;
+	}
+	if (err) {
+		message("--%s %s: not a %s", spec->name, text,
+			spec->kind == OPTION_SIZE ? "size" : "number");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Finds an option by its long name (@letter 0) or by its letter. */
+static const struct option_spec *
+option_find(const struct option_group *groups, const char *name, size_t length,
+	    char letter, void **values)
+{
+	const struct option_spec *spec;
+
+	for (; groups->specs; groups++) {
+		for (spec = groups->specs; spec->name; spec++) {
+			if (letter ? spec->letter != letter :
+				     strncmp(spec->name, name, length) ||
+				     spec->name[length])
+				continue;
+			*values = groups->values;
+			return spec;
+		}
+	}
+	return NULL;
+}
+
+/*
+ * Parses one `--name[=value]`; @next is the argument behind it or NULL.
+ * Returns how many arguments it took, or -EINVAL.
+ */
+static int option_long(const struct option_group *groups, const char *arg,
+		       const char *next)
+{
+	const char *name = arg + 2;
+	size_t length = strcspn(name, "=");
+	const char *value = name[length] ? name + length + 1 : NULL;
+	const struct option_spec *spec;
+	void *values;
+	int used = 1;
+
+	spec = option_find(groups, name, length, 0, &values);
+	if (!spec) {
+		message("%s: unknown option", arg);
+		return -EINVAL;
+	}
+	if (spec->kind == OPTION_FLAG && value) {
+		message("--%s takes no value", spec->name);
+		return -EINVAL;
+	}
+	if (spec->kind != OPTION_FLAG && !value) {
+		value = next;
+		used = 2;
+	}
+	if (spec->kind != OPTION_FLAG && !value) {
+		message("--%s needs a %s", spec->name, spec->value);
+		return -EINVAL;
+	}
+	return option_set(spec, values, value) ? -EINVAL : used;
+}
+
+/* The same for a group of letters, `-rf` or `-n5`. */
+static int option_letters(const struct option_group *groups, const char *arg,
+			  const char *next)
+{
+	const struct option_spec *spec;
+	const char *letter;
+	void *values;
+
+	for (letter = arg + 1; *letter; letter++) {
+		spec = option_find(groups, NULL, 0, *letter, &values);
+		if (!spec) {
+			message("-%c: unknown option", *letter);
+			return -EINVAL;
+		}
+		if (spec->kind == OPTION_FLAG) {
+			option_set(spec, values, NULL);
+			continue;
+		}
+		if (letter[1])
+			return option_set(spec, values, letter + 1) ? -EINVAL : 1;
+		if (!next) {
+			message("-%c needs a %s", *letter, spec->value);
+			return -EINVAL;
+		}
+		return option_set(spec, values, next) ? -EINVAL : 2;
+	}
+	return 1;
+}
+
+int options_parse(const struct option_group *groups, int argc, char **argv)
+{
+	bool more = true;
+	int arguments = 0;
+	int i = 1;
+
+	while (i < argc) {
+		const char *arg = argv[i];
+		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+		int used;
+
+		if (!more || arg[0] != '-' || !arg[1]) {
+			argv[++arguments] = argv[i++];
+			continue;
+		}
+		if (!strcmp(arg, "--")) {
+			more = false;
+			i++;
+			continue;
+		}
+		used = arg[1] == '-' ? option_long(groups, arg, next) :
+				       option_letters(groups, arg, next);
+		if (used < 0)
+			return used;
+		i += used;
+	}
+	argv[arguments + 1] = NULL;
+	return arguments;
+}
+
+void options_help(FILE *out, const struct option_spec *specs)
+{
+	const struct option_spec *spec;
+	char left[40];
+
+	for (spec = specs; spec->name; spec++) {
+		snprintf(left, sizeof(left), "--%s%s%s", spec->name,
+			 spec->value ? " " : "", spec->value ? spec->value : "");
+		if (spec->letter)
+			fprintf(out, "  -%c, %-20s %s\n", spec->letter, left,
+				spec->help);
+		else
+			fprintf(out, "      %-20s %s\n", left, spec->help);
+	}
+}
+
+/* The option's name as a word that a shell takes as a variable's name. */
+static void option_key(FILE *out, const char *name)
+{
+	for (; *name; name++)
+		putc(*name == '-' ? '_' : *name, out);
+	putc('=', out);
+}
+
+void options_record(FILE *out, const struct option_spec *specs,
+		    const void *values)
+{
+	const struct option_spec *spec;
+
+	for (spec = specs; spec->name; spec++) {
+		const void *field = (const char *)values + spec->offset;
+
+		if (spec->kind == OPTION_STRING && !*(char *const *)field)
+			continue;
+		option_key(out, spec->name);
+		switch (spec->kind) {
+		case OPTION_FLAG:
+			fprintf(out, "%d\n", *(const bool *)field);
+			break;
+		case OPTION_SIZE:
+			fprintf(out, "%llu\n",
+				(unsigned long long)*(const uint64_t *)field);
+			break;
+		case OPTION_NUMBER:
+			fprintf(out, "%lld\n",
+				(long long)*(const int64_t *)field);
+			break;
+		case OPTION_STRING:
+			fprintf(out, "%s\n", *(char *const *)field);
+			break;
+		}
+	}
+}

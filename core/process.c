@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The server as a process: background, readiness, protection. It knows
+ * nothing of devices.
+ */
+#include "core/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/verb.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
+#define ENDING_SIGNALS (sizeof(ending_signals) / sizeof(ending_signals[0]))
+
+/* In the background process: where the caller waits; -1 in the foreground. */
+static int ready_fd = -1;
+
+/* In the caller: the process it waits for, and the signal that came. */
+static volatile pid_t body_pid;
+static volatile sig_atomic_t ended_by;
+
+static void pass_on(int signal)
+{
+	ended_by = signal;
+	kill(body_pid, SIGTERM);
+}
+
+static void handle_ending_signals(void (*handler)(int))
+{
+	struct sigaction action = { .sa_handler = handler };
+	size_t i;
+
+	for (i = 0; i < ENDING_SIGNALS; i++)
+		sigaction(ending_signals[i], &action, NULL);
+}
+
+/* Everything but 0, 1, 2 and @keep, which becomes 3. */
+static void close_inherited(int keep)
+{
+	if (keep != 3) {
+		dup3(keep, 3, O_CLOEXEC);
+		close(keep);
+	}
+	syscall(SYS_close_range, 4, ~0U, 0);
+	ready_fd = 3;
+}
+
+static int read_all(int fd, char *said, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+
+	while (used < size - 1) {
+		n = read(fd, said + used, size - 1 - used);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		used += n;
+	}
+	said[used] = '\0';
+	return used;
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return EXIT_FAILED;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+	if (!ended_by)
+		message("the server was killed by signal %d",
+			WTERMSIG(status));
+	return EXIT_FAILED;
+}
+
+int process_background(int (*body)(void *arg), void *arg, char *said,
+		       size_t size)
+{
+	sigset_t block, before;
+	int fds[2];
+	int used;
+	size_t i;
+
+	if (pipe2(fds, O_CLOEXEC)) {
+		message_fail(errno, "cannot go to the background");
+		return EXIT_FAILED;
+	}
+
+	/* No signal may find the handler without a pid to pass it on to. */
+	sigemptyset(&block);
+	for (i = 0; i < ENDING_SIGNALS; i++)
+		sigaddset(&block, ending_signals[i]);
+	sigprocmask(SIG_BLOCK, &block, &before);
+	ended_by = 0;
+	body_pid = fork();
+	if (body_pid < 0) {
+		message_fail(errno, "cannot go to the background");
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		close(fds[0]);
+		close(fds[1]);
+		return EXIT_FAILED;
+	}
+	if (!body_pid) {
+		setsid();
+		close_inherited(fds[1]);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		exit(body(arg));
+	}
+
+	close(fds[1]);
+	handle_ending_signals(pass_on);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	used = read_all(fds[0], said, size);
+	close(fds[0]);
+	handle_ending_signals(SIG_DFL);
+	if (used && !ended_by)
+		return EXIT_DONE;
+	used = wait_for(body_pid);
+	if (ended_by)
+		raise(ended_by);
+	return used;
+}
+
+int process_ready(const char *text)
+{
+	size_t length = strlen(text);
+	int null;
+
+	if (ready_fd < 0) {
+		if (write(STDOUT_FILENO, text, length) != (ssize_t)length ||
+		    write(STDOUT_FILENO, "\n", 1) != 1)
+			return -errno;
+		return 0;
+	}
+
+	signal(SIGPIPE, SIG_IGN);
+	if (write(ready_fd, text, length) != (ssize_t)length)
+		return -EPIPE;
+	message_to_kernel_log();
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		dup2(null, STDIN_FILENO);
+		dup2(null, STDOUT_FILENO);
+		dup2(null, STDERR_FILENO);
+		close(null);
+	}
+	if (chdir("/"))
+		return -errno;
+	/* Only now may the caller go on: nothing of it is held any more. */
+	close(ready_fd);
+	ready_fd = -1;
+	return 0;
+}
+
+/*
+ * MCL_ONFAULT leaves out pages of the program that nobody touched yet; they
+ * would be read from the filesystem we may be serving. So the program itself
+ * is locked whole, which also reads it.
+ */
+static void lock_program(void)
+{
+	extern const char __executable_start[], _end[];
+	uintptr_t start = (uintptr_t)__executable_start;
+	uintptr_t end = (uintptr_t)_end;
+	uintptr_t page = sysconf(_SC_PAGESIZE);
+
+	start &= ~(page - 1);
+	mlock((const void *)start, end - start);
+}
+
+void process_protect(void)
+{
+	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		/* Not allowed to an ordinary user, who goes without. */
+		if (write(fd, "-1000", 5) < 0)
+			errno = 0;
+		close(fd);
+	}
+	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+
+	/*
+	 * With the small limit of an ordinary user, MCL_FUTURE would make
+	 * later mappings fail instead of locking them.
+	 */
+	if (geteuid())
+		return;
+	lock_program();
+	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+}
+
+int process_serve_root(void)
+{
+	program_invocation_name[0] = '@';
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return message_fail(errno, "a mount namespace for the server");
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The server as a process: how it goes to the background and still tells its
+ * caller how the start ended, and how it is kept from ever waiting for the
+ * disk it serves.
+ */
+#ifndef CORE_PROCESS_H
+#define CORE_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Runs body(@arg) in a process of its own, in a session of its own and with
+ * none of the caller's descriptors but standard error, and waits until it
+ * says that it is ready, or ends. Returns EXIT_DONE and what it said in @said
+ * (cut to @size bytes with the NUL); or, when it ended first, its exit status.
+ * A signal that would end the caller meanwhile (SIGINT, SIGTERM, SIGHUP) ends
+ * the body first, so that nothing is left behind, and then the caller.
+ */
+int process_background(int (*body)(void *arg), void *arg, char *said,
+		       size_t size);
+
+/*
+ * The server is ready: gives @text to the caller of process_background(),
+ * lets go of the terminal, and sends later messages to the kernel log. In a
+ * foreground server it prints @text on standard output and keeps the rest.
+ * Returns 0, or -EPIPE when the caller is gone.
+ */
+int process_ready(const char *text);
+
+/*
+ * Everything of the program that is mapped now is in memory and locked there;
+ * what is mapped later is locked as it is touched. The OOM killer looks
+ * elsewhere, and memory reclaim never waits for I/O on our behalf. Does what
+ * the caller's privileges allow, silently: a device of an unprivileged user
+ * goes without.
+ */
+void process_protect(void);
+
+/*
+ * The root filesystem hangs on this server: a mount namespace of its own (so
+ * that it pins no mount of the system), and argv[0] begins with '@', which
+ * asks init systems to spare the process at shutdown. Returns 0 or -errno
+ * after telling.
+ */
+int process_serve_root(void);
+
+#endif

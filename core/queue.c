@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The fetch and commit loop of one queue. It knows the ublk protocol of one
+ * tag and the ring; it knows neither control commands nor what a target does.
+ */
+#include "core/queue.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/message.h"
+
+#define CHAR_FILE 0	/* index of /dev/ublkcN among the ring's files */
+
+/*
+ * user_data of a completion: a tag with the lowest bit set, or the address of
+ * a struct ublk_completion, which is aligned.
+ */
+static uint64_t user_data_of_tag(unsigned int tag)
+{
+	return (uint64_t)tag << 1 | 1;
+}
+
+static bool user_data_is_tag(uint64_t user_data)
+{
+	return user_data & 1;
+}
+
+static unsigned int user_data_tag(uint64_t user_data)
+{
+	return user_data >> 1;
+}
+
+static struct io_uring_sqe *queue_sqe(struct ublk_queue *queue)
+{
+	struct io_uring_sqe *sqe;
+
+	while (!(sqe = io_uring_get_sqe(&queue->ring)))
+		io_uring_submit(&queue->ring);
+	return sqe;
+}
+
+/* Hands a tag to the driver: FETCH at first, COMMIT_AND_FETCH ever after. */
+static void queue_command(struct ublk_queue *queue, unsigned int tag,
+			  uint32_t op, int result)
+{
+	const struct ublk_queue_setup *setup = queue->setup;
+	struct io_uring_sqe *sqe = queue_sqe(queue);
+	struct ublksrv_io_cmd *command = (struct ublksrv_io_cmd *)sqe->cmd;
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = CHAR_FILE;
+	sqe->cmd_op = setup->encoded ? op : _IOC_NR(op);
+	sqe->user_data = user_data_of_tag(tag);
+	command->q_id = queue->id;
+	command->tag = tag;
+	command->result = result;
+	command->addr = (uintptr_t)queue->requests[tag].data;
+}
+
+void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
+		       int result)
+{
+	queue_command(queue, request->tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
+		      result);
+}
+
+/* The driver delivered a request: its descriptor is filled. */
+static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
+{
+	const struct ublksrv_io_desc *desc = &queue->descriptors[tag];
+	struct ublk_request *request = &queue->requests[tag];
+	int result;
+
+	request->op = ublksrv_get_op(desc);
+	request->flags = ublksrv_get_flags(desc);
+	request->offset = desc->start_sector << 9;
+	request->length = desc->nr_sectors << 9;
+	result = queue->setup->target->submit(queue, request);
+	if (result != UBLK_LATER)
+		ublk_request_done(queue, request, result);
+}
+
+static void queue_completed(struct ublk_queue *queue,
+			    const struct io_uring_cqe *cqe)
+{
+	struct ublk_completion *completion;
+
+	if (user_data_is_tag(cqe->user_data)) {
+		if (cqe->res == UBLK_IO_RES_OK)
+			queue_deliver(queue, user_data_tag(cqe->user_data));
+		else
+			queue->held--;	/* the device stops: taken back */
+		return;
+	}
+	completion = (struct ublk_completion *)(uintptr_t)cqe->user_data;
+	queue->operations--;
+	completion->done(queue, completion, cqe->res);
+}
+
+struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
+				    struct ublk_completion *completion)
+{
+	struct io_uring_sqe *sqe = queue_sqe(queue);
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->user_data = (uintptr_t)completion;
+	queue->operations++;
+	return sqe;
+}
+
+/*
+ * Waits for messages of other queues. It is no operation of the target's: the
+ * queue does not wait for it when it ends.
+ */
+static void queue_listen(struct ublk_queue *queue)
+{
+	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &queue->wake);
+
+	queue->operations--;
+	sqe->opcode = IORING_OP_READ;
+	sqe->fd = queue->wake_fd;
+	sqe->addr = (uintptr_t)&queue->wake_count;
+	sqe->len = sizeof(queue->wake_count);
+}
+
+static void queue_woken(struct ublk_queue *queue, struct ublk_completion *self,
+			int result)
+{
+	struct ublk_completion *message, *next;
+
+	(void)self;
+	(void)result;
+	queue->operations++;	/* queue_completed() counted it as one */
+	message = atomic_exchange(&queue->inbox, NULL);
+	for (; message; message = next) {
+		next = message->next;
+		message->done(queue, message, message->result);
+	}
+	queue_listen(queue);
+}
+
+void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+		     int result)
+{
+	const uint64_t one = 1;
+	struct ublk_completion *head = atomic_load(&to->inbox);
+
+	completion->result = result;
+	do {
+		completion->next = head;
+	} while (!atomic_compare_exchange_weak(&to->inbox, &head, completion));
+
+	/* Not empty: whoever put the first one in has woken the queue. */
+	if (head)
+		return;
+	while (write(to->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/*
+ * Single issuer with deferred task work is the cheapest ring (6.1); a 6.0
+ * kernel refuses it and gets the next best.
+ */
+static int queue_ring_init(struct ublk_queue *queue)
+{
+	unsigned int depth = queue->setup->depth;
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE |
+			 IORING_SETUP_SINGLE_ISSUER |
+			 IORING_SETUP_DEFER_TASKRUN,
+		.cq_entries = 4 * depth,
+	};
+	int err;
+
+	err = io_uring_queue_init_params(2 * depth, &queue->ring, &params);
+	if (err == -EINVAL) {
+		memset(&params, 0, sizeof(params));
+		params.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE |
+			       IORING_SETUP_COOP_TASKRUN;
+		params.cq_entries = 4 * depth;
+		err = io_uring_queue_init_params(2 * depth, &queue->ring,
+						 &params);
+	}
+	if (err)
+		return err;
+	io_uring_register_ring_fd(&queue->ring);
+	err = io_uring_register_files(&queue->ring, queue->setup->files,
+				      queue->setup->file_count);
+	if (err)
+		io_uring_queue_exit(&queue->ring);
+	return err;
+}
+
+static size_t page_align(size_t bytes)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) & ~(page - 1);
+}
+
+static size_t descriptors_bytes(unsigned int depth)
+{
+	return page_align(depth * sizeof(struct ublksrv_io_desc));
+}
+
+static int queue_map_descriptors(struct ublk_queue *queue)
+{
+	/* Queues lie at equal distances, whatever their depth. */
+	off_t offset = UBLKSRV_CMD_BUF_OFFSET +
+		(off_t)queue->id * descriptors_bytes(UBLK_MAX_QUEUE_DEPTH);
+	void *map = mmap(NULL, descriptors_bytes(queue->setup->depth),
+			 PROT_READ, MAP_SHARED | MAP_POPULATE,
+			 queue->setup->files[CHAR_FILE], offset);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	queue->descriptors = map;
+	return 0;
+}
+
+/* Buffers are address space until they are used. */
+static int queue_alloc(struct ublk_queue *queue)
+{
+	const struct ublk_queue_setup *setup = queue->setup;
+	size_t bytes = (size_t)setup->depth * setup->max_io;
+	size_t state = setup->target->request_size;
+	unsigned int tag;
+	void *map;
+
+	queue->requests = calloc(setup->depth, sizeof(*queue->requests));
+	queue->states = calloc(setup->depth, state + !state);
+	if (!queue->requests || !queue->states)
+		return -ENOMEM;
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	madvise(map, bytes, MADV_NOHUGEPAGE);
+	queue->buffers = map;
+	for (tag = 0; tag < setup->depth; tag++) {
+		struct ublk_request *request = &queue->requests[tag];
+
+		request->tag = tag;
+		request->data = queue->buffers + (size_t)tag * setup->max_io;
+		request->state = queue->states + tag * state;
+	}
+	return 0;
+}
+
+static void queue_free(struct ublk_queue *queue)
+{
+	const struct ublk_queue_setup *setup = queue->setup;
+
+	if (queue->buffers)
+		munmap(queue->buffers, (size_t)setup->depth * setup->max_io);
+	if (queue->descriptors)
+		munmap(queue->descriptors, descriptors_bytes(setup->depth));
+	free(queue->states);
+	free(queue->requests);
+	if (queue->wake_fd >= 0)
+		close(queue->wake_fd);
+}
+
+/* Everything up to the ring; undone by queue_free() whatever it returns. */
+static int queue_prepare(struct ublk_queue *queue)
+{
+	int err;
+
+	queue->wake_fd = -1;
+	sched_setaffinity(0, sizeof(queue->cpus), &queue->cpus);
+	err = queue_alloc(queue);
+	if (err)
+		return err;
+	err = queue_map_descriptors(queue);
+	if (err)
+		return err;
+	if (!queue->setup->talks)
+		return 0;
+	queue->wake.done = queue_woken;
+	queue->wake_fd = eventfd(0, EFD_CLOEXEC);
+	return queue->wake_fd < 0 ? -errno : 0;
+}
+
+/* Submits a FETCH for every tag; a refusal shows in the first completions. */
+static int queue_fetch_all(struct ublk_queue *queue)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int tag;
+	int ret;
+
+	for (tag = 0; tag < queue->setup->depth; tag++)
+		queue_command(queue, tag, UBLK_U_IO_FETCH_REQ, 0);
+	queue->held = queue->setup->depth;
+	if (queue->setup->talks)
+		queue_listen(queue);
+	do {
+		ret = io_uring_submit(&queue->ring);
+	} while (ret == -EINTR);
+	if (ret < 0)
+		return ret;
+	/* The disk does not exist yet, so that nothing but errors can come. */
+	if (!io_uring_peek_cqe(&queue->ring, &cqe))
+		return cqe->res < 0 ? cqe->res : -EIO;
+	return 0;
+}
+
+static int queue_loop(struct ublk_queue *queue)
+{
+	struct io_uring_cqe *cqe;
+	unsigned int head, count;
+	int ret;
+
+	while (queue->held || queue->operations) {
+		ret = io_uring_submit_and_wait(&queue->ring, 1);
+		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
+		    ret != -EBUSY)
+			return message_fail(ret, "queue %u", queue->id);
+		count = 0;
+		io_uring_for_each_cqe(&queue->ring, head, cqe) {
+			queue_completed(queue, cqe);
+			count++;
+		}
+		io_uring_cq_advance(&queue->ring, count);
+	}
+	return 0;
+}
+
+/* From the fetch to the end of the loop, with the target's state around it. */
+static int queue_serve(struct ublk_queue *queue)
+{
+	const struct ublk_target *target = queue->setup->target;
+	int err;
+
+	err = target->queue_start ? target->queue_start(queue) : 0;
+	if (err)
+		return err;
+	err = queue_fetch_all(queue);
+	if (!err) {
+		queue->setup->report(queue->setup->device, 0);
+		err = queue_loop(queue);
+	}
+	/* The ring must be gone before what its operations point at. */
+	io_uring_queue_exit(&queue->ring);
+	queue->ring.ring_fd = -1;
+	if (target->queue_stop)
+		target->queue_stop(queue);
+	return err;
+}
+
+static void *queue_thread(void *arg)
+{
+	struct ublk_queue *queue = arg;
+	int err;
+
+	err = queue_prepare(queue);
+	if (!err)
+		err = queue_ring_init(queue);
+	if (!err) {
+		err = queue_serve(queue);
+		if (queue->ring.ring_fd >= 0)
+			io_uring_queue_exit(&queue->ring);
+	}
+	queue_free(queue);
+	queue->setup->report(queue->setup->device, err ? err : 1);
+	return NULL;
+}
+
+int queue_start(struct ublk_queue *queue)
+{
+	return -pthread_create(&queue->thread, NULL, queue_thread, queue);
+}
+
+void queue_join(struct ublk_queue *queue)
+{
+	pthread_join(queue->thread, NULL);
+}
+
+struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
+{
+	return queue->setup->device;
+}
+
+unsigned int ublk_queue_id(const struct ublk_queue *queue)
+{
+	return queue->id;
+}
+
+void ublk_queue_set_data(struct ublk_queue *queue, void *data)
+{
+	queue->data = data;
+}
+
+void *ublk_queue_data(const struct ublk_queue *queue)
+{
+	return queue->data;
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Records of running devices under /run/ublk. Nothing here asks the driver.
+ */
+#include "core/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+
+#define PATH_BYTES 64
+
+static void record_path(char path[PATH_BYTES], int id)
+{
+	snprintf(path, PATH_BYTES, RECORD_DIR "/%d", id);
+}
+
+/* Writes and checks all of it: a full /run must not leave half a record. */
+static int record_write_file(const char *path,
+			     void (*fill)(FILE *out, const void *arg),
+			     const void *arg)
+{
+	FILE *out = fopen(path, "we");
+	int err = 0;
+
+	if (!out)
+		return -errno;
+	errno = 0;
+	fill(out, arg);
+	if (fflush(out) || ferror(out))
+		err = errno ? -errno : -EIO;
+	if (fclose(out) && !err)
+		err = -errno;
+	return err;
+}
+
+int record_write(int id, void (*fill)(FILE *out, const void *arg),
+		 const void *arg)
+{
+	char path[PATH_BYTES], temporary[PATH_BYTES];
+	int err;
+
+	if (mkdir(RECORD_DIR, 0755) && errno != EEXIST)
+		return message_fail(errno, RECORD_DIR);
+	record_path(path, id);
+	/* A dot in front: record_each() must not take it for a record. */
+	snprintf(temporary, sizeof(temporary), RECORD_DIR "/.%d", id);
+	err = record_write_file(temporary, fill, arg);
+	if (!err && rename(temporary, path))
+		err = -errno;
+	if (err) {
+		unlink(temporary);
+		return message_fail(err, "%s", path);
+	}
+	return 0;
+}
+
+int record_read(int id, char text[RECORD_MAX])
+{
+	char path[PATH_BYTES];
+	ssize_t length;
+	int fd;
+
+	record_path(path, id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, RECORD_MAX - 1);
+	if (length < 0)
+		length = -errno;
+	else
+		text[length] = '\0';
+	close(fd);
+	return length;
+}
+
+bool record_get(const char *text, const char *key, char *value, size_t size)
+{
+	size_t key_length = strlen(key);
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		size_t length;
+
+		if (strncmp(text, key, key_length) || text[key_length] != '=')
+			continue;
+		text += key_length + 1;
+		length = strcspn(text, "\n");
+		if (length >= size)
+			length = size - 1;
+		memcpy(value, text, length);
+		value[length] = '\0';
+		return true;
+	}
+	*value = '\0';
+	return false;
+}
+
+void record_remove(int id)
+{
+	char path[PATH_BYTES];
+
+	record_path(path, id);
+	if (unlink(path) && errno != ENOENT)
+		message_fail(errno, "%s", path);
+}
+
+void record_each(void (*each)(int id, void *arg), void *arg)
+{
+	DIR *dir = opendir(RECORD_DIR);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		char *end;
+		long id = strtol(entry->d_name, &end, 10);
+
+		if (*end || end == entry->d_name)
+			continue;
+		each(id, arg);
+	}
+	closedir(dir);
+}
+
+unsigned long long record_process_started(pid_t pid)
+{
+	char path[PATH_BYTES], text[1024];
+	char *field;
+	ssize_t length;
+	int fd, i;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (length <= 0)
+		return 0;
+	text[length] = '\0';
+
+	/* Field 22; the second, the name in brackets, may hold spaces. */
+	field = strrchr(text, ')');
+	for (i = 2; field && i < 22; i++)
+		field = strchr(field + 1, ' ');
+	return field ? strtoull(field, NULL, 10) : 0;
+}
+
+bool record_process_runs(pid_t pid, unsigned long long started)
+{
+	return pid > 0 && started && record_process_started(pid) == started;
+}

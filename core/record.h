@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The record of a running device: /run/ublk/ID, plain `key=value` lines that
+ * a script can read. It holds what the driver does not know: the target, its
+ * argument and options. It is written whole or not at all, and whether the
+ * device still runs is for the driver to say, not for the record.
+ */
+#ifndef CORE_RECORD_H
+#define CORE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define RECORD_DIR "/run/ublk"
+#define RECORD_MAX 8192		/* bytes of one record */
+
+/*
+ * Writes the record of device @id: @fill prints the lines. An older record of
+ * the id is replaced. Returns 0 or -errno after telling.
+ */
+int record_write(int id, void (*fill)(FILE *out, const void *arg),
+		 const void *arg);
+
+/*
+ * Reads the record of @id into @text. Returns its length, -ENOENT without
+ * telling where there is none, -errno otherwise.
+ */
+int record_read(int id, char text[RECORD_MAX]);
+
+/*
+ * The value of @key in a record's @text, copied to @value (cut to @size bytes
+ * with the NUL). Returns false and an empty value where the key is missing.
+ */
+bool record_get(const char *text, const char *key, char *value, size_t size);
+
+/* Forgets device @id. A record that is not there is no error. */
+void record_remove(int id);
+
+/*
+ * Calls @each for the id of every record, in no order. Without the directory
+ * there are none.
+ */
+void record_each(void (*each)(int id, void *arg), void *arg);
+
+/* The process @pid still is the one that started at @started (see below). */
+bool record_process_runs(pid_t pid, unsigned long long started);
+
+/*
+ * When a process started, in clock ticks since boot: with the pid it names a
+ * process for good. 0 where there is no such process.
+ */
+unsigned long long record_process_started(pid_t pid);
+
+#endif

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk stop`: ends devices, whether their server lives or not, and returns
+ * when nothing of them is left: no node, no process, no record.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/ctrl.h"
+#include "core/device.h"
+#include "core/list.h"
+#include "core/message.h"
+#include "core/record.h"
+#include "core/verb.h"
+
+#define SERVER_WAIT_MS 10000
+
+struct stop_settings {
+	bool all;
+	bool force;
+};
+
+static const struct option_spec stop_options[] = {
+	{ "all", 'a', OPTION_FLAG, offsetof(struct stop_settings, all), 0, 0,
+	  NULL, "every device there is" },
+	{ "force", 0, OPTION_FLAG, offsetof(struct stop_settings, force), 0, 0,
+	  NULL, "even when it is mounted: what is not on it yet is lost" },
+	{ 0 }
+};
+
+/*
+ * The server ends by itself when the driver has taken back its tags, and
+ * deletes the device and the record as it goes. Returns 0 once it is gone.
+ */
+static int wait_for_server(pid_t pid)
+{
+	struct pollfd ended = { .events = POLLIN };
+	int ret;
+
+	ended.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (ended.fd < 0)
+		return errno == ESRCH ? 0 : -errno;
+	do {
+		ret = poll(&ended, 1, SERVER_WAIT_MS);
+	} while (ret < 0 && errno == EINTR);
+	close(ended.fd);
+	return ret > 0 ? 0 : -ETIMEDOUT;
+}
+
+static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
+{
+	struct listed device;
+	int err;
+
+	if (list_lookup(ctrl, id, &device)) {
+		message("%d: no such device", id);
+		return -ENODEV;
+	}
+	if (!force && device_in_use(id)) {
+		message("device %d is in use; unmount it first, or --force",
+			id);
+		return -EBUSY;
+	}
+	if (device.at_driver) {
+		err = ctrl_stop_dev(ctrl, id);
+		if (err && err != -ENODEV)
+			return message_fail(err, "cannot stop device %d", id);
+	}
+	if (device.pid) {
+		err = wait_for_server(device.pid);
+		if (err)
+			return message_fail(err, "device %d: its server, "
+					    "process %d, does not end", id,
+					    (int)device.pid);
+	}
+	if (device.at_driver) {
+		err = ctrl_del_dev(ctrl, id);
+		if (err && err != -ENODEV)
+			return message_fail(err, "cannot delete device %d",
+					    id);
+	}
+	record_remove(id);
+	return 0;
+}
+
+static int stop_all(struct ublk_ctrl *ctrl, bool force)
+{
+	int status = EXIT_DONE;
+	int *ids = NULL;
+	int count = list_ids(&ids);
+	int i;
+
+	if (count < 0) {
+		message_fail(count, "the list of devices");
+		return EXIT_FAILED;
+	}
+	for (i = 0; i < count; i++)
+		if (stop_device(ctrl, ids[i], force))
+			status = EXIT_FAILED;
+	free(ids);
+	return status;
+}
+
+static int stop_run(const void *values, int argc, char **argv)
+{
+	const struct stop_settings *settings = values;
+	int status = EXIT_DONE;
+	struct ublk_ctrl ctrl;
+	int i, id;
+
+	if (settings->all == (argc > 0)) {
+		message("stop: name devices, or --all");
+		return EXIT_USAGE;
+	}
+	for (i = 0; i < argc; i++)
+		if (list_parse_id(argv[i]) < 0)
+			return EXIT_USAGE;
+	if (ctrl_open(&ctrl))
+		return EXIT_FAILED;
+	if (settings->all)
+		status = stop_all(&ctrl, settings->force);
+	for (i = 0; i < argc; i++) {
+		id = list_parse_id(argv[i]);
+		if (stop_device(&ctrl, id, settings->force))
+			status = EXIT_FAILED;
+	}
+	ctrl_close(&ctrl);
+	return status;
+}
+
+const struct verb verb_stop = {
+	.name = "stop",
+	.arguments = "ID|NODE... | --all",
+	.summary = "stop and delete devices",
+	.manual = "What was written is flushed to the server first. When the "
+		  "command returns, node,\nserver and record are gone. A "
+		  "device that is mounted, or otherwise claimed, is\nrefused "
+		  "without --force.\n",
+	.options = stop_options,
+	.settings_size = sizeof(struct stop_settings),
+	.max_arguments = -1,
+	.run = stop_run,
+};

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The contract between a target (what holds the data: memory, a file, an
+ * image) and the server. A target is one file that ends in one `const struct
+ * ublk_target`; it sees requests, never a control command.
+ *
+ * Threads: open() and close() run in the main thread, before the first and
+ * after the last queue. Everything that gets a queue runs in that queue's own
+ * thread; only what a target shares between queues needs care.
+ */
+#ifndef CORE_TARGET_H
+#define CORE_TARGET_H
+
+#include <liburing.h>
+#include <linux/ublk_cmd.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/option.h"
+
+struct ublk_device;
+struct ublk_queue;
+
+/* What a target promises of its disk; sizes in bytes, filled in by open(). */
+struct ublk_disk {
+	uint64_t size;			/* a multiple of logical_block */
+	uint32_t logical_block;		/* power of two, 512 to 4096 */
+	uint32_t physical_block;	/* power of two, >= logical_block */
+	uint32_t io_optimal;		/* 0: nothing to say */
+	bool read_only;
+	bool rotational;
+	bool flush;	/* has a volatile cache: wants FLUSH */
+	bool fua;	/* takes FUA on WRITE itself */
+	uint32_t discard_granularity;
+	uint32_t max_discard;		/* one request; 0: no discard */
+	uint32_t max_write_zeroes;	/* one request; 0: none */
+};
+
+/* One request, the slot of its tag; valid until it is answered. */
+struct ublk_request {
+	uint16_t tag;
+	uint8_t op;		/* UBLK_IO_OP_* */
+	uint32_t flags;		/* UBLK_IO_F_* */
+	uint64_t offset;	/* bytes; within the disk */
+	uint32_t length;	/* bytes; 0 for FLUSH */
+	void *data;		/* READ: to fill; WRITE: the data; page aligned */
+	void *state;		/* the target's own request_size bytes */
+};
+
+/*
+ * An operation of the target's own on the queue's ring, or a message from
+ * another queue. It is embedded in the target's state, which sets done, and
+ * must stay where it is until done() was called, once.
+ */
+struct ublk_completion {
+	void (*done)(struct ublk_queue *queue, struct ublk_completion *self,
+		     int result);
+
+	/* The queue's own, while a message is on its way. */
+	struct ublk_completion *next;
+	int result;
+};
+
+/* submit() answers later, by ublk_request_done(). */
+#define UBLK_LATER (-4095)
+
+struct ublk_target {
+	const char *name;	/* also the verb that serves it */
+	const char *argument;	/* `SIZE`, `PATH`: what the usage line shows */
+	const char *summary;
+	const char *manual;
+	const struct option_spec *options;	/* or NULL */
+	const void *defaults;
+	size_t settings_size;
+	size_t request_size;	/* bytes of state for each request, zeroed */
+
+	/*
+	 * Checks @argument and @settings, opens what holds the data, fills in
+	 * @disk (zeroed but for logical_block 512, physical_block 4096) and
+	 * leaves its own state in ublk_device_set_data(). Has told what is
+	 * wrong when it returns -errno; nothing is left open then.
+	 */
+	int (*open)(struct ublk_device *device, const char *argument,
+		    const void *settings, struct ublk_disk *disk);
+
+	/* Gives back all that open() took. */
+	void (*close)(struct ublk_device *device);
+
+	/* State of one queue, by ublk_queue_set_data(). May be NULL. */
+	int (*queue_start)(struct ublk_queue *queue);
+	void (*queue_stop)(struct ublk_queue *queue);
+
+	/*
+	 * Starts one request. Returns the bytes done or -errno, or UBLK_LATER.
+	 * FLUSH, DISCARD and WRITE_ZEROES return 0 when done.
+	 */
+	int (*submit)(struct ublk_queue *queue, struct ublk_request *request);
+};
+
+/* The device: for open(), close() and queues. */
+void ublk_device_set_data(struct ublk_device *device, void *data);
+void *ublk_device_data(const struct ublk_device *device);
+unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
+unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
+bool ublk_device_read_only(const struct ublk_device *device);	/* asked for */
+
+/*
+ * Says what the record shall keep as the argument (an absolute path in place
+ * of a relative one). @argument must live as long as the device.
+ */
+void ublk_device_set_argument(struct ublk_device *device, const char *argument);
+
+/*
+ * Registers @fd with every queue's ring; from open() only, at most
+ * UBLK_DEVICE_FILES. The descriptor stays the target's. Returns the index to
+ * use as the fd of an SQE with IOSQE_FIXED_FILE.
+ */
+#define UBLK_DEVICE_FILES 4
+int ublk_device_register_file(struct ublk_device *device, int fd);
+
+/* The queue. */
+struct ublk_device *ublk_queue_device(const struct ublk_queue *queue);
+unsigned int ublk_queue_id(const struct ublk_queue *queue);
+void ublk_queue_set_data(struct ublk_queue *queue, void *data);
+void *ublk_queue_data(const struct ublk_queue *queue);
+
+/*
+ * A cleared SQE whose completion calls @completion->done(). It is submitted
+ * with everything else of this batch. Never NULL: submits first when the ring
+ * is full.
+ */
+struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
+				    struct ublk_completion *completion);
+
+/*
+ * Calls @completion->done(to, completion, result) in the thread of @to; to be
+ * called from any other queue's thread. @to must have a request that waits
+ * for it, or it may have ended.
+ */
+void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+		     int result);
+
+/* Answers a request that submit() left for later. */
+void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
+		       int result);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A verb of the command: `ublk VERB ...`. The table of them is in ublk.c; the
+ * code, its options and its manual are in one file each, which ends in one
+ * `const struct verb`.
+ */
+#ifndef CORE_VERB_H
+#define CORE_VERB_H
+
+#include "core/option.h"
+
+/* Exit status of the command. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+struct verb {
+	const char *name;
+	const char *arguments;	/* as the usage line shows them: `IN OUT` */
+	const char *summary;	/* one line of `ublk help` */
+	const char *manual;	/* paragraphs of `ublk help VERB`, or NULL */
+	const struct option_spec *options;	/* or NULL */
+	const void *defaults;	/* values before parsing, settings_size bytes */
+	size_t settings_size;
+	int min_arguments;
+	int max_arguments;	/* -1: any number */
+
+	/*
+	 * Does it. @settings: the parsed values; @argv: @argc arguments, then
+	 * NULL. Has told what failed before it returns. Returns EXIT_DONE,
+	 * EXIT_FAILED or EXIT_USAGE.
+	 */
+	int (*run)(const void *settings, int argc, char **argv);
+};
+
+extern const struct verb verb_list, verb_stop, verb_features;	/* core/ */
+extern const struct verb verb_pack, verb_unpack, verb_info, verb_check;
+								/* targets/ */
+extern const struct verb verb_init;				/* initramfs/ */
+
+#endif

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The ram target: a disk in memory. Memory is taken when a page is first
+ * written and given back when it is discarded; a page that was never written
+ * is read as zeroes without being made.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/size.h"
+#include "core/target.h"
+
+#define WORD_BITS 64
+
+/*
+ * The disk is a memfd, mapped. `written` has a bit for each page that holds
+ * something; queues share it, a page's bit and content are ordered by whoever
+ * sends requests to the same page.
+ */
+struct ram {
+	int fd;
+	char *memory;
+	uint64_t size;
+	unsigned int page_shift;
+	_Atomic uint64_t *written;
+};
+
+static bool page_written(const struct ram *ram, uint64_t page)
+{
+	return ram->written[page / WORD_BITS] >> page % WORD_BITS & 1;
+}
+
+static void mark_written(struct ram *ram, uint64_t page)
+{
+	uint64_t bit = UINT64_C(1) << page % WORD_BITS;
+
+	if (!(ram->written[page / WORD_BITS] & bit))
+		ram->written[page / WORD_BITS] |= bit;
+}
+
+static void mark_unwritten(struct ram *ram, uint64_t page)
+{
+	ram->written[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
+}
+
+static int ram_alloc(struct ram *ram)
+{
+	uint64_t pages;
+
+	ram->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
+	pages = (ram->size + (UINT64_C(1) << ram->page_shift) - 1) >>
+		ram->page_shift;
+	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
+	ram->fd = memfd_create("ublk-ram", MFD_CLOEXEC);
+	if (!ram->written || ram->fd < 0 || ftruncate(ram->fd, ram->size))
+		return -1;
+	ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   ram->fd, 0);
+	return ram->memory == MAP_FAILED ? -1 : 0;
+}
+
+static void ram_free(struct ram *ram)
+{
+	if (ram->memory && ram->memory != MAP_FAILED)
+		munmap(ram->memory, ram->size);
+	if (ram->fd >= 0)
+		close(ram->fd);
+	free(ram->written);
+	free(ram);
+}
+
+/* More than the machine has could be promised, but never kept. */
+static int ram_check_size(uint64_t size)
+{
+	char wanted[SIZE_TEXT_MAX], has[SIZE_TEXT_MAX];
+	struct sysinfo info;
+	uint64_t memory;
+
+	if (sysinfo(&info))
+		return 0;
+	memory = (uint64_t)info.totalram * info.mem_unit;
+	if (size <= memory)
+		return 0;
+	message("ram: %s is more than this machine's memory of %s",
+		size_text(size, wanted), size_text(memory, has));
+	return -ENOMEM;
+}
+
+static int ram_open(struct ublk_device *device, const char *argument,
+		    const void *settings, struct ublk_disk *disk)
+{
+	struct ram *ram;
+	int err;
+
+	(void)settings;
+	err = size_parse(argument, &disk->size);
+	if (err || !disk->size) {
+		message("%s: not the size of a disk (such as 64M)", argument);
+		return -EINVAL;
+	}
+	err = ram_check_size(disk->size);
+	if (err)
+		return err;
+	ram = calloc(1, sizeof(*ram));
+	if (!ram)
+		return message_fail(ENOMEM, "ram %s", argument);
+	ram->size = disk->size;
+	if (ram_alloc(ram)) {
+		err = message_fail(errno, "ram %s", argument);
+		ram_free(ram);
+		return err;
+	}
+	disk->discard_granularity = 1u << ram->page_shift;
+	disk->max_discard = 1u << 30;
+	disk->max_write_zeroes = 1u << 30;
+	ublk_device_set_data(device, ram);
+	return 0;
+}
+
+static void ram_close(struct ublk_device *device)
+{
+	ram_free(ublk_device_data(device));
+}
+
+/* How many of @length bytes at @offset lie on its page. */
+static uint32_t on_page(const struct ram *ram, uint64_t offset, uint32_t length)
+{
+	uint32_t page = 1u << ram->page_shift;
+	uint32_t left = page - (offset & (page - 1));
+
+	return length < left ? length : left;
+}
+
+static int ram_read(const struct ram *ram, const struct ublk_request *request)
+{
+	uint64_t offset = request->offset;
+	uint32_t left = request->length;
+	char *to = request->data;
+
+	while (left) {
+		uint32_t n = on_page(ram, offset, left);
+
+		if (page_written(ram, offset >> ram->page_shift))
+			memcpy(to, ram->memory + offset, n);
+		else
+			memset(to, 0, n);
+		to += n;
+		offset += n;
+		left -= n;
+	}
+	return request->length;
+}
+
+static int ram_write(struct ram *ram, const struct ublk_request *request)
+{
+	uint64_t page = request->offset >> ram->page_shift;
+	uint64_t last = (request->offset + request->length - 1) >>
+			ram->page_shift;
+
+	memcpy(ram->memory + request->offset, request->data, request->length);
+	for (; page <= last; page++)
+		mark_written(ram, page);
+	return request->length;
+}
+
+/* Gives back the pages that lie wholly in the range. */
+static int ram_discard(struct ram *ram, uint64_t offset, uint32_t length)
+{
+	uint64_t page = UINT64_C(1) << ram->page_shift;
+	uint64_t start = (offset + page - 1) & -page;
+	uint64_t end = (offset + length) & -page;
+	uint64_t at;
+
+	/* The disk's last page may be a part of one. */
+	if (offset + length == ram->size)
+		end = ram->size;
+	if (start >= end)
+		return 0;
+	for (at = start; at < end; at += page)
+		mark_unwritten(ram, at >> ram->page_shift);
+	if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      start, end - start))
+		return -errno;
+	return 0;
+}
+
+static int ram_write_zeroes(struct ram *ram, const struct ublk_request *request)
+{
+	uint64_t offset = request->offset;
+	uint32_t left = request->length;
+
+	while (left) {
+		uint32_t n = on_page(ram, offset, left);
+
+		/* With NOUNMAP the memory shall be there afterwards. */
+		if (request->flags & UBLK_IO_F_NOUNMAP)
+			mark_written(ram, offset >> ram->page_shift);
+		if (page_written(ram, offset >> ram->page_shift) &&
+		    (n < 1u << ram->page_shift ||
+		     request->flags & UBLK_IO_F_NOUNMAP))
+			memset(ram->memory + offset, 0, n);
+		offset += n;
+		left -= n;
+	}
+	if (request->flags & UBLK_IO_F_NOUNMAP)
+		return 0;
+	return ram_discard(ram, request->offset, request->length);
+}
+
+static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
+{
+	struct ram *ram = ublk_device_data(ublk_queue_device(queue));
+
+	switch (request->op) {
+	case UBLK_IO_OP_READ:
+		return ram_read(ram, request);
+	case UBLK_IO_OP_WRITE:
+		return ram_write(ram, request);
+	case UBLK_IO_OP_FLUSH:
+		return 0;
+	case UBLK_IO_OP_DISCARD:
+		return ram_discard(ram, request->offset, request->length);
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return ram_write_zeroes(ram, request);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+const struct ublk_target target_ram = {
+	.name = "ram",
+	.argument = "SIZE",
+	.summary = "serve a disk in memory",
+	.manual = "Memory is taken as the disk is written and given back when "
+		  "it is discarded\n(fstrim, blkdiscard, mount -o discard). "
+		  "The contents are gone when the device is\nstopped.\n",
+	.open = ram_open,
+	.close = ram_close,
+	.submit = ram_submit,
+};

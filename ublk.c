@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The ublk command: finds the verb, parses its options and runs it. All else
+ * is in the verb's own file, and a verb's options and manual are there too.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/message.h"
+#include "core/option.h"
+#include "core/target.h"
+#include "core/verb.h"
+
+#define VERSION "0.1"
+
+extern const struct ublk_target target_ram, target_null;
+
+/* Each of these is a verb that serves a device. */
+static const struct ublk_target *const targets[] = {
+	&target_ram, &target_null,
+};
+
+static const struct verb *const verbs[] = {
+	&verb_list, &verb_stop, &verb_features,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define SETTINGS_MAX 256	/* bytes of any verb's settings */
+
+static const struct ublk_target *find_target(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(targets); i++)
+		if (!strcmp(targets[i]->name, name))
+			return targets[i];
+	return NULL;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(verbs); i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+static void help_all(FILE *out)
+{
+	size_t i;
+
+	fprintf(out, "usage: ublk VERB [OPTIONS] [ARGUMENTS]\n\n"
+		"Serve a block device and print its node:\n");
+	for (i = 0; i < COUNT(targets); i++)
+		fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
+			targets[i]->argument, targets[i]->summary);
+	fprintf(out, "\nEverything else:\n");
+	for (i = 0; i < COUNT(verbs); i++)
+		fprintf(out, "  %-14s %s\n", verbs[i]->name,
+			verbs[i]->summary);
+	fprintf(out, "  %-14s %s\n  %-14s %s\n", "help [VERB]",
+		"this, or all about a verb", "--version",
+		"the version of this program");
+}
+
+static void help_target(const struct ublk_target *target)
+{
+	printf("usage: ublk %s [OPTIONS] %s\n\n%s\n%s", target->name,
+	       target->argument, target->summary,
+	       target->manual ? target->manual : "");
+	if (target->options) {
+		printf("\nOptions of %s:\n", target->name);
+		options_help(stdout, target->options);
+	}
+	printf("\nOptions of every device:\n");
+	options_help(stdout, serve_options);
+}
+
+static void help_verb(const struct verb *verb)
+{
+	printf("usage: ublk %s%s%s%s\n\n%s\n%s", verb->name,
+	       verb->options ? " [OPTIONS]" : "", verb->arguments ? " " : "",
+	       verb->arguments ? verb->arguments : "", verb->summary,
+	       verb->manual ? verb->manual : "");
+	if (verb->options) {
+		printf("\nOptions:\n");
+		options_help(stdout, verb->options);
+	}
+}
+
+static int help(const char *name)
+{
+	const struct ublk_target *target = find_target(name);
+	const struct verb *verb = find_verb(name);
+
+	if (!target && !verb) {
+		message("%s: unknown verb (see `ublk help`)", name);
+		return EXIT_USAGE;
+	}
+	if (target)
+		help_target(target);
+	else
+		help_verb(verb);
+	return EXIT_DONE;
+}
+
+/* Every help goes the same way: to standard output, which may fail. */
+static int finish(int status)
+{
+	if (fflush(stdout) && status == EXIT_DONE) {
+		message_fail(errno, "standard output");
+		return EXIT_FAILED;
+	}
+	return status;
+}
+
+static int usage_error(const char *name, const char *arguments)
+{
+	message("usage: ublk %s %s (see `ublk help %s`)", name,
+		arguments ? arguments : "", name);
+	return EXIT_USAGE;
+}
+
+/* argv[0] is the verb, also below. */
+static int run_target(const struct ublk_target *target, int argc, char **argv)
+{
+	static const struct option_spec none[] = { { 0 } };
+	_Alignas(uint64_t) char settings[SETTINGS_MAX] = { 0 };
+	struct serve_settings serve = serve_defaults;
+	const struct option_group groups[] = {
+		{ target->options ? target->options : none, settings },
+		{ serve_options, &serve },
+		{ NULL, NULL },
+	};
+	int count;
+
+	if (target->defaults)
+		memcpy(settings, target->defaults, target->settings_size);
+	count = options_parse(groups, argc, argv);
+	if (count < 0)
+		return EXIT_USAGE;
+	if (count != 1)
+		return usage_error(target->name, target->argument);
+	return device_serve(target, argv[1], settings, &serve);
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+	static const struct option_spec none[] = { { 0 } };
+	_Alignas(uint64_t) char settings[SETTINGS_MAX] = { 0 };
+	const struct option_group groups[] = {
+		{ verb->options ? verb->options : none, settings },
+		{ NULL, NULL },
+	};
+	int count;
+
+	if (verb->defaults)
+		memcpy(settings, verb->defaults, verb->settings_size);
+	count = options_parse(groups, argc, argv);
+	if (count < 0)
+		return EXIT_USAGE;
+	if (count < verb->min_arguments ||
+	    (verb->max_arguments >= 0 && count > verb->max_arguments))
+		return usage_error(verb->name, verb->arguments);
+	return verb->run(settings, count, argv + 1);
+}
+
+/* `ublk VERB --help` is a habit of many. */
+static int asks_for_help(int argc, char **argv)
+{
+	return argc == 2 &&
+	       (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+}
+
+static int run(int argc, char **argv)
+{
+	const struct ublk_target *target = find_target(argv[0]);
+	const struct verb *verb = find_verb(argv[0]);
+
+	if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") ||
+	    !strcmp(argv[0], "-h")) {
+		if (argc > 1)
+			return help(argv[1]);
+		help_all(stdout);
+		return EXIT_DONE;
+	}
+	if (!strcmp(argv[0], "--version")) {
+		puts("ublk " VERSION);
+		return EXIT_DONE;
+	}
+	if (asks_for_help(argc, argv))
+		return help(argv[0]);
+	if (target)
+		return run_target(target, argc, argv);
+	if (verb)
+		return run_verb(verb, argc, argv);
+	message("%s: unknown verb (see `ublk help`)", argv[0]);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		help_all(stderr);
+		return EXIT_USAGE;
+	}
+	return finish(run(argc - 1, argv + 1));
+}
