@@ -71,7 +71,7 @@ const char *switch_find_init(const struct boot *boot)
 }
 
 /* A root that cannot be written and lacks the mount point goes without. */
-static void move_mount(const char *path)
+static void carry_mount(const char *path)
 {
 	char target[sizeof(NEW_ROOT) + 8] = NEW_ROOT;
 
@@ -162,7 +162,7 @@ int switch_to(const char *init, int argc, char **argv)
 	memcpy(arguments + 1, argv, argc * sizeof(*arguments));
 
 	for (path = kernel_mounts; *path; path++)
-		move_mount(*path);
+		carry_mount(*path);
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||
 	    chdir("/") < 0)
 		return report_fail(errno, "cannot make the root /");
