@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The disk that is packed, read once from its start to its end.
+ */
+#include "targets/disk-source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "targets/whole-io.h"
+
+/* A descriptor may have been handed to us that was read from already. */
+static int find_size(struct disk_source *source)
+{
+	struct stat st;
+	off_t start;
+
+	if (fstat(source->fd, &st))
+		return message_fail(errno, "%s", source->name);
+	if (S_ISDIR(st.st_mode))
+		return message_fail(EISDIR, "%s", source->name);
+	if (S_ISBLK(st.st_mode)) {
+		if (ioctl(source->fd, BLKGETSIZE64, &source->size))
+			return message_fail(errno, "%s", source->name);
+	} else if (S_ISREG(st.st_mode)) {
+		source->size = st.st_size;
+		source->holes = true;
+	} else {
+		return 0;
+	}
+	source->sized = true;
+	start = lseek(source->fd, 0, SEEK_CUR);
+	if (start < 0)
+		return message_fail(errno, "%s", source->name);
+	source->offset = start;
+	if (source->size < source->offset)
+		source->size = source->offset;
+	return 0;
+}
+
+int disk_source_open(struct disk_source *source, const char *path)
+{
+	bool standard = !strcmp(path, "-");
+	int ret;
+
+	*source = (struct disk_source){
+		.fd = STDIN_FILENO,
+		.name = standard ? "standard input" : path,
+	};
+	if (!standard)
+		source->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (source->fd < 0)
+		return message_fail(errno, "%s", path);
+	ret = find_size(source);
+	if (ret)
+		disk_source_close(source);
+	else
+		posix_fadvise(source->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	return ret;
+}
+
+void disk_source_close(struct disk_source *source)
+{
+	if (source->fd != STDIN_FILENO)
+		close(source->fd);
+}
+
+/* Whether the next @length bytes lie in a hole. */
+static bool in_hole(struct disk_source *source, size_t length)
+{
+	off_t data;
+
+	if (!source->holes)
+		return false;
+	if (source->data <= source->offset) {
+		data = lseek(source->fd, source->offset, SEEK_DATA);
+		if (data >= 0)
+			source->data = data;
+		else if (errno == ENXIO)
+			source->data = source->size;
+		else
+			source->holes = false;
+	}
+	return source->holes && source->data >= source->offset + length;
+}
+
+static ssize_t read_pipe(struct disk_source *source, void *data, size_t length)
+{
+	ssize_t n = whole_read(source->fd, data, length);
+
+	return n < 0 ? message_fail(n, "%s", source->name) : n;
+}
+
+ssize_t disk_source_read(struct disk_source *source, void *data, size_t length,
+			 bool *hole)
+{
+	int ret;
+
+	*hole = false;
+	if (!source->sized)
+		return read_pipe(source, data, length);
+	if (length > source->size - source->offset)
+		length = source->size - source->offset;
+	*hole = length && in_hole(source, length);
+	if (!*hole) {
+		ret = whole_pread(source->fd, data, length, source->offset);
+		if (ret == -ENODATA)
+			message("%s: became shorter while being read",
+				source->name);
+		else if (ret)
+			message_fail(ret, "%s: cannot read", source->name);
+		if (ret)
+			return ret;
+	}
+	source->offset += length;
+	return length;
+}

@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The index of a BGZF file. Each header says how long its member is, each
+ * trailer how much of the disk it holds; one pass over these finds all.
+ *
+ * A trailer is a mere claim until its block is expanded, and one false length
+ * would move all that follows. bgzip gives all blocks the same length but the
+ * last one, so a block in the middle whose length is unlike its neighbours' is
+ * expanded here and now, to be sure.
+ */
+#include "targets/image-bgzf.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/message.h"
+#include "targets/little-endian.h"
+#include "targets/whole-io.h"
+
+#define GROUP_BLOCKS 128	/* most blocks that a search walks over */
+#define WINDOW 4096
+
+/* A block's length in the file and on the disk, each less one. */
+struct block {
+	uint16_t file;
+	uint16_t disk;
+};
+
+/* Blocks that follow on each other without an empty one between. */
+struct group {
+	uint64_t file_offset;
+	uint64_t disk_offset;
+	uint64_t first;		/* number of its first block */
+};
+
+struct image_bgzf {
+	struct block *blocks;
+	struct group *groups;
+	uint64_t count, room;
+	uint64_t group_count, group_room;
+};
+
+/* The pass over the file. */
+struct hop {
+	struct image *image;
+	struct image_bgzf *bgzf;
+	uint64_t available;
+	uint64_t offset;	/* of the member looked at */
+	bool apart;		/* an empty member came before it */
+	bool ended;		/* and that was BGZF's last one */
+	struct image_chunk suspect;	/* a block unlike the one before */
+	uint64_t window_offset;
+	size_t window_length;
+	uint8_t window[WINDOW];
+};
+
+static int refuse(const struct hop *hop, const char *why)
+{
+	message("%s: %s (at byte %" PRIu64 ")", hop->image->name, why,
+		hop->offset);
+	return -EBADMSG;
+}
+
+/* Up to @length (at most WINDOW) bytes at @offset; NULL after telling. */
+static const uint8_t *look(struct hop *hop, uint64_t offset, size_t *length)
+{
+	uint64_t rest = hop->available - offset;
+	int ret;
+
+	if (*length > rest)
+		*length = rest;
+	if (offset < hop->window_offset || offset + *length >
+	    hop->window_offset + hop->window_length) {
+		hop->window_offset = offset;
+		hop->window_length = rest < WINDOW ? rest : WINDOW;
+		ret = whole_pread(hop->image->fd, hop->window,
+				  hop->window_length, offset);
+		if (ret) {
+			message_fail(ret, "%s: cannot read at byte %" PRIu64,
+				     hop->image->name, offset);
+			return NULL;
+		}
+	}
+	return hop->window + (offset - hop->window_offset);
+}
+
+/* Makes room for one more; the old memory is kept when there is none. */
+static int make_room(void **items, size_t size, uint64_t count, uint64_t *room)
+{
+	uint64_t more = *room ? *room * 2 : 256;
+	void *larger;
+
+	if (count < *room)
+		return 0;
+	if (more > SIZE_MAX / size)
+		return -ENOMEM;
+	larger = realloc(*items, more * size);
+	if (!larger)
+		return -ENOMEM;
+	*items = larger;
+	*room = more;
+	return 0;
+}
+
+static int add_block(struct hop *hop, uint32_t file_length,
+		     uint32_t disk_length)
+{
+	struct image_bgzf *bgzf = hop->bgzf;
+	uint64_t in_group = 0;
+	void *items = bgzf->blocks;
+	int ret;
+
+	ret = make_room(&items, sizeof(*bgzf->blocks), bgzf->count,
+			&bgzf->room);
+	bgzf->blocks = items;
+	if (ret)
+		return ret;
+	items = bgzf->groups;
+	ret = make_room(&items, sizeof(*bgzf->groups), bgzf->group_count,
+			&bgzf->group_room);
+	bgzf->groups = items;
+	if (ret)
+		return ret;
+
+	if (bgzf->group_count)
+		in_group = bgzf->count -
+			   bgzf->groups[bgzf->group_count - 1].first;
+	if (!in_group || in_group == GROUP_BLOCKS || hop->apart)
+		bgzf->groups[bgzf->group_count++] = (struct group){
+			.file_offset = hop->offset,
+			.disk_offset = hop->image->disk_size,
+			.first = bgzf->count,
+		};
+	bgzf->blocks[bgzf->count++] = (struct block){
+		.file = file_length - 1,
+		.disk = disk_length - 1,
+	};
+	return 0;
+}
+
+/* Expands the block whose length is in doubt. */
+static int clear_suspect(struct hop *hop)
+{
+	struct image_reader reader;
+	const char *why = "out of memory";
+	uint8_t *memory;
+
+	memory = malloc(2 * MEMBER_BGZF_MAX);
+	if (memory && !image_reader_init(&reader, hop->image)) {
+		why = image_read(&reader, &hop->suspect, memory,
+				 memory + MEMBER_BGZF_MAX);
+		image_reader_free(&reader);
+	}
+	free(memory);
+	if (why) {
+		message("%s: damaged block at byte %" PRIu64 ": %s",
+			hop->image->name, hop->suspect.file_offset, why);
+		return -EBADMSG;
+	}
+	hop->suspect.disk_length = 0;
+	return 0;
+}
+
+/* Compares a block's length with the one before and settles what was open. */
+static int judge_block(struct hop *hop, uint32_t file_length,
+		       uint32_t disk_length)
+{
+	const struct image_bgzf *bgzf = hop->bgzf;
+	int ret;
+
+	if (hop->suspect.disk_length &&
+	    hop->suspect.disk_length != disk_length) {
+		ret = clear_suspect(hop);
+		if (ret)
+			return ret;
+	}
+	hop->suspect.disk_length = 0;
+	if (!bgzf->count ||
+	    bgzf->blocks[bgzf->count - 1].disk + 1U != disk_length)
+		hop->suspect = (struct image_chunk){
+			.file_offset = hop->offset,
+			.file_length = file_length,
+			.disk_length = disk_length,
+		};
+	return 0;
+}
+
+/* Takes in one member of which @length bytes are its own. */
+static int take_member(struct hop *hop, uint32_t length)
+{
+	size_t size = MEMBER_TRAILER;
+	const uint8_t *trailer;
+	uint32_t disk_length;
+	int ret;
+
+	trailer = look(hop, hop->offset + length - MEMBER_TRAILER, &size);
+	if (!trailer)
+		return -EIO;
+	disk_length = get_le32(trailer + 4);
+	if (disk_length > MEMBER_BGZF_MAX)
+		return refuse(hop, "a BGZF block of an impossible length");
+	hop->ended = false;
+	if (!disk_length) {
+		if (get_le32(trailer))
+			return refuse(hop, "a damaged empty block");
+		hop->apart = true;
+		hop->ended = length == MEMBER_EOF;
+		return 0;
+	}
+	ret = judge_block(hop, length, disk_length);
+	if (!ret)
+		ret = add_block(hop, length, disk_length);
+	if (ret == -ENOMEM)
+		message_fail(ret, "%s: its index", hop->image->name);
+	hop->apart = false;
+	hop->image->disk_size += disk_length;
+	if (disk_length > hop->image->chunk_max)
+		hop->image->chunk_max = disk_length;
+	if (length > hop->image->member_max)
+		hop->image->member_max = length;
+	return ret;
+}
+
+/*
+ * Goes to the next member. Returns 1, 0 where the image ends, or -errno. It
+ * ends where the file does, or, on a partition that is larger, with an end
+ * that no other member follows.
+ */
+static int next_member(struct hop *hop, uint32_t *length)
+{
+	size_t size = MEMBER_BC;
+	const uint8_t *header;
+
+	if (hop->offset == hop->available) {
+		if (!hop->ended)
+			return refuse(hop, "truncated: the last block of a "
+				      "BGZF file is not there");
+		return 0;
+	}
+	header = look(hop, hop->offset, &size);
+	if (!header)
+		return -EIO;
+	if (hop->ended && (size < 3 || !member_starts_gzip(header)))
+		return 0;
+	if (size == MEMBER_BC && get_le16(header + 10) > MEMBER_BC - 12) {
+		/* Other subfields beside BC; more of them than fit are rare. */
+		size = 12 + get_le16(header + 10);
+		if (size > WINDOW)
+			size = WINDOW;
+		header = look(hop, hop->offset, &size);
+		if (!header)
+			return -EIO;
+	}
+	if (!member_bgzf_header(header, size, length))
+		return refuse(hop, "not a BGZF block");
+	if (*length > hop->available - hop->offset)
+		return refuse(hop, "truncated");
+	return 1;
+}
+
+static int hop_over(struct hop *hop)
+{
+	uint32_t length = 0;
+	int ret;
+
+	while ((ret = next_member(hop, &length)) > 0) {
+		ret = take_member(hop, length);
+		if (ret)
+			return ret;
+		hop->offset += length;
+	}
+	return ret;
+}
+
+/* Gives back what doubling took too much. */
+static void *shrink(void *items, size_t size)
+{
+	void *smaller = size ? realloc(items, size) : NULL;
+
+	return smaller ? smaller : items;
+}
+
+int image_bgzf_open(struct image *image, uint64_t available)
+{
+	struct image_bgzf *bgzf = calloc(1, sizeof(*bgzf));
+	struct hop *hop = calloc(1, sizeof(*hop));
+	int ret = -ENOMEM;
+
+	image->format = IMAGE_BGZF;
+	image->bgzf = bgzf;
+	if (!bgzf || !hop) {
+		message_fail(ret, "%s", image->name);
+	} else {
+		hop->image = image;
+		hop->bgzf = bgzf;
+		hop->available = available;
+		ret = hop_over(hop);
+		image->file_size = hop->offset;
+	}
+	free(hop);
+	if (ret)
+		return ret;
+	image->chunks = bgzf->count;
+	image->index_size = bgzf->count * sizeof(*bgzf->blocks) +
+			    bgzf->group_count * sizeof(*bgzf->groups);
+	bgzf->blocks = shrink(bgzf->blocks,
+			      bgzf->count * sizeof(*bgzf->blocks));
+	bgzf->groups = shrink(bgzf->groups,
+			      bgzf->group_count * sizeof(*bgzf->groups));
+	return 0;
+}
+
+void image_bgzf_free(struct image_bgzf *bgzf)
+{
+	if (!bgzf)
+		return;
+	free(bgzf->blocks);
+	free(bgzf->groups);
+	free(bgzf);
+}
+
+/* The last group that begins at or before @disk_offset. */
+static const struct group *find_group(const struct image_bgzf *bgzf,
+				      uint64_t disk_offset)
+{
+	uint64_t low = 0, high = bgzf->group_count;
+
+	while (high - low > 1) {
+		uint64_t middle = low + (high - low) / 2;
+
+		if (bgzf->groups[middle].disk_offset <= disk_offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return &bgzf->groups[low];
+}
+
+void image_bgzf_find(const struct image_bgzf *bgzf, uint64_t disk_offset,
+		     struct image_chunk *chunk)
+{
+	const struct group *group = find_group(bgzf, disk_offset);
+
+	*chunk = (struct image_chunk){
+		.number = group->first,
+		.disk_offset = group->disk_offset,
+		.file_offset = group->file_offset,
+	};
+	for (;; chunk->number++) {
+		const struct block *block = &bgzf->blocks[chunk->number];
+
+		chunk->disk_length = block->disk + 1U;
+		chunk->file_length = block->file + 1U;
+		if (disk_offset - chunk->disk_offset < chunk->disk_length)
+			return;
+		chunk->disk_offset += chunk->disk_length;
+		chunk->file_offset += chunk->file_length;
+	}
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Names for what is not an image that we serve. A table of magic numbers; none
+ * of the formats is read any further.
+ */
+#include "targets/image-foreign.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/message.h"
+
+static const struct {
+	uint16_t offset;
+	uint16_t length;
+	const char *magic;
+	const char *name;
+	const char *expander;	/* NULL: it is not compressed as a whole */
+} formats[] = {
+	{ 0, 2, "\x1f\x8b", "plain gzip, which cannot be read at any offset",
+	  "zcat" },
+	{ 0, 6, "\xfd" "7zXZ", "xz", "xzcat" },
+	{ 0, 4, "\x28\xb5\x2f\xfd", "zstd", "zstdcat" },
+	{ 0, 4, "\x04\x22\x4d\x18", "lz4", "lz4cat" },
+	{ 0, 3, "BZh", "bzip2", "bzcat" },
+	{ 0, 4, "hsqs", "a squashfs filesystem", NULL },
+	{ 0, 4, "XFSB", "an xfs filesystem", NULL },
+	{ 1024, 4, "\xe2\xe1\xf5\xe0", "an erofs filesystem", NULL },
+	{ 1080, 2, "\x53\xef", "an ext2, ext3 or ext4 filesystem", NULL },
+	{ 512, 8, "EFI PART", "a disk with partitions", NULL },
+	{ 510, 2, "\x55\xaa", "a disk with a boot sector", NULL },
+};
+
+int image_refuse_foreign(const char *name, const uint8_t *head, size_t length)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (formats[i].offset + formats[i].length > length ||
+		    memcmp(head + formats[i].offset, formats[i].magic,
+			   formats[i].length))
+			continue;
+		if (formats[i].expander)
+			message("%s: %s; `%s %s | ublk pack - NEW.gz` makes an "
+				"image of it", name, formats[i].name,
+				formats[i].expander, name);
+		else
+			message("%s: %s, not a compressed image; `ublk file` "
+				"serves it, `ublk pack` makes an image of it",
+				name, formats[i].name);
+		return -EINVAL;
+	}
+	message("%s: not a compressed image, nor anything known; `ublk file` "
+		"serves it, `ublk pack` makes an image of it", name);
+	return -EINVAL;
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * All chunks of an image, each read, expanded and verified on every CPU.
+ */
+#include "targets/image-walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "core/message.h"
+#include "targets/parallel.h"
+
+static int item_init(void *context, void *memory)
+{
+	const struct image_walk *walk = context;
+	struct image_walk_item *item = memory;
+
+	item->data = malloc(walk->image->chunk_max);
+	item->member = malloc(walk->image->member_max);
+	return item->data && item->member ? 0 : -ENOMEM;
+}
+
+static void item_free(void *memory)
+{
+	struct image_walk_item *item = memory;
+
+	free(item->data);
+	free(item->member);
+}
+
+static int worker_init(void *context, void *worker)
+{
+	const struct image_walk *walk = context;
+
+	return image_reader_init(worker, walk->image);
+}
+
+static void worker_free(void *worker)
+{
+	image_reader_free(worker);
+}
+
+static int fetch(void *context, void *memory)
+{
+	struct image_walk *walk = context;
+	struct image_walk_item *item = memory;
+	int ret;
+
+	if (walk->offset == walk->image->disk_size)
+		return 0;
+	ret = image_find(&walk->reader, walk->offset, &item->chunk);
+	if (ret) {
+		progress_clear(&walk->progress);
+		return message_fail(ret, "%s: cannot read the index",
+				    walk->image->name);
+	}
+	walk->offset += item->chunk.disk_length;
+	return 1;
+}
+
+static int work(void *context, void *worker, void *memory)
+{
+	struct image_walk *walk = context;
+	struct image_walk_item *item = memory;
+
+	item->damage = image_read(worker, &item->chunk, item->member,
+				  item->data);
+	return walk->work ? walk->work(walk->context, item) : 0;
+}
+
+static int finish(void *context, void *memory)
+{
+	struct image_walk *walk = context;
+	struct image_walk_item *item = memory;
+	int ret = walk->finish(walk->context, item);
+
+	progress_add(&walk->progress, item->chunk.disk_length);
+	return ret;
+}
+
+int image_walk(struct image_walk *walk)
+{
+	struct parallel parallel = {
+		.jobs = walk->jobs ? walk->jobs : parallel_cpus(),
+		.item_size = sizeof(struct image_walk_item),
+		.worker_size = sizeof(struct image_reader),
+		.context = walk,
+		.item_init = item_init,
+		.item_free = item_free,
+		.worker_init = worker_init,
+		.worker_free = worker_free,
+		.fetch = fetch,
+		.work = work,
+		.finish = finish,
+	};
+	int ret;
+
+	if (!walk->image->disk_size)
+		return 0;
+	ret = image_reader_init(&walk->reader, walk->image);
+	if (ret)
+		return message_fail(ret, "%s", walk->image->name);
+	walk->offset = 0;
+	progress_start(&walk->progress, walk->image->disk_size);
+	ret = parallel_run(&parallel);
+	progress_clear(&walk->progress);
+	image_reader_free(&walk->reader);
+	if (ret == -ENOMEM || ret == -EAGAIN)
+		message_fail(ret, "%s", walk->image->name);
+	return ret;
+}

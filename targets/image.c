@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Reading a compressed image: opening it, finding and expanding its chunks.
+ * The bytes of our format are image-format.c's, those of BGZF image-bgzf.c's.
+ */
+#include "targets/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "targets/image-bgzf.h"
+#include "targets/image-foreign.h"
+#include "targets/whole-io.h"
+
+static int refuse(const struct image *image, uint64_t offset, const char *why)
+{
+	message("%s: %s (at byte %" PRIu64 ")", image->name, why, offset);
+	return -EBADMSG;
+}
+
+static int refuse_read(const struct image *image, uint64_t offset, int err)
+{
+	return message_fail(err, "%s: cannot read at byte %" PRIu64,
+			    image->name, offset);
+}
+
+/* Where page @number lies in the file. */
+static uint64_t page_offset(const struct image *image, uint64_t number)
+{
+	return image->front.index_offset + number * IMAGE_PAGE_MAX;
+}
+
+/* Checks pages @first and following that fill @size bytes at @pages. */
+static int check_pages(struct image *image, uint64_t first,
+		       const uint8_t *pages, size_t size, uint64_t *next)
+{
+	struct image_page page;
+
+	for (size_t at = 0; at < size; at += IMAGE_PAGE(page.count)) {
+		uint64_t number = first + at / IMAGE_PAGE_MAX;
+		const char *why = image_get_page(pages + at, &image->front,
+						 number, &page);
+
+		if (!why && page.base != *next)
+			why = "the index makes no sense";
+		if (why)
+			return refuse(image, page_offset(image, number), why);
+		*next = page.end;
+		image->zeroes += page.zeroes;
+	}
+	return 0;
+}
+
+/*
+ * Reads the whole index once. A small one stays in memory, of a large one only
+ * the pages in use are read again.
+ */
+static int read_index(struct image *image)
+{
+	const struct image_front *front = &image->front;
+	uint64_t step = IMAGE_INDEX_RESIDENT / IMAGE_PAGE_MAX;
+	uint64_t size = image_index_size(front);
+	uint64_t next = IMAGE_FRONT;
+	uint8_t *pages;
+	int ret = 0;
+
+	if (!size)
+		return 0;
+	pages = malloc(size < step * IMAGE_PAGE_MAX ? size :
+		       step * IMAGE_PAGE_MAX);
+	if (!pages)
+		return message_fail(ENOMEM, "%s", image->name);
+	for (uint64_t first = 0; !ret && first < image_pages(front);
+	     first += step) {
+		uint64_t offset = page_offset(image, first);
+		uint64_t rest = front->index_offset + size - offset;
+		size_t now = rest < step * IMAGE_PAGE_MAX ? rest :
+			     step * IMAGE_PAGE_MAX;
+
+		ret = whole_pread(image->fd, pages, now, offset);
+		if (ret)
+			refuse_read(image, offset, ret);
+		else
+			ret = check_pages(image, first, pages, now, &next);
+	}
+	if (!ret && next != front->index_offset)
+		ret = refuse(image, front->index_offset,
+			     "the index makes no sense");
+	if (ret || size > step * IMAGE_PAGE_MAX)
+		free(pages);
+	else
+		image->pages = pages;
+	return ret;
+}
+
+static int read_end(const struct image *image)
+{
+	uint64_t offset = image->file_size - MEMBER_EOF;
+	uint8_t end[MEMBER_EOF];
+	int ret;
+
+	if (!image_has_bc(&image->front))
+		return 0;
+	ret = whole_pread(image->fd, end, sizeof(end), offset);
+	if (ret)
+		return refuse_read(image, offset, ret);
+	if (memcmp(end, member_eof, MEMBER_EOF))
+		return refuse(image, offset, "the last member is damaged");
+	return 0;
+}
+
+static int open_ours(struct image *image, const uint8_t *head,
+		     uint64_t available)
+{
+	struct image_front *front = &image->front;
+	const char *why = "truncated";
+	int ret;
+
+	if (available >= IMAGE_FRONT)
+		why = image_get_front(head, front);
+	if (why)
+		return refuse(image, 0, why);
+	image->format = IMAGE_OURS;
+	image->disk_size = front->disk_size;
+	image->file_size = image_file_size(front);
+	image->chunks = image_chunks(front);
+	image->chunk_max = front->chunk_size;
+	image->member_max = image_member_max(front);
+	image->index_size = image_index_size(front);
+	if (image->file_size > available) {
+		message("%s: truncated: %" PRIu64 " bytes of %" PRIu64
+			" are there", image->name, available,
+			image->file_size);
+		return -EBADMSG;
+	}
+	ret = read_index(image);
+	if (!ret)
+		ret = read_end(image);
+	return ret;
+}
+
+int image_open(struct image *image, int fd, const char *name,
+	       uint64_t available)
+{
+	uint8_t head[IMAGE_FOREIGN_HEAD] = {};
+	size_t length = available < sizeof(head) ? available : sizeof(head);
+	uint32_t member_length;
+	int ret;
+
+	*image = (struct image){ .fd = fd, .name = name };
+	if (!length) {
+		message("%s: empty, not an image", name);
+		return -EINVAL;
+	}
+	ret = whole_pread(fd, head, length, 0);
+	if (ret)
+		return refuse_read(image, 0, ret);
+	if (member_starts_private(head))
+		ret = open_ours(image, head, available);
+	else if (member_bgzf_header(head, length, &member_length))
+		ret = image_bgzf_open(image, available);
+	else
+		return image_refuse_foreign(name, head, length);
+	if (ret)
+		image_release(image);
+	return ret;
+}
+
+/* The bytes of a file or block device; -1 with errno for anything else. */
+static int64_t backing_size(int fd)
+{
+	struct stat st;
+	uint64_t size;
+
+	if (fstat(fd, &st))
+		return -1;
+	if (S_ISREG(st.st_mode))
+		return st.st_size;
+	if (S_ISBLK(st.st_mode))
+		return ioctl(fd, BLKGETSIZE64, &size) ? -1 : (int64_t)size;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
+	return -1;
+}
+
+int image_open_backing(const char *path, uint64_t *size)
+{
+	/* A pipe is refused, not waited for. */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int64_t bytes;
+	int ret;
+
+	if (fd < 0)
+		return message_fail(errno, "%s", path);
+	bytes = backing_size(fd);
+	if (bytes >= 0) {
+		*size = bytes;
+		return fd;
+	}
+	if (errno == ESPIPE) {
+		message("%s: neither a file nor a block device", path);
+		ret = -ESPIPE;
+	} else {
+		ret = message_fail(errno, "%s", path);
+	}
+	close(fd);
+	return ret;
+}
+
+int image_open_path(struct image *image, const char *path)
+{
+	uint64_t size = 0;
+	int fd = image_open_backing(path, &size);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = image_open(image, fd, path, size);
+	if (ret)
+		close(fd);
+	return ret;
+}
+
+void image_release(struct image *image)
+{
+	free(image->pages);
+	image->pages = NULL;
+	image_bgzf_free(image->bgzf);
+	image->bgzf = NULL;
+}
+
+void image_close(struct image *image)
+{
+	image_release(image);
+	close(image->fd);
+}
+
+bool image_is_ours(int fd)
+{
+	uint8_t head[MEMBER_PRIVATE];
+
+	return !whole_pread(fd, head, sizeof(head), 0) &&
+	       member_starts_private(head);
+}
+
+int image_reader_init(struct image_reader *reader, const struct image *image)
+{
+	int ret;
+
+	memset(reader, 0, sizeof(*reader));
+	reader->image = image;
+	ret = inflater_init(&reader->inflater);
+	if (ret || image->format != IMAGE_OURS || image->pages)
+		return ret;
+	reader->pages = malloc(IMAGE_READER_PAGES * IMAGE_PAGE_MAX);
+	if (!reader->pages) {
+		inflater_free(&reader->inflater);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void image_reader_free(struct image_reader *reader)
+{
+	inflater_free(&reader->inflater);
+	free(reader->pages);
+}
+
+/* Page @number of a large index, from memory or from the file. */
+static int load_page(struct image_reader *reader, uint64_t number,
+		     const uint8_t **page)
+{
+	const struct image *image = reader->image;
+	const struct image_front *front = &image->front;
+	unsigned int slot = number % IMAGE_READER_PAGES;
+	uint8_t *at = reader->pages + slot * IMAGE_PAGE_MAX;
+	struct image_page checked;
+	int ret;
+
+	*page = at;
+	if (reader->page_numbers[slot] == number + 1)
+		return 0;
+	reader->page_numbers[slot] = 0;
+	ret = whole_pread(image->fd, at,
+			  IMAGE_PAGE(image_page_chunks(front, number)),
+			  page_offset(image, number));
+	if (ret)
+		return ret;
+	/* It was good when the image was opened; flash may forget. */
+	if (image_get_page(at, front, number, &checked) ||
+	    checked.end > front->index_offset)
+		return -EBADMSG;
+	reader->page_numbers[slot] = number + 1;
+	return 0;
+}
+
+static int find_ours(struct image_reader *reader, uint64_t disk_offset,
+		     struct image_chunk *chunk)
+{
+	const struct image *image = reader->image;
+	uint64_t number = disk_offset / image->chunk_max;
+	uint64_t page_number = number / IMAGE_PAGE_CHUNKS;
+	uint32_t i = number % IMAGE_PAGE_CHUNKS;
+	uint32_t entry, offset, end;
+	const uint8_t *page;
+	uint64_t rest;
+	int ret;
+
+	if (image->pages) {
+		page = image->pages + page_number * IMAGE_PAGE_MAX;
+	} else {
+		ret = load_page(reader, page_number, &page);
+		if (ret)
+			return ret;
+	}
+	entry = image_page_entry(page, i);
+	offset = entry & IMAGE_ENTRY_OFFSET;
+	end = image_page_entry(page, i + 1) & IMAGE_ENTRY_OFFSET;
+	chunk->number = number;
+	chunk->disk_offset = number * image->chunk_max;
+	rest = image->disk_size - chunk->disk_offset;
+	chunk->disk_length = rest < image->chunk_max ? rest : image->chunk_max;
+	chunk->file_offset = image_page_base(page) + offset;
+	chunk->file_length = end - offset;
+	chunk->zero = entry & IMAGE_ENTRY_ZERO;
+	return 0;
+}
+
+int image_find(struct image_reader *reader, uint64_t disk_offset,
+	       struct image_chunk *chunk)
+{
+	if (reader->image->format == IMAGE_OURS)
+		return find_ours(reader, disk_offset, chunk);
+	image_bgzf_find(reader->image->bgzf, disk_offset, chunk);
+	return 0;
+}
+
+bool image_all_zero(const uint8_t *data, size_t length)
+{
+	uint64_t word;
+
+	for (; length >= sizeof(word); length -= sizeof(word)) {
+		memcpy(&word, data, sizeof(word));
+		if (word)
+			return false;
+		data += sizeof(word);
+	}
+	for (; length; length--)
+		if (*data++)
+			return false;
+	return true;
+}
+
+const char *image_expand(struct image_reader *reader,
+			 const struct image_chunk *chunk,
+			 const uint8_t *member, uint8_t *to)
+{
+	const struct image *image = reader->image;
+	enum member_kind kind = MEMBER_ANY_BGZF;
+	const char *why;
+
+	if (image->format == IMAGE_OURS)
+		kind = image_has_bc(&image->front) ? MEMBER_OURS_BC :
+						     MEMBER_OURS;
+	why = member_inflate(&reader->inflater, kind, member,
+			     chunk->file_length, to, chunk->disk_length);
+	if (!why && chunk->zero && !image_all_zero(to, chunk->disk_length))
+		why = "not zeroes, as the index says";
+	return why;
+}
+
+const char *image_read(struct image_reader *reader,
+		       const struct image_chunk *chunk, uint8_t *member,
+		       uint8_t *to)
+{
+	int ret = whole_pread(reader->image->fd, member, chunk->file_length,
+			      chunk->file_offset);
+
+	if (ret)
+		return ret == -ENODATA ? "the file ends before it" :
+					 "it cannot be read";
+	return image_expand(reader, chunk, member, to);
+}
+
+const char *image_damage_text(const struct image_chunk *chunk,
+			      const char *why, char text[IMAGE_DAMAGE_TEXT])
+{
+	uint64_t end = chunk->disk_offset + chunk->disk_length - 1;
+
+	snprintf(text, IMAGE_DAMAGE_TEXT,
+		 "sectors %" PRIu64 "-%" PRIu64 ": chunk %" PRIu64
+		 " at byte %" PRIu64 ": %s", chunk->disk_offset / 512,
+		 end / 512, chunk->number, chunk->file_offset, why);
+	return text;
+}

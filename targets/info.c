@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ublk info: what a compressed image is, as `key: value` lines. Reads its
+ * header and index, and none of its chunks.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "core/size.h"
+#include "core/verb.h"
+#include "targets/image.h"
+
+static const char manual[] =
+"Prints what a compressed image is: a line each for the file, its format, the\n"
+"sizes in bytes and as people write them, and the number of chunks. To verify\n"
+"the contents is what `ublk check` is for.\n";
+
+static void print_size(const char *key, uint64_t size)
+{
+	char text[SIZE_TEXT_MAX];
+
+	printf("%s: %" PRIu64 " (%s)\n", key, size, size_text(size, text));
+}
+
+/* What is left of the disk, in per cent. */
+static void print_ratio(const struct image *image)
+{
+	uint64_t tenths = image->file_size * 1000 / image->disk_size;
+
+	printf("ratio: %" PRIu64 ".%" PRIu64 " %%\n", tenths / 10,
+	       tenths % 10);
+}
+
+static int run(const void *values, int argc, char **argv)
+{
+	struct image image;
+
+	(void)values;
+	(void)argc;
+	if (image_open_path(&image, argv[0]))
+		return EXIT_FAILED;
+	printf("image: %s\n", argv[0]);
+	printf("format: %s\n", image.format == IMAGE_OURS ? "ublk 1" : "bgzf");
+	print_size("disk size", image.disk_size);
+	print_size("image size", image.file_size);
+	if (image.disk_size)
+		print_ratio(&image);
+	print_size("chunk size", image.chunk_max);
+	printf("chunks: %" PRIu64 "\n", image.chunks);
+	if (image.format == IMAGE_OURS)
+		printf("zero chunks: %" PRIu64 "\n", image.zeroes);
+	print_size("index size", image.index_size);
+	image_close(&image);
+	return EXIT_DONE;
+}
+
+const struct verb verb_info = {
+	.name = "info",
+	.arguments = "IMAGE",
+	.summary = "tell what a compressed image is",
+	.manual = manual,
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.run = run,
+};

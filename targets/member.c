@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One member of a gzip file, whole in memory. What is written here is checked
+ * here, byte for byte, on the way back: a bit that changed is never ignored.
+ */
+#include "targets/member.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "targets/little-endian.h"
+
+#define FLAG_EXTRA 4
+#define STORED_MAX 65535	/* bytes of one stored block */
+#define STORED_HEADER 5
+#define MEMORY_LEVEL 8		/* gzip's and pigz's choice */
+
+const uint8_t member_eof[MEMBER_EOF] = {
+	0x1f, 0x8b, 8, FLAG_EXTRA, 0, 0, 0, 0, 0, 0xff,
+	6, 0, 'B', 'C', 2, 0, MEMBER_EOF - 1, 0, 3, 0,
+};
+
+static size_t stored_size(size_t length)
+{
+	size_t blocks = (length + STORED_MAX - 1) / STORED_MAX;
+
+	return length + blocks * STORED_HEADER;
+}
+
+size_t member_bound(size_t length)
+{
+	return MEMBER_BC + stored_size(length) + MEMBER_TRAILER;
+}
+
+void member_put_header(uint8_t *to, bool extra)
+{
+	memcpy(to, member_eof, MEMBER_FIXED);
+	if (!extra)
+		to[3] = 0;
+}
+
+static void put_private_start(uint8_t *to, size_t length)
+{
+	member_put_header(to, true);
+	put_le16(to + 10, length + 4);
+	to[12] = 'U';
+	to[13] = 'B';
+	put_le16(to + 14, length);
+}
+
+/* The last bytes of every empty member: no contents, CRC 0, length 0. */
+static const uint8_t *empty_end(void)
+{
+	return member_eof + MEMBER_EOF - MEMBER_EMPTY - MEMBER_TRAILER;
+}
+
+size_t member_put_private(uint8_t *to, size_t length)
+{
+	put_private_start(to, length);
+	memcpy(to + MEMBER_PRIVATE + length, empty_end(),
+	       MEMBER_EMPTY + MEMBER_TRAILER);
+	return MEMBER_PRIVATE_SIZE(length);
+}
+
+bool member_is_private(const uint8_t *data, size_t length)
+{
+	uint8_t start[MEMBER_PRIVATE];
+
+	put_private_start(start, length);
+	return !memcmp(data, start, MEMBER_PRIVATE) &&
+	       !memcmp(data + MEMBER_PRIVATE + length, empty_end(),
+		       MEMBER_EMPTY + MEMBER_TRAILER);
+}
+
+bool member_starts_private(const uint8_t *data)
+{
+	return member_starts_gzip(data) && data[3] & FLAG_EXTRA &&
+	       data[12] == 'U' && data[13] == 'B';
+}
+
+bool member_starts_gzip(const uint8_t *data)
+{
+	return !memcmp(data, member_eof, 3);
+}
+
+/* The value of the BC subfield among @length bytes of subfields, or -1. */
+static int find_bc(const uint8_t *data, size_t length)
+{
+	while (length >= 4) {
+		size_t size = get_le16(data + 2);
+
+		if (size > length - 4)
+			return -1;
+		if (data[0] == 'B' && data[1] == 'C' && size == 2)
+			return get_le16(data + 4);
+		data += 4 + size;
+		length -= 4 + size;
+	}
+	return -1;
+}
+
+size_t member_bgzf_header(const uint8_t *data, size_t length,
+			  uint32_t *member_length)
+{
+	size_t header;
+	int bc;
+
+	if (length < MEMBER_BC || !member_starts_gzip(data) ||
+	    data[3] != FLAG_EXTRA)
+		return 0;
+	header = 12 + get_le16(data + 10);
+	if (header > length)
+		return 0;
+	bc = find_bc(data + 12, header - 12);
+	if (bc < 0 || bc + 1U < header + MEMBER_EMPTY + MEMBER_TRAILER)
+		return 0;
+	*member_length = bc + 1;
+	return header;
+}
+
+int deflater_init(struct deflater *self, int level)
+{
+	int ret;
+
+	memset(self, 0, sizeof(*self));
+	ret = deflateInit2(&self->stream, level, Z_DEFLATED, -MAX_WBITS,
+			   MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
+	return ret == Z_OK ? 0 : -ENOMEM;
+}
+
+void deflater_free(struct deflater *self)
+{
+	deflateEnd(&self->stream);
+}
+
+/* Returns the bytes of the deflate stream, always stored_size(length). */
+static size_t store(const uint8_t *data, size_t length, uint8_t *to)
+{
+	uint8_t *start = to;
+
+	while (length) {
+		size_t n = length < STORED_MAX ? length : STORED_MAX;
+
+		*to = n == length;	/* the last block; stored */
+		put_le16(to + 1, n);
+		put_le16(to + 3, ~n);
+		memcpy(to + STORED_HEADER, data, n);
+		to += STORED_HEADER + n;
+		data += n;
+		length -= n;
+	}
+	return to - start;
+}
+
+/* Returns the bytes of the deflate stream, 0 where it would not fit @room. */
+static size_t squeeze(z_stream *stream, const uint8_t *data, size_t length,
+		      uint8_t *to, size_t room)
+{
+	deflateReset(stream);
+	stream->next_in = (z_const Bytef *)(uintptr_t)data;
+	stream->avail_in = length;
+	stream->next_out = to;
+	stream->avail_out = room;
+	if (deflate(stream, Z_FINISH) != Z_STREAM_END)
+		return 0;
+	return room - stream->avail_out;
+}
+
+size_t member_deflate(struct deflater *self, const uint8_t *data,
+		      size_t length, bool bc, uint8_t *to)
+{
+	size_t header = bc ? MEMBER_BC : MEMBER_FIXED;
+	size_t size;
+
+	size = squeeze(&self->stream, data, length, to + header,
+		       stored_size(length));
+	if (!size)
+		size = store(data, length, to + header);
+	put_le32(to + header + size, crc32(0, data, length));
+	put_le32(to + header + size + 4, length);
+	size += header + MEMBER_TRAILER;
+
+	member_put_header(to, bc);
+	if (bc) {
+		memcpy(to, member_eof, MEMBER_BC);
+		put_le16(to + MEMBER_BC - 2, size - 1);
+	}
+	return size;
+}
+
+/*
+ * inflate() asks for a window when a stream does not end where it should. That
+ * stream is damaged, and refusing the memory is an answer as good as any.
+ */
+static voidpf inflater_alloc(voidpf opaque, uInt items, uInt size)
+{
+	struct inflater *self = opaque;
+
+	return self->sealed ? NULL : calloc(items, size);
+}
+
+static void inflater_release(voidpf opaque, voidpf address)
+{
+	(void)opaque;
+	free(address);
+}
+
+int inflater_init(struct inflater *self)
+{
+	memset(self, 0, sizeof(*self));
+	self->stream.zalloc = inflater_alloc;
+	self->stream.zfree = inflater_release;
+	self->stream.opaque = self;
+	if (inflateInit2(&self->stream, -MAX_WBITS) != Z_OK)
+		return -ENOMEM;
+	self->sealed = true;
+	return 0;
+}
+
+void inflater_free(struct inflater *self)
+{
+	inflateEnd(&self->stream);
+}
+
+/* Bytes of the member's header, 0 when it is not the one it should be. */
+static size_t check_header(enum member_kind kind, const uint8_t *data,
+			   size_t length)
+{
+	uint8_t expected[MEMBER_BC];
+	uint32_t member_length;
+	size_t header;
+
+	if (kind == MEMBER_ANY_BGZF) {
+		header = member_bgzf_header(data, length, &member_length);
+		return header && member_length == length ? header : 0;
+	}
+	header = kind == MEMBER_OURS_BC ? MEMBER_BC : MEMBER_FIXED;
+	if (length < header + MEMBER_EMPTY + MEMBER_TRAILER)
+		return 0;
+	memcpy(expected, member_eof, MEMBER_BC);
+	put_le16(expected + MEMBER_BC - 2, length - 1);
+	if (kind == MEMBER_OURS)
+		member_put_header(expected, false);
+	return memcmp(data, expected, header) ? 0 : header;
+}
+
+const char *member_inflate(struct inflater *self, enum member_kind kind,
+			   const uint8_t *data, size_t length, uint8_t *to,
+			   size_t room)
+{
+	z_stream *stream = &self->stream;
+	size_t header = check_header(kind, data, length);
+	const uint8_t *trailer = data + length - MEMBER_TRAILER;
+	int ret;
+
+	if (!header)
+		return "wrong header";
+	if (get_le32(trailer + 4) != room)
+		return "wrong length";
+	inflateReset(stream);
+	stream->next_in = (z_const Bytef *)(uintptr_t)(data + header);
+	stream->avail_in = trailer - data - header;
+	stream->next_out = to;
+	stream->avail_out = room;
+	ret = inflate(stream, Z_FINISH);
+	if (ret != Z_STREAM_END)
+		return "not a deflate stream of its length";
+	if (stream->avail_out || stream->avail_in)
+		return "ends early";
+	if (crc32(0, to, room) != get_le32(trailer))
+		return "wrong checksum";
+	return NULL;
+}

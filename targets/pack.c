@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ublk pack: makes a compressed image of a disk. Reads and writes in order in
+ * the main thread, compresses on every CPU. The format is image-format.c's.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/verb.h"
+#include "targets/disk-source.h"
+#include "targets/image-format.h"
+#include "targets/image-write.h"
+#include "targets/image.h"
+#include "targets/output.h"
+#include "targets/parallel.h"
+#include "targets/progress.h"
+
+struct settings {
+	uint64_t chunk;
+	int64_t level;
+	int64_t jobs;
+	bool force;
+};
+
+static const struct settings defaults = {
+	.chunk = IMAGE_CHUNK_BC,
+	.level = 9,
+};
+
+static const struct option_spec options[] = {
+	{ "chunk", 'c', OPTION_SIZE, offsetof(struct settings, chunk),
+	  IMAGE_CHUNK_STEP, IMAGE_CHUNK_MAX, "SIZE",
+	  "bytes of the disk compressed as one (60K)" },
+	{ "level", 'l', OPTION_NUMBER, offsetof(struct settings, level),
+	  1, 9, "1-9", "how hard to compress (9)" },
+	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
+	  1, 1024, "N", "threads that compress (one a CPU)" },
+	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
+	  0, 0, NULL, "replace a file that is no image" },
+	{ }
+};
+
+static const char manual[] =
+"Makes a compressed image of a disk, one that `ublk zimg` serves and any gzip\n"
+"expands. IN is a file, a block device, or `-` for standard input; its holes\n"
+"are not read. OUT appears when all of it is there. An image of ours that has\n"
+"this name already is replaced.\n"
+"\n"
+"A larger chunk compresses better and costs more for a small read. It is a\n"
+"multiple of 4K up to 1M; up to 60K the image is also in blocks as of bgzip.\n";
+
+/* A chunk on its way from the disk to the image. */
+struct item {
+	uint8_t *data;
+	uint8_t *member;
+	uint32_t length;
+	uint32_t member_length;
+	bool hole;
+};
+
+struct pack {
+	const struct settings *settings;
+	struct disk_source source;
+	struct output output;
+	struct image_writer writer;
+	struct progress progress;
+	uint8_t *zero_member;	/* of a whole chunk of zeroes */
+	uint32_t zero_length;
+};
+
+static bool has_bc(const struct pack *pack)
+{
+	return pack->settings->chunk <= IMAGE_CHUNK_BC;
+}
+
+static int item_init(void *context, void *memory)
+{
+	struct pack *pack = context;
+	struct item *item = memory;
+
+	item->data = malloc(pack->settings->chunk);
+	item->member = malloc(member_bound(pack->settings->chunk));
+	return item->data && item->member ? 0 : -ENOMEM;
+}
+
+static void item_free(void *memory)
+{
+	struct item *item = memory;
+
+	free(item->data);
+	free(item->member);
+}
+
+static int worker_init(void *context, void *worker)
+{
+	struct pack *pack = context;
+
+	return deflater_init(worker, pack->settings->level);
+}
+
+static void worker_free(void *worker)
+{
+	deflater_free(worker);
+}
+
+static int fetch(void *context, void *memory)
+{
+	struct pack *pack = context;
+	struct item *item = memory;
+	ssize_t n = disk_source_read(&pack->source, item->data,
+				     pack->settings->chunk, &item->hole);
+
+	item->length = n;
+	return n < 0 ? n : n > 0;
+}
+
+static int work(void *context, void *worker, void *memory)
+{
+	struct pack *pack = context;
+	struct item *item = memory;
+
+	if (!item->hole)
+		item->hole = image_all_zero(item->data, item->length);
+	if (item->hole && item->length == pack->settings->chunk)
+		return 0;
+	if (item->hole)
+		memset(item->data, 0, item->length);
+	item->member_length = member_deflate(worker, item->data, item->length,
+					     has_bc(pack), item->member);
+	return 0;
+}
+
+static int finish(void *context, void *memory)
+{
+	struct pack *pack = context;
+	struct item *item = memory;
+	bool zero_member = item->hole && item->length == pack->settings->chunk;
+	int ret;
+
+	ret = image_writer_add(&pack->writer, zero_member ? pack->zero_member :
+			       item->member, zero_member ? pack->zero_length :
+			       item->member_length, item->length, item->hole);
+	progress_add(&pack->progress, item->length);
+	if (ret) {
+		progress_clear(&pack->progress);
+		message_fail(ret, "%s", pack->output.name);
+	}
+	return ret;
+}
+
+static const struct parallel steps = {
+	.item_size = sizeof(struct item),
+	.worker_size = sizeof(struct deflater),
+	.item_init = item_init,
+	.item_free = item_free,
+	.worker_init = worker_init,
+	.worker_free = worker_free,
+	.fetch = fetch,
+	.work = work,
+	.finish = finish,
+};
+
+/* All chunks of zeroes are the same member: it is made once. */
+static int make_zero_member(struct pack *pack)
+{
+	struct deflater deflater;
+	uint8_t *zeroes = calloc(1, pack->settings->chunk);
+	int ret = -ENOMEM;
+
+	pack->zero_member = malloc(member_bound(pack->settings->chunk));
+	if (zeroes && pack->zero_member)
+		ret = deflater_init(&deflater, pack->settings->level);
+	if (!ret) {
+		pack->zero_length = member_deflate(&deflater, zeroes,
+						   pack->settings->chunk,
+						   has_bc(pack),
+						   pack->zero_member);
+		deflater_free(&deflater);
+	}
+	free(zeroes);
+	return ret;
+}
+
+/* Writes all of the image to the temporary file. */
+static int write_image(struct pack *pack)
+{
+	struct parallel parallel = steps;
+	int ret = make_zero_member(pack);
+
+	parallel.context = pack;
+	parallel.jobs = pack->settings->jobs ? pack->settings->jobs :
+			parallel_cpus();
+	if (ret)
+		return message_fail(ret, "%s", pack->source.name);
+	image_writer_start(&pack->writer, pack->output.fd,
+			   pack->settings->chunk);
+	progress_start(&pack->progress,
+		       pack->source.size - pack->source.offset);
+	ret = parallel_run(&parallel);
+	progress_clear(&pack->progress);
+	if (ret == -ENOMEM || ret == -EAGAIN)
+		return message_fail(ret, "%s", pack->source.name);
+	if (ret)
+		return ret;
+	ret = image_writer_finish(&pack->writer);
+	if (ret)
+		message_fail(ret, "%s", pack->output.name);
+	return ret;
+}
+
+/* An image of ours may be made again; of anything else there is no copy. */
+static bool may_replace(const struct settings *settings, const char *path)
+{
+	int fd;
+	bool ours;
+
+	if (settings->force)
+		return true;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return false;
+	ours = image_is_ours(fd);
+	close(fd);
+	return ours;
+}
+
+static int check_distinct(const struct pack *pack, const char *path)
+{
+	struct stat in, out;
+
+	if (stat(path, &out) || fstat(pack->source.fd, &in) ||
+	    in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+		return 0;
+	message("%s: input and output are the same file", path);
+	return -EINVAL;
+}
+
+static int pack_to(struct pack *pack, const char *path)
+{
+	int ret = check_distinct(pack, path);
+
+	if (!ret)
+		ret = output_create(&pack->output, path,
+				    may_replace(pack->settings, path));
+	if (ret)
+		return ret;
+	ret = write_image(pack);
+	if (ret)
+		output_abandon(&pack->output);
+	else
+		ret = output_commit(&pack->output);
+	free(pack->zero_member);
+	image_writer_free(&pack->writer);
+	return ret;
+}
+
+static int run(const void *values, int argc, char **argv)
+{
+	struct pack pack = { .settings = values };
+	int ret;
+
+	(void)argc;
+	if (pack.settings->chunk % IMAGE_CHUNK_STEP) {
+		message("--chunk: not a multiple of %uK",
+			IMAGE_CHUNK_STEP / 1024);
+		return EXIT_USAGE;
+	}
+	if (disk_source_open(&pack.source, argv[0]))
+		return EXIT_FAILED;
+	ret = pack_to(&pack, argv[1]);
+	disk_source_close(&pack.source);
+	return ret ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct verb verb_pack = {
+	.name = "pack",
+	.arguments = "IN OUT",
+	.summary = "make a compressed image of a disk",
+	.manual = manual,
+	.options = options,
+	.defaults = &defaults,
+	.settings_size = sizeof(struct settings),
+	.min_arguments = 2,
+	.max_arguments = 2,
+	.run = run,
+};

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * How far a long work has come, on one line of a terminal.
+ */
+#include "targets/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/size.h"
+
+#define INTERVAL 200	/* milliseconds between two drawings */
+#define CLEAR "\r\033[K"
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000ULL + time.tv_nsec / 1000000;
+}
+
+static void draw(const struct progress *progress, uint64_t elapsed)
+{
+	char done[SIZE_TEXT_MAX], total[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX];
+	uint64_t speed = progress->done * 1000 / elapsed;	/* bytes a second */
+	unsigned int left;
+
+	size_text(progress->done, done);
+	size_text(progress->total, total);
+	size_text(speed, rate);
+	if (!progress->total || !speed) {
+		dprintf(STDERR_FILENO, CLEAR "%s  %s/s", done, rate);
+		return;
+	}
+	left = (progress->total - progress->done) / speed;
+	dprintf(STDERR_FILENO, CLEAR "%3u %%  %s of %s  %s/s  %u:%02u left",
+		(unsigned int)(progress->done / (progress->total / 100 + 1)),
+		done, total, rate, left / 60, left % 60);
+}
+
+void progress_start(struct progress *progress, uint64_t total)
+{
+	*progress = (struct progress){
+		.shown = isatty(STDERR_FILENO),
+		.total = total,
+		.started = now(),
+	};
+	progress->drawn = progress->started;
+}
+
+void progress_add(struct progress *progress, uint64_t bytes)
+{
+	uint64_t time;
+
+	progress->done += bytes;
+	if (!progress->shown)
+		return;
+	time = now();
+	if (time < progress->drawn + INTERVAL)
+		return;
+	progress->drawn = time;
+	draw(progress, time - progress->started);
+}
+
+void progress_clear(const struct progress *progress)
+{
+	if (progress->shown)
+		dprintf(STDERR_FILENO, CLEAR);
+}

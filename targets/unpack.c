@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ublk unpack: turns a compressed image back into the disk. Verifies every
+ * chunk; a damaged one ends it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/verb.h"
+#include "targets/image-walk.h"
+#include "targets/image.h"
+#include "targets/output.h"
+#include "targets/whole-io.h"
+
+struct settings {
+	int64_t jobs;
+	bool force;
+};
+
+static const struct settings defaults = { };
+
+static const struct option_spec options[] = {
+	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
+	  1, 1024, "N", "threads that expand (one a CPU)" },
+	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
+	  0, 0, NULL, "replace a file that exists" },
+	{ }
+};
+
+static const char manual[] =
+"Turns a compressed image back into the disk. OUT is a new file, in which\n"
+"zeroes become holes; a block device, large enough and not in use; or `-` for\n"
+"standard output. Every chunk is verified; when one is damaged, no file is\n"
+"left.\n";
+
+/* Zeroes of this size, so aligned, become a hole. */
+#define HOLE 4096U
+
+struct unpack {
+	const struct settings *settings;
+	struct image image;
+	struct image_walk walk;
+	const char *name;	/* of what is written to */
+	int fd;
+};
+
+static int tell_write(struct unpack *unpack, int ret)
+{
+	progress_clear(&unpack->walk.progress);
+	return message_fail(ret, "%s", unpack->name);
+}
+
+static int tell_damage(struct unpack *unpack,
+		       const struct image_walk_item *item)
+{
+	char text[IMAGE_DAMAGE_TEXT];
+
+	progress_clear(&unpack->walk.progress);
+	message("%s: damaged: %s", unpack->image.name,
+		image_damage_text(&item->chunk, item->damage, text));
+	return -EBADMSG;
+}
+
+/* A damaged chunk is told in order, by finish(). */
+static int finish(void *context, struct image_walk_item *item)
+{
+	struct unpack *unpack = context;
+
+	return item->damage ? tell_damage(unpack, item) : 0;
+}
+
+/* Writes what is not a hole, and leaves out what is. */
+static int work_file(void *context, struct image_walk_item *item)
+{
+	struct unpack *unpack = context;
+	uint64_t offset = item->chunk.disk_offset;
+	uint32_t length = item->chunk.disk_length;
+	uint32_t from = 0, to = 0;
+	int ret = 0;
+
+	if (item->damage)
+		return 0;
+	while (!ret && from < length) {
+		uint32_t step = HOLE - (offset + to) % HOLE;
+		bool end = to == length;
+
+		if (step > length - to)
+			step = length - to;
+		if (!end && !image_all_zero(item->data + to, step)) {
+			to += step;
+			continue;
+		}
+		if (to > from)
+			ret = whole_pwrite(unpack->fd, item->data + from,
+					   to - from, offset + from);
+		to += step;
+		from = to;
+	}
+	return ret ? tell_write(unpack, ret) : 0;
+}
+
+/* Zeroes are written too, by the device itself where it can. */
+static int work_device(void *context, struct image_walk_item *item)
+{
+	struct unpack *unpack = context;
+	const struct image_chunk *chunk = &item->chunk;
+	int ret;
+
+	if (item->damage)
+		return 0;
+	if (image_all_zero(item->data, chunk->disk_length) &&
+	    !fallocate(unpack->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+		       chunk->disk_offset, chunk->disk_length))
+		return 0;
+	ret = whole_pwrite(unpack->fd, item->data, chunk->disk_length,
+			   chunk->disk_offset);
+	return ret ? tell_write(unpack, ret) : 0;
+}
+
+static int finish_stream(void *context, struct image_walk_item *item)
+{
+	struct unpack *unpack = context;
+	int ret;
+
+	if (item->damage)
+		return tell_damage(unpack, item);
+	ret = whole_write(unpack->fd, item->data, item->chunk.disk_length);
+	return ret ? tell_write(unpack, ret) : 0;
+}
+
+static int to_stream(struct unpack *unpack, int fd)
+{
+	unpack->fd = fd;
+	unpack->walk.finish = finish_stream;
+	return image_walk(&unpack->walk);
+}
+
+static int to_file(struct unpack *unpack)
+{
+	struct output output;
+	int ret = output_create(&output, unpack->name,
+				unpack->settings->force);
+
+	if (ret)
+		return ret;
+	unpack->fd = output.fd;
+	unpack->walk.work = work_file;
+	if (ftruncate(output.fd, unpack->image.disk_size))
+		ret = tell_write(unpack, errno);
+	if (!ret)
+		ret = image_walk(&unpack->walk);
+	if (!ret)
+		return output_commit(&output);
+	output_abandon(&output);
+	return ret;
+}
+
+static int check_device(struct unpack *unpack)
+{
+	uint64_t size;
+
+	if (ioctl(unpack->fd, BLKGETSIZE64, &size))
+		return message_fail(errno, "%s", unpack->name);
+	if (size >= unpack->image.disk_size)
+		return 0;
+	message("%s: too small: the disk has %" PRIu64 " bytes, this has %"
+		PRIu64, unpack->name, unpack->image.disk_size, size);
+	return -ENOSPC;
+}
+
+static int to_device(struct unpack *unpack)
+{
+	int ret;
+
+	/* EBUSY when it is mounted or part of something. */
+	unpack->fd = open(unpack->name, O_WRONLY | O_EXCL | O_CLOEXEC);
+	if (unpack->fd < 0)
+		return message_fail(errno, "%s", unpack->name);
+	unpack->walk.work = work_device;
+	ret = check_device(unpack);
+	if (!ret)
+		ret = image_walk(&unpack->walk);
+	if (!ret && fsync(unpack->fd))
+		ret = message_fail(errno, "%s", unpack->name);
+	close(unpack->fd);
+	return ret;
+}
+
+static int to_path(struct unpack *unpack)
+{
+	struct stat in, out;
+	int fd, ret;
+
+	if (stat(unpack->name, &out))
+		return to_file(unpack);
+	if (!fstat(unpack->image.fd, &in) && in.st_dev == out.st_dev &&
+	    in.st_ino == out.st_ino) {
+		message("%s: input and output are the same file",
+			unpack->name);
+		return -EINVAL;
+	}
+	if (S_ISBLK(out.st_mode))
+		return to_device(unpack);
+	if (!S_ISCHR(out.st_mode) && !S_ISFIFO(out.st_mode))
+		return to_file(unpack);
+	fd = open(unpack->name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return message_fail(errno, "%s", unpack->name);
+	ret = to_stream(unpack, fd);
+	close(fd);
+	return ret;
+}
+
+static int run(const void *values, int argc, char **argv)
+{
+	struct unpack unpack = { .settings = values, .name = argv[1] };
+	int ret;
+
+	(void)argc;
+	if (image_open_path(&unpack.image, argv[0]))
+		return EXIT_FAILED;
+	unpack.walk.image = &unpack.image;
+	unpack.walk.jobs = unpack.settings->jobs;
+	unpack.walk.context = &unpack;
+	unpack.walk.finish = finish;
+	if (strcmp(unpack.name, "-")) {
+		ret = to_path(&unpack);
+	} else {
+		unpack.name = "standard output";
+		ret = to_stream(&unpack, STDOUT_FILENO);
+	}
+	image_close(&unpack.image);
+	return ret ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct verb verb_unpack = {
+	.name = "unpack",
+	.arguments = "IMAGE OUT",
+	.summary = "turn a compressed image back into the disk",
+	.manual = manual,
+	.options = options,
+	.defaults = &defaults,
+	.settings_size = sizeof(struct settings),
+	.min_arguments = 2,
+	.max_arguments = 2,
+	.run = run,
+};
