@@ -129,7 +129,7 @@ static int option_letters(const struct option_group *groups, const char *arg,
 	void *values;
 
 	for (letter = arg + 1; *letter; letter++) {
-		spec = option_find(groups, NULL, 0, *letter, &values);
+		spec = option_find(groups, "", 0, *letter, &values);
 		if (!spec) {
 			message("-%c: unknown option", *letter);
 			return -EINVAL;
