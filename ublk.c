@@ -17,15 +17,16 @@
 
 #define VERSION "0.1"
 
-extern const struct ublk_target target_ram, target_null;
+extern const struct ublk_target target_ram, target_file, target_null;
 
 /* Each of these is a verb that serves a device. */
 static const struct ublk_target *const targets[] = {
-	&target_ram, &target_null,
+	&target_ram, &target_file, &target_null,
 };
 
 static const struct verb *const verbs[] = {
 	&verb_list, &verb_stop, &verb_features,
+	&verb_pack, &verb_unpack, &verb_info, &verb_check,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

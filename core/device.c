@@ -541,6 +541,11 @@ bool ublk_device_read_only(const struct ublk_device *device)
 	return device->settings->read_only;
 }
 
+uint64_t ublk_device_block_size(const struct ublk_device *device)
+{
+	return device->settings->block_size;
+}
+
 void ublk_device_set_argument(struct ublk_device *device, const char *argument)
 {
 	device->argument = argument;

@@ -105,6 +105,9 @@ unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
 unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
 bool ublk_device_read_only(const struct ublk_device *device);	/* asked for */
 
+/* The logical block that was asked for, in bytes; 0: the target's choice. */
+uint64_t ublk_device_block_size(const struct ublk_device *device);
+
 /*
  * Says what the record shall keep as the argument (an absolute path in place
  * of a relative one). @argument must live as long as the device.

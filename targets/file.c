@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The file target: a regular file or a block device as a disk. Every request
+ * becomes one operation on the queue's ring, continued where it comes back
+ * short; nothing is kept here between requests.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/target.h"
+
+#define DIRECT_BLOCK_MAX 4096
+
+struct file_settings {
+	bool buffered;
+	uint64_t offset;
+	uint64_t size;		/* 0: all that is there */
+};
+
+#define FIELD(name) offsetof(struct file_settings, name)
+static const struct option_spec file_options[] = {
+	{ "buffered", 0, OPTION_FLAG, FIELD(buffered), 0, 0, NULL,
+	  "through the page cache even where direct I/O works" },
+	{ "offset", 0, OPTION_SIZE, FIELD(offset), 0, 0, "SIZE",
+	  "where in the file the disk begins (0)" },
+	{ "size", 0, OPTION_SIZE, FIELD(size), 0, 0, "SIZE",
+	  "how much of the file is the disk (all)" },
+	{ 0 }
+};
+#undef FIELD
+
+struct file {
+	int fd;
+	int index;		/* among the ring's files */
+	bool block_device;
+	bool discard_only;	/* a block device that cannot write zeroes */
+	uint64_t offset;	/* of the disk in the file */
+	char *path;		/* absolute */
+};
+
+/* A request under way: as many of its bytes as are done. */
+struct file_request {
+	struct ublk_completion completion;
+	struct ublk_request *request;
+	uint32_t done;
+};
+
+static int file_busy(const char *path)
+{
+	message("%s: in use; unmount it first, or serve it with --read-only",
+		path);
+	return -EBUSY;
+}
+
+/* Writable where it may be; what cannot be written becomes a read-only disk. */
+static int open_writable_or_not(const char *path, bool *read_only)
+{
+	int fd = -1;
+
+	if (!*read_only)
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0 && (*read_only || errno == EACCES || errno == EROFS ||
+		       errno == EPERM || errno == ETXTBSY)) {
+		*read_only = true;
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (fd < 0)
+		return errno == EBUSY ? file_busy(path) :
+					message_fail(errno, "%s", path);
+	return fd;
+}
+
+/*
+ * Two writers of one file destroy each other's filesystem: a regular file is
+ * locked, and of a block device the kernel is asked for a claim by opening it
+ * again, which a mounted one refuses.
+ */
+static int file_claim(struct file *file, const char *path, bool read_only)
+{
+	int fd;
+
+	if (!file->block_device) {
+		if (!flock(file->fd, LOCK_NB | (read_only ? LOCK_SH : LOCK_EX)))
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return 0;	/* this filesystem has no locks */
+		message("%s: in use by another server", path);
+		return -EBUSY;
+	}
+	if (read_only)
+		return 0;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
+	if (fd < 0)
+		return errno == EBUSY ? file_busy(path) :
+					message_fail(errno, "%s", path);
+	close(file->fd);
+	file->fd = fd;
+	return 0;
+}
+
+/* The smallest power of two that direct I/O works with here, 0 for none. */
+static uint32_t direct_block(int fd, uint64_t offset)
+{
+	uint32_t block;
+	void *buffer;
+
+	if (posix_memalign(&buffer, DIRECT_BLOCK_MAX, DIRECT_BLOCK_MAX))
+		return 0;
+	for (block = 512; block <= DIRECT_BLOCK_MAX; block *= 2)
+		if (pread(fd, buffer, block, offset) >= 0)
+			break;
+	free(buffer);
+	return block <= DIRECT_BLOCK_MAX ? block : 0;
+}
+
+/*
+ * Turns on direct I/O where the backing takes it in blocks that suit the disk.
+ * A file's disk has blocks of 512 bytes unless asked otherwise, whatever
+ * storage it lies on today: what is on the disk may depend on it.
+ */
+static void file_try_direct(struct file *file, const struct ublk_disk *disk,
+			    uint64_t asked)
+{
+	uint32_t block = asked > disk->logical_block ? asked :
+						       disk->logical_block;
+	int flags = fcntl(file->fd, F_GETFL) & ~O_NONBLOCK;
+	uint32_t needed;
+
+	if (fcntl(file->fd, F_SETFL, flags | O_DIRECT))
+		return;
+	needed = direct_block(file->fd, file->offset);
+	if (!needed || needed > block || file->offset % needed)
+		fcntl(file->fd, F_SETFL, flags);
+}
+
+/* A number in the sysfs folder of a block device's queue; 0: unknown. */
+static uint64_t queue_limit(dev_t dev, const char *name)
+{
+	unsigned long long value = 0;
+	char path[96];
+	FILE *in;
+	int up;
+
+	/* A partition has its disk's queue, one level up. */
+	for (up = 0; up < 2; up++) {
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s",
+			 major(dev), minor(dev), up ? "../" : "", name);
+		in = fopen(path, "re");
+		if (!in)
+			continue;
+		if (fscanf(in, "%llu", &value) != 1)
+			value = 0;
+		fclose(in);
+		return value;
+	}
+	return 0;
+}
+
+static void file_find_discard(struct file *file, const struct stat *st,
+			      uint64_t total, struct ublk_disk *disk)
+{
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	if (!file->block_device) {
+		/* Behind the end there is nothing to lose. */
+		if (fallocate(file->fd, punch, total, DIRECT_BLOCK_MAX))
+			return;
+		disk->discard_granularity = st->st_blksize;
+	} else if (queue_limit(st->st_rdev, "write_zeroes_max_bytes")) {
+		disk->discard_granularity = disk->logical_block;
+	} else if (queue_limit(st->st_rdev, "discard_max_bytes")) {
+		file->discard_only = true;
+		disk->discard_granularity =
+			queue_limit(st->st_rdev, "discard_granularity");
+	} else {
+		return;
+	}
+	if (disk->discard_granularity < disk->logical_block)
+		disk->discard_granularity = disk->logical_block;
+	disk->max_discard = 1u << 30;
+	if (!file->discard_only)
+		disk->max_write_zeroes = 1u << 30;
+}
+
+/* Blocks and bytes of the backing; returns its size or -errno. */
+static int64_t file_measure(struct file *file, const struct stat *st,
+			    struct ublk_disk *disk)
+{
+	unsigned int physical;
+	uint64_t total;
+	int logical;
+
+	if (!file->block_device) {
+		disk->physical_block = st->st_blksize < 4096 ? 512 : 4096;
+		return st->st_size;
+	}
+	if (ioctl(file->fd, BLKGETSIZE64, &total) ||
+	    ioctl(file->fd, BLKSSZGET, &logical) ||
+	    ioctl(file->fd, BLKPBSZGET, &physical))
+		return -errno;
+	disk->logical_block = logical;
+	disk->physical_block = physical;
+	return total;
+}
+
+/* The part of @total bytes that is the disk. */
+static int file_set_range(struct file *file, uint64_t total,
+			  const struct file_settings *settings,
+			  struct ublk_disk *disk)
+{
+	uint64_t left, extra;
+
+	if (!total) {
+		message("%s: is empty", file->path);
+		return -EINVAL;
+	}
+	if (settings->offset >= total ||
+	    settings->size > total - settings->offset) {
+		message("%s: has %llu bytes; --offset or --size reach beyond",
+			file->path, (unsigned long long)total);
+		return -EINVAL;
+	}
+	left = settings->size ? settings->size : total - settings->offset;
+	extra = left % disk->logical_block;
+	if (left == extra) {
+		message("%s: not one block of %u bytes", file->path,
+			disk->logical_block);
+		return -EINVAL;
+	}
+	if (extra)
+		message("%s: the last %u bytes do not fill a block of %u and "
+			"are left out", file->path, (unsigned int)extra,
+			disk->logical_block);
+	file->offset = settings->offset;
+	disk->size = left - extra;
+	return 0;
+}
+
+static int file_setup(struct ublk_device *device, struct file *file,
+		      const char *path, const struct file_settings *settings,
+		      struct ublk_disk *disk)
+{
+	struct stat st;
+	int64_t total;
+	int err;
+
+	if (fstat(file->fd, &st))
+		return message_fail(errno, "%s", path);
+	file->block_device = S_ISBLK(st.st_mode);
+	if (!file->block_device && !S_ISREG(st.st_mode)) {
+		message("%s: %s, not a file or block device", path,
+			S_ISDIR(st.st_mode) ? "a directory" : "special");
+		return -EINVAL;
+	}
+	file->path = realpath(path, NULL);
+	if (!file->path)
+		return message_fail(errno, "%s", path);
+	err = file_claim(file, path, disk->read_only);
+	if (err)
+		return err;
+	total = file_measure(file, &st, disk);
+	if (total < 0)
+		return message_fail(total, "%s", path);
+	err = file_set_range(file, total, settings, disk);
+	if (err)
+		return err;
+	if (!settings->buffered)
+		file_try_direct(file, disk, ublk_device_block_size(device));
+	if (!disk->read_only)
+		file_find_discard(file, &st, total, disk);
+	disk->flush = true;
+	disk->fua = true;
+	return 0;
+}
+
+static void file_free(struct file *file)
+{
+	close(file->fd);
+	free(file->path);
+	free(file);
+}
+
+static int file_open(struct ublk_device *device, const char *path,
+		     const void *settings, struct ublk_disk *disk)
+{
+	struct file *file = calloc(1, sizeof(*file));
+	int err;
+
+	if (!file)
+		return message_fail(ENOMEM, "%s", path);
+	disk->read_only = ublk_device_read_only(device);
+	file->fd = open_writable_or_not(path, &disk->read_only);
+	if (file->fd < 0) {
+		err = file->fd;
+		free(file);
+		return err;
+	}
+	err = file_setup(device, file, path, settings, disk);
+	if (err) {
+		file_free(file);
+		return err;
+	}
+	file->index = ublk_device_register_file(device, file->fd);
+	ublk_device_set_argument(device, file->path);
+	ublk_device_set_data(device, file);
+	return 0;
+}
+
+static void file_close(struct ublk_device *device)
+{
+	file_free(ublk_device_data(device));
+}
+
+/* READ or WRITE of what is not done yet. */
+static void file_transfer(struct ublk_queue *queue, struct file_request *state)
+{
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
+	const struct ublk_request *request = state->request;
+	bool write = request->op == UBLK_IO_OP_WRITE;
+	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &state->completion);
+
+	sqe->opcode = write ? IORING_OP_WRITE : IORING_OP_READ;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = file->index;
+	sqe->off = file->offset + request->offset + state->done;
+	sqe->addr = (uintptr_t)request->data + state->done;
+	sqe->len = request->length - state->done;
+	if (write && request->flags & UBLK_IO_F_FUA)
+		sqe->rw_flags = RWF_DSYNC;
+}
+
+static void file_transferred(struct ublk_queue *queue,
+			     struct ublk_completion *self, int result)
+{
+	struct file_request *state = (struct file_request *)self;
+	struct ublk_request *request = state->request;
+
+	if (result > 0)
+		state->done += result;
+	if (state->done == request->length)
+		result = state->done;
+	else if (result > 0 || result == -EAGAIN || result == -EINTR)
+		return file_transfer(queue, state);
+	else if (!result)
+		result = -EIO;	/* the file has become shorter */
+	ublk_request_done(queue, request, result);
+}
+
+static void file_finished(struct ublk_queue *queue,
+			  struct ublk_completion *self, int result)
+{
+	ublk_request_done(queue, ((struct file_request *)self)->request,
+			  result);
+}
+
+static int file_flush(struct ublk_queue *queue, struct file_request *state)
+{
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
+	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &state->completion);
+
+	state->completion.done = file_finished;
+	sqe->opcode = IORING_OP_FSYNC;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = file->index;
+	sqe->fsync_flags = IORING_FSYNC_DATASYNC;
+	return UBLK_LATER;
+}
+
+static void file_fallocate(struct ublk_queue *queue, struct file_request *state,
+			   int mode)
+{
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
+	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &state->completion);
+
+	sqe->opcode = IORING_OP_FALLOCATE;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = file->index;
+	sqe->off = file->offset + state->request->offset;
+	sqe->addr = state->request->length;	/* where it wants the length */
+	sqe->len = mode | FALLOC_FL_KEEP_SIZE;
+}
+
+/* Where a range cannot be zeroed in place (tmpfs), a hole reads the same. */
+static void file_zeroed(struct ublk_queue *queue, struct ublk_completion *self,
+			int result)
+{
+	struct file_request *state = (struct file_request *)self;
+
+	if (result != -EOPNOTSUPP)
+		return ublk_request_done(queue, state->request, result);
+	self->done = file_finished;
+	file_fallocate(queue, state, FALLOC_FL_PUNCH_HOLE);
+}
+
+static int file_discard(struct ublk_queue *queue, struct file_request *state)
+{
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
+	uint64_t range[2] = {
+		file->offset + state->request->offset, state->request->length
+	};
+
+	/* The ring learns to discard only with Linux 6.12. */
+	if (file->discard_only)
+		return ioctl(file->fd, BLKDISCARD, range) ? -errno : 0;
+	state->completion.done = file_finished;
+	file_fallocate(queue, state, FALLOC_FL_PUNCH_HOLE);
+	return UBLK_LATER;
+}
+
+static int file_write_zeroes(struct ublk_queue *queue,
+			     struct file_request *state)
+{
+	if (state->request->flags & UBLK_IO_F_NOUNMAP) {
+		state->completion.done = file_zeroed;
+		file_fallocate(queue, state, FALLOC_FL_ZERO_RANGE);
+	} else {
+		state->completion.done = file_finished;
+		file_fallocate(queue, state, FALLOC_FL_PUNCH_HOLE);
+	}
+	return UBLK_LATER;
+}
+
+static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
+{
+	struct file_request *state = request->state;
+
+	state->request = request;
+	state->done = 0;
+	switch (request->op) {
+	case UBLK_IO_OP_READ:
+	case UBLK_IO_OP_WRITE:
+		state->completion.done = file_transferred;
+		file_transfer(queue, state);
+		return UBLK_LATER;
+	case UBLK_IO_OP_FLUSH:
+		return file_flush(queue, state);
+	case UBLK_IO_OP_DISCARD:
+		return file_discard(queue, state);
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return file_write_zeroes(queue, state);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+const struct ublk_target target_file = {
+	.name = "file",
+	.argument = "PATH",
+	.summary = "serve a regular file or a block device",
+	.manual = "Direct I/O where the backing takes it in the disk's blocks, "
+		  "else through the page\ncache. FLUSH and FUA reach the "
+		  "backing's storage; discard punches holes. A backing\nthat "
+		  "cannot be written is served read only. A file that another "
+		  "server writes and\na block device that is mounted are "
+		  "refused.\n",
+	.options = file_options,
+	.settings_size = sizeof(struct file_settings),
+	.request_size = sizeof(struct file_request),
+	.open = file_open,
+	.close = file_close,
+	.submit = file_submit,
+};
