@@ -4,6 +4,7 @@
  * is in the verb's own file, and a verb's options and manual are there too.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static const struct ublk_target *const targets[] = {
 static const struct verb *const verbs[] = {
 	&verb_list, &verb_stop, &verb_features,
 	&verb_pack, &verb_unpack, &verb_info, &verb_check,
+	&verb_init,
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -205,8 +207,18 @@ static int run(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
+/* What the kernel adds to /init are arguments of another init, not for us. */
+static bool is_init(const char *program)
+{
+	const char *slash = strrchr(program, '/');
+
+	return !strcmp(slash ? slash + 1 : program, "init");
+}
+
 int main(int argc, char **argv)
 {
+	if (argc > 0 && is_init(argv[0]))
+		return verb_init.run(NULL, argc - 1, argv + 1);
 	if (argc < 2) {
 		help_all(stderr);
 		return EXIT_USAGE;

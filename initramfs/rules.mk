@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Makes the initramfs of an appliance, a root for it to boot, and shows both in
+# a virtual machine; included by Makefile. How the root is made is in demo/.
+
+## ROOT=busybox         root of the demo: busybox, or debian (by debootstrap)
+ROOT ?= busybox
+## FS=squashfs          its filesystem, inside our gzip: squashfs or ext4
+FS ?= squashfs
+## IMAGE=               image to put into the initramfs: empty for the demo's
+##                      root, a file, or none
+IMAGE ?=
+## MEM=                 memory of the demo's board: 64M, or 512M for debian
+MEM ?= $(if $(filter debian,$(ROOT)),512M,64M)
+
+ifeq ($(filter busybox debian,$(ROOT)),)
+$(error ROOT=$(ROOT): there are only busybox and debian)
+endif
+ifeq ($(filter squashfs ext4,$(FS)),)
+$(error FS=$(FS): there are only squashfs and ext4)
+endif
+
+GEN_INIT_CPIO := $(O)/gen_init_cpio
+DEMO_IMAGE := $(O)/demo/$(ROOT)-$(FS).img.gz
+DEMO_FILES := $(shell find initramfs/demo -type f)
+INITRAMFS_IMAGE := $(or $(IMAGE),$(DEMO_IMAGE))
+
+$(GEN_INIT_CPIO): $(KERNEL_TREE)/.unpacked
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) -O2 -o $@ $(KERNEL_TREE)/usr/gen_init_cpio.c
+
+$(DEMO_IMAGE): $(DEMO_FILES) $(KERNEL_TREE)/.unpacked $(O)/ublk | ublk
+	$(call say,ROOT,$@)
+	@mkdir -p $(@D)
+	$(Q)initramfs/demo/make-root $(ROOT) $(FS) $(O)/ublk \
+		$(KERNEL_TREE)/Documentation $@
+
+# Another image makes another initramfs.
+ifneq ($(if $(wildcard $(O)/.image),$(file <$(O)/.image)),$(INITRAMFS_IMAGE))
+.PHONY: $(O)/.image
+endif
+$(O)/.image:
+	@mkdir -p $(@D)
+	@echo '$(INITRAMFS_IMAGE)' >$@
+
+$(O)/initramfs.cpio: initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk $(O)/.image \
+		$(filter-out none,$(INITRAMFS_IMAGE))
+	$(call say,CPIO,$@)
+	$(Q)initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk \
+		$(INITRAMFS_IMAGE) $@
+
+# The one without an image: the root is on a partition.
+$(O)/initramfs-bare.cpio: initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk
+	$(call say,CPIO,$@)
+	$(Q)initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk none $@
+
+.PHONY: initramfs demo
+
+initramfs: $(O)/initramfs.cpio $(O)/initramfs-bare.cpio ## the initramfs, with the image of a root
+	@printf 'initramfs is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
+
+demo: $(O)/bzImage initramfs ## boot a board that runs from a compressed root
+	@O=$(O) MEM=$(MEM) initramfs/demo/run $(INITRAMFS_IMAGE)
