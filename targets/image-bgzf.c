@@ -224,6 +224,20 @@ static int take_member(struct hop *hop, uint32_t length)
 }
 
 /*
+ * Whether bytes that are no member look like one all the same: what follows an
+ * end is then the next of several files in one, and damaged.
+ */
+static bool resembles_member(const uint8_t *data, size_t length)
+{
+	static const uint8_t places[] = { 0, 1, 2, 3, 10, 12, 13, 14 };
+	unsigned int equal = 0, count = 0;
+
+	for (; count < sizeof(places) && places[count] < length; count++)
+		equal += data[places[count]] == member_eof[places[count]];
+	return count && equal >= (count + 1) / 2;
+}
+
+/*
  * Goes to the next member. Returns 1, 0 where the image ends, or -errno. It
  * ends where the file does, or, on a partition that is larger, with an end
  * that no other member follows.
@@ -242,7 +256,7 @@ static int next_member(struct hop *hop, uint32_t *length)
 	header = look(hop, hop->offset, &size);
 	if (!header)
 		return -EIO;
-	if (hop->ended && (size < 3 || !member_starts_gzip(header)))
+	if (hop->ended && !resembles_member(header, size))
 		return 0;
 	if (size == MEMBER_BC && get_le16(header + 10) > MEMBER_BC - 12) {
 		/* Other subfields beside BC; more of them than fit are rare. */

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One bit of an image changed, at every place, and every length an image can
+ * be cut to: it is refused, or a chunk is told to be damaged, or the change
+ * does no harm. There is never wrong data.
+ */
+#include "tests/unit/image-test.h"
+
+struct tally {
+	unsigned int outcomes[4];
+	unsigned int harmless_outside;	/* changes of no effect but in chunks */
+};
+
+static struct tally flip_all(int fd, const uint8_t *disk, uint64_t size,
+			     uint64_t chunks_from, uint64_t chunks_to)
+{
+	struct tally tally = { };
+	size_t length;
+	uint8_t *file = slurp(fd, &length);
+
+	for (size_t bit = 0; bit < length * 8; bit++) {
+		size_t at = bit / 8;
+		uint8_t changed = file[at] ^ 1 << bit % 8;
+		enum outcome outcome;
+
+		if (whole_pwrite(fd, &changed, 1, at))
+			abort();
+		outcome = try_image(fd, length, disk, size);
+		if (whole_pwrite(fd, &file[at], 1, at))
+			abort();
+		tally.outcomes[outcome]++;
+		if (outcome != REFUSED && (at < chunks_from || at >= chunks_to))
+			tally.harmless_outside++;
+	}
+	free(file);
+	return tally;
+}
+
+/* At @ends places an image of less would end. */
+static void test_cuts(int fd, const char *what, const uint8_t *disk,
+		      uint64_t size, unsigned int ends)
+{
+	size_t length;
+	uint8_t *file = slurp(fd, &length);
+	unsigned int accepted = 0, wrong = 0;
+
+	for (size_t cut = 0; cut < length; cut++) {
+		int part = new_file(file, cut);
+
+		if (try_image(part, cut, disk, size) != REFUSED)
+			accepted++;
+		/* The rest of a partition, where it was written to. */
+		if (ftruncate(part, length + 4096))
+			abort();
+		if (try_image(part, length + 4096, disk, size) == WRONG)
+			wrong++;
+		close(part);
+	}
+	check(accepted == ends, "%s: refused at each length it is cut to", what);
+	/* Less than four bytes of a member are not known for one. */
+	check(wrong <= ends * 4, "%s: no wrong data where zeroes follow the "
+	      "cut", what);
+	free(file);
+}
+
+static void test_ours(uint32_t chunk, uint64_t size, const char *what)
+{
+	uint8_t *disk = make_disk(size, 500);
+	struct tally tally;
+	struct image image;
+	int fd;
+
+	/* Most of it zeroes, so that the file is small. */
+	memset(disk + 1200, 0, size - 1500);
+	fd = make_image(disk, size, chunk);
+	if (image_open(&image, fd, "image", lseek(fd, 0, SEEK_END)))
+		abort();
+	tally = flip_all(fd, disk, size, IMAGE_FRONT,
+			 image.front.index_offset);
+	check(!tally.outcomes[WRONG], "%s: no wrong data after a change of "
+	      "one bit", what);
+	check(!tally.harmless_outside, "%s: a change outside of the chunks is "
+	      "refused (%u were)", what, tally.outcomes[REFUSED]);
+	check(tally.outcomes[DAMAGED] > 10 * tally.outcomes[GOOD],
+	      "%s: one in a chunk is told (%u were, %u did no harm)", what,
+	      tally.outcomes[DAMAGED], tally.outcomes[GOOD]);
+	test_cuts(fd, what, disk, size, 0);
+	image_release(&image);
+	close(fd);
+	free(disk);
+}
+
+static void test_bgzf(bool regular)
+{
+	const char *what = regular ? "BGZF" : "irregular BGZF";
+	uint64_t size = 6000;
+	uint8_t *disk = make_disk(size, 300);
+	struct tally tally;
+	int fd = new_file("", 0);
+
+	for (uint64_t at = 0; at < size; at += 1000) {
+		if (regular) {
+			add_bgzf(fd, disk + at, 1000);
+			continue;
+		}
+		add_bgzf(fd, disk + at, 100 + at / 10);
+		add_bgzf(fd, disk + at + 100 + at / 10, 900 - at / 10);
+		if (at == 2000)
+			add_bgzf(fd, NULL, 0);
+	}
+	add_bgzf(fd, NULL, 0);
+	tally = flip_all(fd, disk, size, 0, UINT64_MAX);
+	check(!tally.outcomes[WRONG], "%s: no wrong data after a change of one "
+	      "bit (%u refused, %u told, %u did no harm)", what,
+	      tally.outcomes[REFUSED], tally.outcomes[DAMAGED],
+	      tally.outcomes[GOOD]);
+	test_cuts(fd, what, disk, size, !regular);
+	close(fd);
+	free(disk);
+}
+
+int main(void)
+{
+	be_quiet();
+	test_ours(4096, 9000, "chunks of 4K");
+	test_ours(65536, 140000, "chunks of 64K");
+	test_bgzf(true);
+	test_bgzf(false);
+	return done_testing();
+}
