@@ -57,9 +57,12 @@ static void test_cuts(int fd, const char *what, const uint8_t *disk,
 		close(part);
 	}
 	check(accepted == ends, "%s: refused at each length it is cut to", what);
-	/* Less than four bytes of a member are not known for one. */
-	check(wrong <= ends * 4, "%s: no wrong data where zeroes follow the "
-	      "cut", what);
+	/*
+	 * An end has zeroes for its last bytes, and of the member behind it a
+	 * few bytes are not enough to tell.
+	 */
+	check(wrong <= ends * 16, "%s: no wrong data where zeroes follow the "
+	      "cut (%u)", what, wrong);
 	free(file);
 }
 
