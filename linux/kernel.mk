@@ -16,7 +16,7 @@ KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
 KERNEL_IMAGE := bzImage
 KERNEL_TREE := build/linux-$(KERNEL)
 KERNEL_SOURCE := /usr/src/linux-source-$(KERNEL).tar.xz
-KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev ccache
+KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache
 
 # Each configuration is a list of fragments; a later one overrides an earlier.
 FRAGMENTS := appliance $(ARCH) board-qemu
@@ -40,14 +40,14 @@ $(KERNEL_TREE)/.unpacked: | $(KERNEL_SOURCE)
 	$(Q)tar -C $(KERNEL_TREE) --strip-components=1 -xf $(KERNEL_SOURCE)
 	$(Q)touch $@
 
-# Sub-makes share the jobs of `make -j`; without it they take every processor.
-# A date of its own would make each kernel another one.
+# It takes every processor. With the time of the build in it, each kernel would
+# be another one.
 kernel_make = $(MAKE) -C $(KERNEL_TREE) O=$(abspath $(1)) ARCH=$(KERNEL_ARCH) \
 	CROSS_COMPILE=$(CROSS_COMPILE) \
 	CC="$$(command -v ccache) $(CROSS_COMPILE)gcc" \
 	KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=ublk KBUILD_BUILD_VERSION=1 \
 	KBUILD_BUILD_TIMESTAMP="$$(date -uRr $(KERNEL_TREE)/Makefile)" \
-	$(if $(findstring jobserver,$(MAKEFLAGS)),,-j$$(nproc))
+	-j$$(nproc)
 
 # $(call kernel_rules,IMAGE,BUILD DIRECTORY,FRAGMENTS)
 define kernel_rules
