@@ -6,6 +6,8 @@
 
 ## KERNEL=6.12          kernel to build: the distribution's linux-source-VERSION
 KERNEL ?= 6.12
+## KERNEL_SOURCE=       an archive of the kernel's source that you have
+KERNEL_SOURCE ?= /usr/src/linux-source-$(KERNEL).tar.xz
 ## CONFIG=              kernel configuration: empty for the appliance's, tests or
 ##                      debug (linux/README.md)
 CONFIG ?=
@@ -15,7 +17,6 @@ DRIVER ?= intree
 KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
 KERNEL_IMAGE := bzImage
 KERNEL_TREE := build/linux-$(KERNEL)
-KERNEL_SOURCE := /usr/src/linux-source-$(KERNEL).tar.xz
 KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache
 
 # Each configuration is a list of fragments; a later one overrides an earlier.
@@ -58,6 +59,7 @@ $(2)/.config: linux/kernel.mk linux/configure $(KERNEL_TREE)/.unpacked \
 	$$(Q)mkdir -p $(2)
 	$$(Q)$$(call logged,$(2).log,linux/configure $(2) \
 		'$$(call kernel_make,$(2))' $(3:%=linux/configs/%.config))
+	@touch $$@
 
 $(1): $(2)/.config
 	$$(call say,KERNEL,$(1): some minutes the first time)
