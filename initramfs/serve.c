@@ -26,19 +26,26 @@
 #define SPARED_DIR "/run/sendsigs.omit.d"
 #define SPARED SPARED_DIR "/ublk"
 
+/*
+ * A root's server is to be small more than it is to be fast: what the requests
+ * under way can hold, and keep locked, is 16 times 64 KiB.
+ */
+#define MODEST "--depth=16", "--max-io=64K"
+
 static void serve_exec(const struct boot *boot, const char *path, bool gzip)
 {
 	char cache[24];
 
 	snprintf(cache, sizeof(cache), "%" PRIu64, boot->cache);
 	if (gzip)
-		execl(PROGRAM, NAME, "zimg", "--rootfs", "--cache", cache, path,
-		      (char *)NULL);
+		execl(PROGRAM, NAME, "zimg", "--rootfs", MODEST, "--cache",
+		      cache, path, (char *)NULL);
 	else if (boot->overlay)
-		execl(PROGRAM, NAME, "file", "--rootfs", "--read-only", path,
-		      (char *)NULL);
+		execl(PROGRAM, NAME, "file", "--rootfs", MODEST, "--read-only",
+		      path, (char *)NULL);
 	else
-		execl(PROGRAM, NAME, "file", "--rootfs", path, (char *)NULL);
+		execl(PROGRAM, NAME, "file", "--rootfs", MODEST, path,
+		      (char *)NULL);
 	report_fail(errno, "%s", PROGRAM);
 }
 
