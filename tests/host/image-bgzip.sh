@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# packages: tabix gzip pigz xz-utils
+#
+# What others made: files of bgzip are read like our own images, and what
+# cannot be read at any offset is refused by its name.
+. "${0%/*}/../lib.sh"
+ublk=${UBLK:-./ublk}
+
+for size in 0 1 65279 65280 65281 1000003; do
+	pattern bgzip $size >"$tmp/disk"
+	bgzip -c "$tmp/disk" >"$tmp/disk.gz"
+	ok "$size bytes: check" "$ublk" check "$tmp/disk.gz"
+	ok "$size bytes: info" "$ublk" info "$tmp/disk.gz"
+	like "$out" "^disk size: $size " "$size bytes: info knows"
+	like "$out" '^format: bgzf$' "$size bytes: and the format"
+	rm -f "$tmp/back"
+	ok "$size bytes: unpack" "$ublk" unpack "$tmp/disk.gz" "$tmp/back"
+	same "$tmp/disk" "$tmp/back" "$size bytes: the same"
+done
+
+cat "$tmp/disk.gz" "$tmp/disk.gz" >"$tmp/two.gz"
+ok 'two files in one: check' "$ublk" check "$tmp/two.gz"
+ok 'two files in one: unpack' "$ublk" unpack "$tmp/two.gz" "$tmp/two"
+cat "$tmp/disk" "$tmp/disk" >"$tmp/both"
+same "$tmp/both" "$tmp/two" 'two files in one: the same'
+
+# refused FILE PATTERN NAME: by all verbs, with the reason.
+refused() {
+	for verb in info check; do
+		fails 1 "$3: refused by $verb" "$ublk" $verb "$1"
+		like "$err" "$2" "$3: $verb says why"
+	done
+	rm -f "$tmp/back"
+	fails 1 "$3: refused by unpack" "$ublk" unpack "$1" "$tmp/back"
+	like "$err" "$2" "$3: unpack says why"
+	ok "$3: nothing is left" test ! -e "$tmp/back"
+}
+
+gzip -c "$tmp/disk" >"$tmp/x"
+refused "$tmp/x" "plain gzip.*zcat $tmp/x \| ublk pack" 'gzip'
+pigz -c "$tmp/disk" >"$tmp/x"
+refused "$tmp/x" 'plain gzip' 'pigz'
+xz -c "$tmp/disk" >"$tmp/x"
+refused "$tmp/x" ': xz; .xzcat' 'xz'
+refused "$tmp/disk" 'not a compressed image' 'a raw disk'
+{
+	head -c 1080 /dev/zero
+	printf '\123\357'
+	head -c 4096 /dev/zero
+} >"$tmp/x"
+refused "$tmp/x" 'ext4 filesystem' 'ext4'
+{ printf hsqs; head -c 4096 /dev/zero; } >"$tmp/x"
+refused "$tmp/x" 'squashfs.*ublk file' 'squashfs'
+: >"$tmp/x"
+refused "$tmp/x" 'empty' 'an empty file'
+printf '\037' >"$tmp/x"
+refused "$tmp/x" 'not a compressed image' 'a single byte'
+refused "$tmp" 'Is a directory' 'a directory'
+refused "$tmp/nothing" 'No such file' 'no file'
+mkfifo "$tmp/fifo"
+refused "$tmp/fifo" 'neither a file nor a block device' 'a pipe'
+refused /dev/null 'neither a file nor a block device' 'a character device'
+
+done_testing

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# The same disk and options give the same image, whatever the disk comes from
+# and however many threads compress it; options change what they say.
+. "${0%/*}/../lib.sh"
+ublk=${UBLK:-./ublk}
+
+# A disk with holes that are no multiple of a chunk, and zeroes that are none.
+pattern disk 3000000 >"$tmp/disk"
+truncate -s 7000000 "$tmp/disk"
+pattern more 500000 >>"$tmp/disk"
+head -c 1000000 /dev/zero >>"$tmp/disk"
+seq 1 300000 | gzip -9n >>"$tmp/disk"
+truncate -s 12345678 "$tmp/disk"
+
+ok 'a file' "$ublk" pack "$tmp/disk" "$tmp/image"
+# packs_same NAME COMMAND...: the command makes the same image as $tmp/again.
+packs_same() {
+	name=$1
+	shift
+	rm -f "$tmp/again"
+	ok "$name" "$@"
+	same "$tmp/image" "$tmp/again" "$name: the same image"
+}
+
+for jobs in 1 2 3 16; do
+	packs_same "$jobs jobs" \
+		"$ublk" pack -j $jobs "$tmp/disk" "$tmp/again"
+done
+cp --sparse=never "$tmp/disk" "$tmp/full"
+packs_same 'without holes' "$ublk" pack "$tmp/full" "$tmp/again"
+packs_same 'a file as standard input' \
+	sh -c '"$1" pack - "$3" <"$2"' - "$ublk" "$tmp/disk" "$tmp/again"
+packs_same 'a pipe' \
+	sh -c 'cat "$2" | "$1" pack - "$3"' - "$ublk" "$tmp/disk" "$tmp/again"
+packs_same 'a pipe of small pieces' \
+	sh -c 'dd if="$2" bs=777 2>/dev/null | "$1" pack - "$3"' - \
+	"$ublk" "$tmp/disk" "$tmp/again"
+mkfifo "$tmp/fifo"
+cat "$tmp/disk" >"$tmp/fifo" &
+packs_same 'a named pipe' "$ublk" pack "$tmp/fifo" "$tmp/again"
+truncate -s 12345856 "$tmp/disk"
+"$ublk" pack -f "$tmp/disk" "$tmp/image"
+if loop=$(losetup --find --show --read-only "$tmp/disk" 2>/dev/null); then
+	at_exit 'losetup --detach "$loop"'
+	packs_same 'a block device' "$ublk" pack "$loop" "$tmp/again"
+else
+	skip 'a block device' 'no loop device here'
+fi
+
+for level in 1 6 9; do
+	ok "level $level" "$ublk" pack -f --level $level "$tmp/disk" "$tmp/$level"
+	ok "level $level: good" "$ublk" check "$tmp/$level"
+done
+ok 'level 9 is the default' cmp "$tmp/9" "$tmp/image"
+ok 'and smaller than level 1' \
+	test "$(wc -c <"$tmp/9")" -lt "$(wc -c <"$tmp/1")"
+run "$ublk" info "$tmp/image"
+like "$out" '^chunk size: 61440 ' 'chunks have 60K'
+ok 'chunks of 1M' "$ublk" pack -c 1M "$tmp/disk" "$tmp/large"
+ok 'are smaller' test "$(wc -c <"$tmp/large")" -lt "$(wc -c <"$tmp/9")"
+run "$ublk" info "$tmp/large"
+like "$out" '^chunk size: 1048576 ' 'and info says so'
+
+for bad in 0 1 2048 4097 61441 2M 1G -1 x ''; do
+	fails 2 "chunk '$bad' is refused" \
+		"$ublk" pack --chunk="$bad" "$tmp/disk" "$tmp/new"
+done
+for bad in 0 10 -1 x; do
+	fails 2 "level '$bad' is refused" \
+		"$ublk" pack --level=$bad "$tmp/disk" "$tmp/new"
+done
+fails 2 'no jobs are refused' "$ublk" pack -j 0 "$tmp/disk" "$tmp/new"
+fails 2 'one argument is refused' "$ublk" pack "$tmp/disk"
+fails 2 'three arguments are refused' "$ublk" pack a b c
+ok 'and nothing was made' test ! -e "$tmp/new"
+
+done_testing
