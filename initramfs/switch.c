@@ -148,6 +148,19 @@ static void free_initramfs(int root)
 	delete_all(root, status.st_dev, true);
 }
 
+/* The console so far was a node of the initramfs, which is gone by now. */
+static void reopen_console(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
 int switch_to(const char *init, int argc, char **argv)
 {
 	const char *const *path;
@@ -167,6 +180,7 @@ int switch_to(const char *init, int argc, char **argv)
 	    chdir("/") < 0)
 		return report_fail(errno, "cannot make the root /");
 	free_initramfs(old);
+	reopen_console();
 	execv(init, arguments);
 	return report_fail(errno, "%s: cannot be executed", init);
 }
