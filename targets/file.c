@@ -80,6 +80,14 @@ static int open_writable_or_not(const char *path, bool *read_only)
 	return fd;
 }
 
+/* A disk that is read-only can be opened for writing, but not written. */
+static bool device_read_only(int fd)
+{
+	int read_only = 0;
+
+	return !ioctl(fd, BLKROGET, &read_only) && read_only;
+}
+
 /*
  * Two writers of one file destroy each other's filesystem: a regular file is
  * locked, and of a block device the kernel is asked for a claim by opening it
@@ -265,6 +273,8 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	file->path = realpath(path, NULL);
 	if (!file->path)
 		return message_fail(errno, "%s", path);
+	if (file->block_device && device_read_only(file->fd))
+		disk->read_only = true;
 	err = file_claim(file, path, disk->read_only);
 	if (err)
 		return err;
