@@ -114,7 +114,8 @@ $(ASAN)/lib/ublk.a: $(filter-out $(ASAN)/obj/ublk.o,$(ASAN_OBJECTS))
 $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -o $@ $^ $(ASAN_LIBRARIES)
+	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
+		-o $@ $(filter %.c %.a,$^) $(ASAN_LIBRARIES)
 
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
