@@ -80,7 +80,8 @@ static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
 	int result;
 
 	request->op = ublksrv_get_op(desc);
-	request->flags = ublksrv_get_flags(desc);
+	/* Not ublksrv_get_flags(), which shifts them away from UBLK_IO_F_*. */
+	request->flags = desc->op_flags & ~0xffu;
 	request->offset = desc->start_sector << 9;
 	request->length = desc->nr_sectors << 9;
 	result = queue->setup->target->submit(queue, request);

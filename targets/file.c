@@ -77,6 +77,8 @@ static int open_writable_or_not(const char *path, bool *read_only)
 	if (fd < 0)
 		return errno == EBUSY ? file_busy(path) :
 					message_fail(errno, "%s", path);
+	/* Only the open must not wait, as that of a pipe would. */
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	return fd;
 }
 
@@ -141,7 +143,7 @@ static void file_try_direct(struct file *file, const struct ublk_disk *disk,
 {
 	uint32_t block = asked > disk->logical_block ? asked :
 						       disk->logical_block;
-	int flags = fcntl(file->fd, F_GETFL) & ~O_NONBLOCK;
+	int flags = fcntl(file->fd, F_GETFL);
 	uint32_t needed;
 
 	if (fcntl(file->fd, F_SETFL, flags | O_DIRECT))
@@ -179,6 +181,9 @@ static void file_find_discard(struct file *file, const struct stat *st,
 {
 	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
+	/* A device takes whole blocks, which are not those of the disk. */
+	if (file->block_device && file->offset % disk->logical_block)
+		return;
 	if (!file->block_device) {
 		/* Behind the end there is nothing to lose. */
 		if (fallocate(file->fd, punch, total, DIRECT_BLOCK_MAX))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices --tool blkdiscard
+# board: --add tests/devices.lib --tool blkdiscard
 #
 # A null disk takes everything at once, reads as zeroes and shows nobody what
 # another wrote.
 . "${0%/*}/lib.sh"
-. "${0%/*}/devices"
+. "${0%/*}/devices.lib"
 
 zeroes=$(head -c 1048576 /dev/zero | sum -)
 pattern null 1048576 >"$tmp/data"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices --tool blkdiscard --mem 256M
+# board: --add tests/devices.lib --tool blkdiscard --mem 256M
 #
 # A disk in memory takes memory when it is written, and only then, and gives it
 # back when it is discarded.
 . "${0%/*}/lib.sh"
-. "${0%/*}/devices"
+. "${0%/*}/devices.lib"
 
 # Shared memory of this machine in KiB: disks, and what lies in tmpfs.
 shmem() {

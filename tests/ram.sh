@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices --tool blkdiscard
+# board: --add tests/devices.lib --tool blkdiscard
 #
 # A disk in memory keeps what is written, at every size, alignment and number of
 # queues, and reads as zeroes where nothing was written.
 . "${0%/*}/lib.sh"
-. "${0%/*}/devices"
+. "${0%/*}/devices.lib"
 
 zeroes() {
 	head -c "$1" /dev/zero | sum -

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --tool mkfs.ext4 --tool dd --tool losetup
+# board: --tool blkdiscard --disk 128M --disk 16M --mem 512M
+#
+# Direct I/O where the backing takes it, so that data is not kept in memory
+# twice; FLUSH and FUA reach the backing's storage; its block is the disk's.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+mkdir "$tmp/mnt"
+mkfs.ext4 -q /dev/vda
+mount /dev/vda "$tmp/mnt"
+at_exit 'umount "$tmp/mnt" 2>/dev/null'
+at_exit 'stop_started'
+at_exit 'umount "$tmp/fua" 2>/dev/null'
+
+# cached: prints the page cache in KiB without what is in tmpfs.
+cached() {
+	awk '/^Cached:|^Buffers:/ { sum += $2 } /^Shmem:/ { sum -= $2 }
+		END { print sum }' /proc/meminfo
+}
+
+# opened NAME FILE FLAG yes|no: whether the server has it open with that flag.
+opened() {
+	found=no
+	for link in /proc/"$(server_of "$id")"/fd/*; do
+		[ "$(readlink "$link")" = "$2" ] || continue
+		flags=$(sed -n 's/^flags:	*//p' \
+			"${link%/fd/*}/fdinfo/${link##*/}")
+		[ $((flags & $3)) -eq 0 ] || found=yes
+	done
+	is $found "$4" "$1"
+}
+direct=0040000
+nonblock=04000
+
+# through_cache NAME yes|no: reading and writing 24 MiB fills the cache or not.
+through_cache() {
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	was_cached=$(cached)
+	dd if="$dev" of=/dev/null bs=1M count=24 iflag=direct 2>/dev/null
+	dd if=/dev/zero of="$dev" bs=1M count=24 seek=24 oflag=direct 2>/dev/null
+	more=$(($(cached) - was_cached))
+	if [ $more -gt 40960 ]; then found=yes
+	elif [ $more -lt 8192 ]; then found=no
+	else found="$more KiB"
+	fi
+	is "$found" "$2" "$1"
+}
+
+file=$tmp/mnt/file
+dd if=/dev/zero of="$file" bs=1M count=64 2>/dev/null
+served "a file on ext4" file "$file"
+opened "has it direct" "$file" $direct yes
+opened "waiting" "$file" $nonblock no
+through_cache "fills no cache" no
+stopped "stop it" "$dev"
+served "a file --buffered" file --buffered "$file"
+opened "has it not direct" "$file" $direct no
+opened "waiting" "$file" $nonblock no
+through_cache "fills the cache" yes
+stopped "stop it" "$dev"
+
+# flushes DISK: prints how often it was flushed.
+flushes() {
+	awk '{ print $16 }' "/sys/block/$1/stat"
+}
+# flushed NAME more|same: since the last `from_here`, the disk below.
+from_here() {
+	sync
+	flushed_before=$(flushes vda)
+}
+flushed() {
+	if [ "$(flushes vda)" -gt "$flushed_before" ]; then found=more
+	else found=same
+	fi
+	is $found "$2" "$1"
+}
+
+# all_flushes: what must reach vda from the device served.
+all_flushes() {
+	is "$(cat /sys/block/ublkb$id/queue/write_cache)" "write back" \
+		"has a cache to flush"
+	is "$(cat /sys/block/ublkb$id/queue/fua)" 1 "takes FUA"
+	from_here
+	dd if=/dev/zero of="$dev" bs=4k count=1 oflag=direct 2>/dev/null
+	flushed "a write alone flushes nothing" same
+	from_here
+	dd if=/dev/zero of="$dev" bs=4k count=1 oflag=direct conv=fsync \
+		2>/dev/null
+	flushed "FLUSH reaches the storage" more
+	is "$(flushes ublkb$id)" 1 "as one FLUSH"
+
+	# A direct write of a file that has its blocks is a FUA and no more.
+	mkfs.ext4 -q -F "$dev"
+	mkdir -p "$tmp/fua"
+	mount "$dev" "$tmp/fua"
+	dd if=/dev/zero of="$tmp/fua/file" bs=64k count=1 2>/dev/null
+	sync
+	from_here
+	flushed_here=$(flushes ublkb$id)
+	dd if=/dev/zero of="$tmp/fua/file" bs=4k count=1 oflag=direct,dsync \
+		conv=notrunc 2>/dev/null
+	flushed "FUA reaches the storage" more
+	is "$(flushes ublkb$id)" "$flushed_here" "without a FLUSH"
+	umount "$tmp/fua"
+}
+served "a file on ext4" file "$file"
+all_flushes
+stopped "stop it" "$dev"
+served "a file --buffered" file --buffered "$file"
+all_flushes
+stopped "stop it" "$dev"
+umount "$tmp/mnt"
+
+served "a disk" file /dev/vda
+opened "has it direct" /dev/vda $direct yes
+opened "waiting" /dev/vda $nonblock no
+all_flushes
+pattern disk 4194304 >"$tmp/disk"
+put "$dev" 0 <"$tmp/disk"
+is "$(read_back "$dev" 4194304 | sum -)" "$(sum "$tmp/disk")" "keeps data"
+ok "takes a discard" blkdiscard -o 1048576 -l 1048576 "$dev"
+is "$(read_back "$dev" 1048576 1048576 | sum -)" \
+	"$(head -c 1048576 /dev/zero | sum -)" "it is zeroes"
+ok "takes zeroes" blkdiscard -z -o 4096 -l 4096 "$dev"
+{
+	head -c 4096 "$tmp/disk"
+	head -c 4096 /dev/zero
+	head -c 1048576 "$tmp/disk" | tail -c +8193
+	head -c 1048576 /dev/zero
+	tail -c +2097153 "$tmp/disk"
+} >"$tmp/mirror"
+is "$(read_back "$dev" 4194304 | sum -)" "$(sum "$tmp/mirror")" \
+	"all else stays"
+stopped "stop it" "$dev"
+is "$(read_back /dev/vda 4194304 | sum -)" "$(sum "$tmp/mirror")" \
+	"it is all on the disk"
+served "a disk --buffered" file --buffered /dev/vda
+opened "waiting" /dev/vda $nonblock no
+through_cache "fills the cache" yes
+stopped "stop it" "$dev"
+
+served "a part of a disk, between its sectors" file /dev/vda --offset 1000 \
+	--size 1M
+is "$(read_back "$dev" 1048576 | sum -)" \
+	"$(tail -c +1001 /dev/vda | head -c 1048576 | sum -)" "shows just that"
+pattern between 1048576 >"$tmp/data"
+put "$dev" 0 <"$tmp/data"
+is "$(read_back /dev/vda 1048576 1000 | sum -)" "$(sum "$tmp/data")" \
+	"changes that"
+is "$(read_back /dev/vda 1000 | sum -)" "$(head -c 1000 "$tmp/mirror" | sum -)" \
+	"and nothing before"
+ok "zeroes it" blkdiscard -z "$dev"
+is "$(read_back "$dev" 1048576 | sum -)" "$(head -c 1048576 /dev/zero | sum -)" \
+	"as it should"
+stopped "stop it" "$dev"
+
+# A disk with sectors of 4096 bytes.
+loop=$(losetup -f)
+losetup -b 4096 "$loop" /dev/vdb
+at_exit 'losetup -d "$loop"'
+before
+fails 1 "a block below the backing's is refused" ublk file "$loop" \
+	--block-size 512
+leaves_nothing "and leaves nothing"
+served "a disk of sectors of 4096 bytes" file "$loop"
+is "$(blockdev --getss "$dev")" 4096 "has the same"
+opened "has it direct" "$loop" $direct yes
+put "$dev" 0 <"$tmp/disk"
+is "$(read_back "$dev" 4194304 | sum -)" "$(sum "$tmp/disk")" "keeps data"
+stopped "stop it" "$dev"
+
+mkfs.ext4 -q "$loop"
+mount "$loop" "$tmp/mnt"
+cp "$tmp/disk" "$file"
+served "a file on such a disk" file "$file"
+is "$(blockdev --getss "$dev")" 512 "has sectors of 512"
+opened "and is not direct" "$file" $direct no
+opened "but waiting" "$file" $nonblock no
+same "$dev" "$tmp/disk" "gives the file"
+pattern one 512 | put_direct "$dev" 3
+pattern one 512 | put_direct "$tmp/disk" 3
+same "$dev" "$tmp/disk" "takes a sector"
+stopped "stop it" "$dev"
+served "the same with blocks of 4096" file "$file" --block-size 4096
+opened "is direct" "$file" $direct yes
+same "$dev" "$tmp/disk" "gives the file"
+put "$dev" 4096 <"$tmp/data"
+tail -c +4097 "$file" | head -c 1048576 >"$tmp/got"
+same "$tmp/got" "$tmp/data" "changes the file"
+stopped "stop it" "$dev"
+umount "$tmp/mnt"
+
+done_testing

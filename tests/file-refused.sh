@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --tool mkfs.ext4 --tool chattr --disk 16M
+#
+# A backing that cannot be a disk, or that others use, is refused with a reason
+# and nothing left behind; one that cannot be written becomes a read-only disk.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+# refused REGEX NAME ARGUMENT...
+refused() {
+	regex=$1
+	fails 1 "$2" ublk file "$3" ${4+"$4"} ${5+"$5"}
+	like "$err" "^ublk: $regex" "and says so"
+	is "$(wc -l <"$tmp/err")" 1 "in one line"
+	leaves_nothing "and leaves nothing"
+}
+
+before
+refused "$tmp/no: No such file" "no such file" "$tmp/no"
+refused "$tmp: .*directory" "a directory" "$tmp"
+: >"$tmp/empty"
+refused "$tmp/empty: .*empty" "an empty file" "$tmp/empty"
+mkfifo "$tmp/pipe"
+refused "$tmp/pipe: .*special" "a pipe" "$tmp/pipe"
+refused "/dev/null: .*special" "a character device" /dev/null
+refused ".*No such file" "an empty name" ""
+head -c 511 /dev/zero >"$tmp/small"
+refused "$tmp/small: .*block" "a file of less than a sector" "$tmp/small"
+fails 2 "a name of two lines" ublk file "two
+lines"
+leaves_nothing "leaves nothing"
+
+head -c 1048576 /dev/zero >"$tmp/file"
+refused "$tmp/file: .*--offset" "an offset at the end" "$tmp/file" --offset=1M
+refused "$tmp/file: .*--offset" "an offset behind it" "$tmp/file" --offset=15E
+refused "$tmp/file: .*--size" "a size beyond" "$tmp/file" --size=1048577
+refused "$tmp/file: .*--size" "a size beyond, from an offset" "$tmp/file" \
+	--size=1M --offset=512
+refused "$tmp/file: .*--size" "a size that wraps around" "$tmp/file" \
+	--size=18446744073709551615 --offset=512
+refused "$tmp/file: .*block" "a size of less than a sector" "$tmp/file" --size=5
+refused ".*block" "a size of no whole number of blocks" "$tmp/file" \
+	--block-size=4096 --size=1047552
+
+# Another server.
+served "a file" file "$tmp/file"
+before
+refused "$tmp/file: in use" "a second server of a file" "$tmp/file"
+refused "$tmp/file: in use" "a second one that only reads" "$tmp/file" -r
+ln "$tmp/file" "$tmp/other"
+refused "$tmp/other: in use" "one by another name" "$tmp/other"
+stopped "stop it" "$dev"
+served "a file to read" file "$tmp/file" -r
+first=$dev
+served "may be served twice" file "$tmp/file" -r
+before
+refused "$tmp/file: in use" "but not to write" "$tmp/file"
+stopped "stop one" "$first"
+stopped "stop the other" "$dev"
+
+# A block device.
+before
+mkfs.ext4 -q /dev/vda
+mkdir "$tmp/mnt"
+at_exit 'umount "$tmp/mnt" 2>/dev/null'
+mount /dev/vda "$tmp/mnt"
+refused "/dev/vda: in use" "a mounted device" /dev/vda
+served "a mounted device to read" file /dev/vda -r
+is "$(blockdev --getro "$dev")" 1 "is read only"
+stopped "stop it" "$dev"
+umount "$tmp/mnt"
+served "an unmounted device" file /dev/vda
+before
+refused "/dev/vda: in use" "a second server of a device" /dev/vda
+fails 255 "and mounting it" mount /dev/vda "$tmp/mnt"
+stopped "stop it" "$dev"
+ok "now it can be mounted" mount /dev/vda "$tmp/mnt"
+
+# read_only NAME PATH: is served, and cannot be written.
+read_only() {
+	served "$1" file "$2"
+	is "$(blockdev --getro "$dev")" 1 "is read only"
+	is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$2")" "and readable"
+	dd if=/dev/zero of="$dev" bs=4096 count=1 conv=fsync 2>/dev/null
+	is "$(sum "$2")" "$(sum "$tmp/data")" "and stays as it is"
+	stopped "stop it" "$dev"
+}
+pattern data 1048576 >"$tmp/data"
+cp "$tmp/data" "$tmp/mnt/file"
+chattr +i "$tmp/mnt/file"
+read_only "a file that may not be changed" "$tmp/mnt/file"
+chattr -i "$tmp/mnt/file"
+mount -o remount,ro "$tmp/mnt"
+read_only "a file on a filesystem mounted to read" "$tmp/mnt/file"
+umount "$tmp/mnt"
+cp "$tmp/data" "$tmp/file"
+loop=$(losetup -f)
+losetup -r "$loop" "$tmp/file"
+at_exit 'losetup -d "$loop" 2>/dev/null'
+read_only "a loop device to read" "$loop"
+losetup -d "$loop"
+losetup "$loop" "$tmp/file"
+blockdev --setro "$loop"
+read_only "a device set to be read" "$loop"
+blockdev --setrw "$loop"
+served "set back" file "$loop"
+is "$(blockdev --getro "$dev")" 0 "it can be written"
+stopped "stop it" "$dev"
+losetup -d "$loop"
+cp "$(command -v ublk)" "$tmp/program"
+"$tmp/program" ram 1M -n 77 >/dev/null
+started="$started 77"
+served "a program that runs" file "$tmp/program"
+is "$(blockdev --getro "$dev")" 1 "is read only"
+stopped "stop it" "$dev"
+ok "and still runs" ublk stop 77
+
+done_testing
