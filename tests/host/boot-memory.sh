@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# packages: qemu-system-x86 busybox-static squashfs-tools cpio
+#
+# Memory: the initramfs gives its own back, and a board that has next to none
+# left still reads its whole root, again and again.
+. "${0%/*}/../lib.sh"
+. "${0%/*}/board.lib"
+
+new_root root <<'INIT'
+server=$(sed -n s/^pid=//p /run/ublk/0)
+echo "initramfs: $(cd /proc/$server/root && find . -xdev | sort | tr '\n' ' ')"
+echo 3 >/proc/sys/vm/drop_caches
+echo "free: $(sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+available() { sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
+sectors() { awk '{ print $3 }' /sys/block/ublkb0/stat; }
+
+if grep -q scarce /proc/cmdline; then
+	mount -o remount,size=90% /run
+	while [ $(available) -gt 5000 ]; do
+		dd if=/dev/zero bs=128k count=4 status=none >>/run/hog || break
+	done
+	echo "left: $(available)"
+	before=$(sectors)
+	for round in 1 2 3 4; do
+		sums=$(find /usr/data -type f | sort | xargs cat | md5sum)
+		echo "round $round: $sums"
+		echo 3 >/proc/sys/vm/drop_caches
+	done
+	echo "read: $((($(sectors) - before) / 2048)) MiB"
+	dmesg | grep -iE 'oom|out of memory|allocation failure'
+	ublk list | sed 1d
+fi
+off
+INIT
+mkdir "$tmp/root/usr/data"
+i=0
+while [ $i -lt 12 ]; do
+	i=$((i + 1))
+	pattern data$i 700000 | od -An -tx4 -v | tr -d ' ' |
+		head -c 1000000 >"$tmp/root/usr/data/$i"
+done
+squashfs root
+pack "$tmp/root.squashfs"
+
+initramfs "$tmp/root.squashfs.gz"
+memory=48M boot scarce
+went_off "board of 48 MiB"
+shows '^initramfs: \. \./dev \./proc \./run \./sys $' \
+	"nothing of the initramfs is left but the server's mount points"
+shows '^left: [0-4][0-9]{3}$' "memory is scarce"
+shows '^read: (4[0-9]|[5-9][0-9]|[1-9][0-9]{2}) MiB' "the root was read four times"
+want=$(find "$tmp/root/usr/data" -type f | sed "s|$tmp/root||" | LC_ALL=C sort |
+	sed "s|^|$tmp/root|" | xargs cat | sum -)
+for round in 1 2 3 4; do
+	shows "^round $round: $want" "round $round: all is as it was made"
+done
+shows_not '(oom-kill|Out of memory|allocation failure)' "nobody had to die for it"
+shows '/dev/ublkb0 +live' "the server serves"
+
+# What the initramfs brings besides the image does not cost memory afterwards.
+boot ''
+without=$(printf '%s\n' "$console" | sed -n 's/^free: //p')
+mkdir "$tmp/more"
+head -c 12M /dev/urandom >"$tmp/more/filler"
+initramfs "$tmp/root.squashfs.gz" "$tmp/more"
+boot ''
+with=$(printf '%s\n' "$console" | sed -n 's/^free: //p')
+note "free with 12 MiB more in the initramfs: $with kB, without: $without kB"
+ok "12 MiB more in the initramfs cost less than 1 MiB later" \
+	[ "$with" -gt $((without - 1024)) ]
+
+done_testing

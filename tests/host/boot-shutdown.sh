@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs cpio
+#
+# The demo's own BusyBox system: somebody types at its console, kills all
+# processes, and switches it off. The root stays until the end, and what was
+# written to it is there afterwards.
+. "${0%/*}/../lib.sh"
+. "${0%/*}/board.lib"
+
+new_root demo </dev/null
+ln -sf /bin/busybox "$tmp/demo/sbin/init"
+mkdir "$tmp/demo/root"
+cp -R initramfs/demo/busybox/. initramfs/demo/common/. "$tmp/demo"
+mkdir -p "$tmp/demo/usr/share/demo"
+: >"$tmp/demo/usr/share/demo/sha256sums"
+head -c 4M /dev/urandom >"$tmp/demo/root/data"
+wanted=$(sum "$tmp/demo/root/data")
+ext4 demo 24M
+initramfs none
+
+# prompt N: the shell waits for the Nth command.
+prompt() {
+	wait_until 60 prompts "$1" || :
+}
+prompts() {
+	[ "$(grep -c "$(printf '\033')"'\[6n\|board:.*# ' "$tmp/serial")" -ge "$1" ] ||
+		! kill -0 "$board"
+}
+answer() {
+	prompt 1
+	echo 'kill -15 -1; sleep 1; echo 3 >/proc/sys/vm/drop_caches; echo alive'
+	wait_until 30 said '^alive' || :
+	echo 'md5sum data; head -c 2000000 data >half; echo "$((1 + 1))nd file" >two'
+	echo 'sleep 1000 & exec 5>kept-open; echo text >&5; trap "" TERM; echo rea$((1))y'
+	wait_until 30 said 'rea1y' || :
+	echo poweroff
+}
+# shellcheck disable=SC2046 # options are meant to be split
+typing 'ublk.overlay=none ublk.root=/dev/vda' answer $(disk "$tmp/demo.ext4")
+shows_not 'Kernel panic|Oops|BUG:|WARNING:' "the kernel has nothing to report"
+shows 'reboot: Power down' "the board goes off by itself"
+# When init kills everybody the disk goes, and jbd2 notes an I/O error: it cannot
+# write into the journal that it was closed. That is as after a power cut with
+# nothing to be written.
+unlike "$(printf '%s\n' "$console" | sed '/SIGKILL/q')" 'I/O error' \
+	"no I/O error before init has killed everybody"
+shows '/dev/ublkb0 / ext4 rw,' "its root is the disk"
+shows "^$wanted  data" "after a kill of everybody the root can be read"
+ok "the filesystem is clean and whole" e2fsck -fn "$tmp/demo.ext4"
+like "$(dumpe2fs -h "$tmp/demo.ext4" 2>/dev/null | grep '^Filesystem features')" \
+	'has_journal' "it has a journal"
+unlike "$(dumpe2fs -h "$tmp/demo.ext4" 2>/dev/null)" needs_recovery \
+	"with nothing in it: it was read-only before the server died"
+is "$(debugfs -R 'cat /root/two' "$tmp/demo.ext4" 2>/dev/null)" "2nd file" \
+	"a small file was kept"
+is "$(debugfs -R 'cat /root/half' "$tmp/demo.ext4" 2>/dev/null | sum -)" \
+	"$(head -c 2000000 "$tmp/demo/root/data" | sum -)" "a large one too"
+is "$(debugfs -R 'cat /root/kept-open' "$tmp/demo.ext4" 2>/dev/null)" text \
+	"and one that was open when the board went down"
+
+done_testing
