@@ -69,7 +69,7 @@ ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
 
 # Objects depend on the words of the command that makes them. The file with the
 # words is only written when they are others than last time.
-FLAGS := $(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS)
+FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS))
 ifneq ($(if $(wildcard $(O)/.flags),$(file <$(O)/.flags)),$(FLAGS))
 .PHONY: $(O)/.flags
 endif
