@@ -18,11 +18,12 @@
 
 #define VERSION "0.1"
 
-extern const struct ublk_target target_ram, target_file, target_null;
+extern const struct ublk_target target_ram, target_file, target_zimg,
+				target_null;
 
 /* Each of these is a verb that serves a device. */
 static const struct ublk_target *const targets[] = {
-	&target_ram, &target_file, &target_null,
+	&target_ram, &target_file, &target_zimg, &target_null,
 };
 
 static const struct verb *const verbs[] = {

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The cache of expanded chunks that queues share: a hash table, and a clock
+ * that passes over what was used since it came by last.
+ */
+#include "targets/zimg-cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define PAGE 4096
+
+static void cache_lock(struct zimg_cache *cache)
+{
+	if (cache->shared)
+		pthread_mutex_lock(&cache->lock);
+}
+
+static void cache_unlock(struct zimg_cache *cache)
+{
+	if (cache->shared)
+		pthread_mutex_unlock(&cache->lock);
+}
+
+int zimg_cache_create(struct zimg_cache *cache, uint64_t size, uint32_t chunk,
+		      bool shared)
+{
+	size_t room = (chunk + PAGE - 1) / PAGE * PAGE;
+	uint64_t count = size / room;
+	uint64_t buckets = 1;
+
+	*cache = (struct zimg_cache){
+		.shared = shared,
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.starved_end = &cache->starved,
+		.count = count < ZIMG_CACHE_MIN ? ZIMG_CACHE_MIN : count,
+		.memory = MAP_FAILED,
+	};
+	if (cache->count > SIZE_MAX / room)
+		return -ENOMEM;
+	while (buckets < cache->count)
+		buckets *= 2;
+	cache->mask = buckets - 1;
+	cache->memory_size = cache->count * room;
+	cache->buckets = calloc(buckets, sizeof(*cache->buckets));
+	cache->entries = calloc(cache->count, sizeof(*cache->entries));
+	cache->memory = mmap(NULL, cache->memory_size, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			     -1, 0);
+	if (!cache->buckets || !cache->entries || cache->memory == MAP_FAILED) {
+		zimg_cache_destroy(cache);
+		return -ENOMEM;
+	}
+	/* A huge page would take memory that no chunk has used. */
+	madvise(cache->memory, cache->memory_size, MADV_NOHUGEPAGE);
+	for (uint64_t i = 0; i < cache->count; i++)
+		cache->entries[i].data = cache->memory + i * room;
+	return 0;
+}
+
+void zimg_cache_destroy(struct zimg_cache *cache)
+{
+	if (cache->memory != MAP_FAILED)
+		munmap(cache->memory, cache->memory_size);
+	free(cache->entries);
+	free(cache->buckets);
+}
+
+static struct zimg_entry **bucket_of(struct zimg_cache *cache, uint64_t key)
+{
+	return &cache->buckets[key & cache->mask];
+}
+
+static struct zimg_entry *find(struct zimg_cache *cache, uint64_t key)
+{
+	struct zimg_entry *entry = *bucket_of(cache, key);
+
+	while (entry && entry->key != key)
+		entry = entry->next;
+	return entry;
+}
+
+static void forget(struct zimg_cache *cache, struct zimg_entry *entry)
+{
+	struct zimg_entry **link = bucket_of(cache, entry->key);
+
+	while (*link != entry)
+		link = &(*link)->next;
+	*link = entry->next;
+	entry->state = ZIMG_EMPTY;
+}
+
+/* An entry that nobody needs, now loading @key, or NULL. */
+static struct zimg_entry *claim(struct zimg_cache *cache, uint64_t key)
+{
+	struct zimg_entry **bucket = bucket_of(cache, key);
+
+	/* Twice round: the first time may only take away second chances. */
+	for (uint64_t i = 0; i < 2 * cache->count; i++) {
+		struct zimg_entry *entry = &cache->entries[cache->hand];
+
+		cache->hand = (cache->hand + 1) % cache->count;
+		if (entry->state == ZIMG_LOADING || entry->pins)
+			continue;
+		if (entry->used) {
+			entry->used = false;
+			continue;
+		}
+		if (entry->state == ZIMG_READY)
+			forget(cache, entry);
+		entry->state = ZIMG_LOADING;
+		entry->key = key;
+		entry->waiters = NULL;
+		entry->next = *bucket;
+		*bucket = entry;
+		return entry;
+	}
+	return NULL;
+}
+
+static void add_starved(struct zimg_cache *cache, struct zimg_waiter *waiter)
+{
+	waiter->next = NULL;
+	*cache->starved_end = waiter;
+	cache->starved_end = &waiter->next;
+}
+
+/* Who has waited longest for room, in front of @list. */
+static struct zimg_waiter *add_hungriest(struct zimg_cache *cache,
+					 struct zimg_waiter *list)
+{
+	struct zimg_waiter *waiter = cache->starved;
+
+	if (!waiter)
+		return list;
+	cache->starved = waiter->next;
+	if (!cache->starved)
+		cache->starved_end = &cache->starved;
+	waiter->next = list;
+	return waiter;
+}
+
+static enum zimg_answer get_locked(struct zimg_cache *cache, uint64_t key,
+				   struct zimg_waiter *waiter, bool can_load,
+				   struct zimg_entry **entry)
+{
+	struct zimg_entry *found = find(cache, key);
+	enum zimg_answer answer = ZIMG_WAIT;
+
+	if (found && found->state == ZIMG_READY) {
+		found->pins++;
+		found->used = true;
+		*entry = found;
+		return ZIMG_HIT;
+	}
+	if (!found) {
+		if (!can_load)
+			return ZIMG_BUSY;
+		found = claim(cache, key);
+		answer = ZIMG_LOAD;
+	}
+	if (!found) {
+		add_starved(cache, waiter);
+		return ZIMG_STARVED;
+	}
+	waiter->next = found->waiters;
+	found->waiters = waiter;
+	*entry = found;
+	return answer;
+}
+
+enum zimg_answer zimg_cache_get(struct zimg_cache *cache, uint64_t key,
+				struct zimg_waiter *waiter, bool can_load,
+				struct zimg_entry **entry)
+{
+	enum zimg_answer answer;
+
+	waiter->entry = NULL;
+	waiter->failed = false;
+	cache_lock(cache);
+	answer = get_locked(cache, key, waiter, can_load, entry);
+	cache_unlock(cache);
+	return answer;
+}
+
+struct zimg_entry *zimg_cache_prefetch(struct zimg_cache *cache, uint64_t key)
+{
+	struct zimg_entry *entry = NULL;
+
+	cache_lock(cache);
+	if (!find(cache, key))
+		entry = claim(cache, key);
+	cache_unlock(cache);
+	return entry;
+}
+
+struct zimg_waiter *zimg_cache_filled(struct zimg_cache *cache,
+				      struct zimg_entry *entry, bool good)
+{
+	struct zimg_waiter *list, *waiter;
+
+	cache_lock(cache);
+	list = entry->waiters;
+	for (waiter = list; waiter; waiter = waiter->next) {
+		waiter->entry = good ? entry : NULL;
+		waiter->failed = !good;
+		entry->pins += good;
+	}
+	entry->waiters = NULL;
+	entry->state = ZIMG_READY;
+	if (!good)
+		forget(cache, entry);
+	if (!entry->pins)
+		list = add_hungriest(cache, list);
+	cache_unlock(cache);
+	return list;
+}
+
+struct zimg_waiter *zimg_cache_put(struct zimg_cache *cache,
+				   struct zimg_entry *entry)
+{
+	struct zimg_waiter *waiter = NULL;
+
+	cache_lock(cache);
+	if (!--entry->pins)
+		waiter = add_hungriest(cache, NULL);
+	cache_unlock(cache);
+	return waiter;
+}
