@@ -291,14 +291,15 @@ static void device_fill_record(FILE *out, const void *arg)
 	settings.block_size = device->disk.logical_block;
 	settings.read_only = device->disk.read_only;
 	device_node(device->info.dev_id, node);
-	options_record(out, serve_options, &settings);
+	options_record(out, NULL, serve_options, &settings);
 	fprintf(out, "node=%s\ntarget=%s\nargument=%s\n", node,
 		device->target->name, device->argument);
 	fprintf(out, "size=%llu\npid=%d\nstarted=%llu\n",
 		(unsigned long long)device->disk.size, (int)getpid(),
 		record_process_started(getpid()));
 	if (device->target->options)
-		options_record(out, device->target->options,
+		options_record(out, device->target->name,
+			       device->target->options,
 			       device->target_settings);
 }
 

@@ -196,15 +196,17 @@ void options_help(FILE *out, const struct option_spec *specs)
 }
 
 /* The option's name as a word that a shell takes as a variable's name. */
-static void option_key(FILE *out, const char *name)
+static void option_key(FILE *out, const char *owner, const char *name)
 {
+	if (owner)
+		fprintf(out, "%s_", owner);
 	for (; *name; name++)
 		putc(*name == '-' ? '_' : *name, out);
 	putc('=', out);
 }
 
-void options_record(FILE *out, const struct option_spec *specs,
-		    const void *values)
+void options_record(FILE *out, const char *owner,
+		    const struct option_spec *specs, const void *values)
 {
 	const struct option_spec *spec;
 
@@ -213,7 +215,7 @@ void options_record(FILE *out, const struct option_spec *specs,
 
 		if (spec->kind == OPTION_STRING && !*(char *const *)field)
 			continue;
-		option_key(out, spec->name);
+		option_key(out, owner, spec->name);
 		switch (spec->kind) {
 		case OPTION_FLAG:
 			fprintf(out, "%d\n", *(const bool *)field);

@@ -49,9 +49,10 @@ void options_help(FILE *out, const struct option_spec *specs);
 
 /*
  * Writes the values as `name=value` lines, dashes in names as underscores,
- * sizes in bytes, flags as 0 or 1; strings that are NULL are left out.
+ * sizes in bytes, flags as 0 or 1; strings that are NULL are left out. Where
+ * @owner is not NULL, `owner_` stands before each name.
  */
-void options_record(FILE *out, const struct option_spec *specs,
-		    const void *values);
+void options_record(FILE *out, const char *owner,
+		    const struct option_spec *specs, const void *values);
 
 #endif

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -121,7 +122,7 @@ void record_each(void (*each)(int id, void *arg), void *arg)
 		char *end;
 		long id = strtol(entry->d_name, &end, 10);
 
-		if (*end || end == entry->d_name)
+		if (*end || end == entry->d_name || id < 0 || id > INT_MAX)
 			continue;
 		each(id, arg);
 	}
