@@ -16,6 +16,7 @@
 #include "core/message.h"
 
 #define CONTROL_DEVICE "/dev/ublk-control"
+#define DELETE_WAIT_MS 1000	/* for programs that are about to close it */
 
 static int kernel_at_least(unsigned int major, unsigned int minor)
 {
@@ -65,6 +66,13 @@ static int ctrl_wait(struct ublk_ctrl *ctrl)
 	ret = cqe->res;
 	io_uring_cqe_seen(&ctrl->ring, cqe);
 	return ret;
+}
+
+/* Cancels a command, whose answer must not be taken for that of the next. */
+static int ctrl_abandon(struct ublk_ctrl *ctrl)
+{
+	io_uring_queue_exit(&ctrl->ring);
+	return ctrl_ring_init(ctrl);
 }
 
 static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op,
@@ -179,7 +187,24 @@ int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
 
 int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 {
-	return ctrl_send_data(ctrl, UBLK_U_CMD_DEL_DEV, id, NULL, 0);
+	const struct ublksrv_ctrl_cmd command = {
+		.dev_id = id,
+		.queue_id = UINT16_MAX,
+	};
+	struct pollfd answer = {
+		.fd = ctrl->ring.ring_fd, .events = POLLIN
+	};
+	int ret = ctrl_submit(ctrl, UBLK_U_CMD_DEL_DEV, &command);
+
+	if (ret)
+		return ret;
+	do {
+		ret = poll(&answer, 1, DELETE_WAIT_MS);
+	} while (ret < 0 && errno == EINTR);
+	if (ret > 0)
+		return ctrl_wait(ctrl);
+	ret = ctrl_abandon(ctrl);
+	return ret ? ret : -EBUSY;
 }
 
 int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
@@ -205,9 +230,7 @@ int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 	if (either[0].revents)
 		return ctrl_wait(ctrl);
 
-	/* Its answer must not be taken for that of the next command. */
-	io_uring_queue_exit(&ctrl->ring);
-	ret = ctrl_ring_init(ctrl);
+	ret = ctrl_abandon(ctrl);
 	return ret ? ret : -ECANCELED;
 }
 

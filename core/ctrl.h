@@ -37,7 +37,11 @@ void ctrl_close(struct ublk_ctrl *ctrl);
 /* Adds a device as @info asks (dev_id -1: any) and updates @info. */
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
 
-/* Deletes a device; returns when its id can be used again. */
+/*
+ * Deletes a device; returns when its id can be used again. As long as somebody
+ * has the disk open it cannot: then it returns -EBUSY after a second, and the
+ * device goes when the disk is closed.
+ */
 int ctrl_del_dev(struct ublk_ctrl *ctrl, int id);
 
 /*

@@ -267,15 +267,20 @@ static int device_add(struct ublk_device *device)
 	return 0;
 }
 
+/* The record goes first: with the device, its id is somebody else's. */
 static void device_remove(struct ublk_device *device)
 {
+	int id = device->info.dev_id;
 	int err;
 
+	record_remove(id);
 	close(device->files[0]);
-	err = ctrl_del_dev(&device->ctrl, device->info.dev_id);
-	if (err && err != -ENODEV)
-		message_fail(err, "cannot delete device %d",
-			     device->info.dev_id);
+	err = ctrl_del_dev(&device->ctrl, id);
+	if (err == -EBUSY)
+		message("device %d is gone; its number is free when the last "
+			"program has closed it", id);
+	else if (err && err != -ENODEV)
+		message_fail(err, "cannot delete device %d", id);
 }
 
 static void device_fill_record(FILE *out, const void *arg)
@@ -445,7 +450,6 @@ static int device_at_driver(struct ublk_device *device)
 		free(device->queues);
 	}
 	device_remove(device);
-	record_remove(device->info.dev_id);
 	ctrl_close(&device->ctrl);
 	return err;
 }

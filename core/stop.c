@@ -50,6 +50,32 @@ static int wait_for_server(pid_t pid)
 	return ret > 0 ? 0 : -ETIMEDOUT;
 }
 
+/*
+ * Whether a server that has ended left its record, because it was killed. If
+ * not, it has cleaned up, and the id may already be another device's.
+ */
+static bool was_killed(struct ublk_ctrl *ctrl, int id)
+{
+	struct listed now;
+
+	return !list_lookup(ctrl, id, &now) && now.recorded && !now.pid;
+}
+
+/* Removes what a server has left. */
+static int clean_up(struct ublk_ctrl *ctrl, int id)
+{
+	int err;
+
+	record_remove(id);
+	err = ctrl_del_dev(ctrl, id);
+	if (err == -EBUSY)
+		message("device %d is gone; its number is free when the last "
+			"program has closed it", id);
+	else if (err && err != -ENODEV)
+		return message_fail(err, "cannot delete device %d", id);
+	return 0;
+}
+
 static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
 {
 	struct listed device;
@@ -75,15 +101,10 @@ static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
 			return message_fail(err, "device %d: its server, "
 					    "process %d, does not end", id,
 					    (int)device.pid);
+		if (device.recorded && !was_killed(ctrl, id))
+			return 0;
 	}
-	if (device.at_driver) {
-		err = ctrl_del_dev(ctrl, id);
-		if (err && err != -ENODEV)
-			return message_fail(err, "cannot delete device %d",
-					    id);
-	}
-	record_remove(id);
-	return 0;
+	return clean_up(ctrl, id);
 }
 
 static int stop_all(struct ublk_ctrl *ctrl, bool force)

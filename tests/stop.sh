@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --tool mkfs.ext4 --tool e2fsck
+#
+# `ublk stop` ends devices and returns when nothing of them is left; what
+# somebody relies on it refuses.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+[ -z "$(what_is)" ] || skip_all "there are devices already"
+
+for called in /dev/ublkb0 0 ublkb0 /dev/ublkc0; do
+	served "a device to stop as $called" ram 1M
+	is "$dev" /dev/ublkb0 "has the first free number"
+	server=$(server_of 0)
+	ok "stop $called" ublk stop "$called"
+	is "$out$err" "" "in silence"
+	if nothing_of 0 "$server"; then
+		pass "nothing is left when it returns"
+	else
+		fail "nothing is left when it returns" "$(what_is)"
+	fi
+done
+
+# Numbers.
+served "the first" ram 1M
+served "the second" ram 1M
+is "$dev" /dev/ublkb1 "has the next number"
+served "one with a number" ram 1M --id 40
+is "$dev" /dev/ublkb40 "has it"
+before
+fails 1 "a number in use is refused" ublk ram 1M -n 40
+like "$err" "device 40 exists.*--id.*ublk stop 40" "and what to do is said"
+leaves_nothing "and nothing is left"
+stopped "stop the first" 0
+served "the next" ram 1M
+is "$dev" /dev/ublkb0 "has the number that became free"
+served "the largest number" ram 1M -n 1048575
+is "$dev" /dev/ublkb1048575 "has it"
+fails 2 "a larger one is wrong usage" ublk ram 1M -n 1048576
+fails 2 "so is a negative one" ublk ram 1M -n -1
+for i in 1 2 3 4 5; do
+	stopped "stop 40, time $i" 40
+	served "start 40 again" ram 1M -n 40
+done
+
+# Several.
+ok "stop two" ublk stop 40 /dev/ublkb1048575
+is "$(ls -A /run/ublk | tr '\n' ' ')" "0 1 " "the others are there"
+fails 1 "stop one that is not there and one that is" ublk stop 30 1
+like "$err" "^ublk: 30: no such device" "the first is missed"
+is "$(ls -A /run/ublk | tr '\n' ' ')" "0 " "the second is stopped"
+fails 1 "stop it again" ublk stop 1
+for name in x -1 /dev/vda "" 0x; do
+	run ublk stop -- "$name"
+	is $status 2 "stop '$name' is wrong usage"
+done
+run ublk stop 0 x
+is $status 2 "and so is one that is there with it"
+like "$(ublk list)" "/dev/ublkb0 +live" "which is not stopped"
+fails 2 "stop without a name is wrong usage" ublk stop
+fails 2 "so is a name with --all" ublk stop --all 0
+served "some more" ram 1M
+served "and more" null 1M
+ok "stop all" ublk stop --all
+is "$(what_is)" "" "nothing is left"
+ok "stop all where nothing is" ublk stop -a
+
+# Data is on the backing when it returns.
+pattern data 1048576 >"$tmp/data"
+truncate -s 1M "$tmp/file"
+served "a file, buffered" file --buffered "$tmp/file"
+cat "$tmp/data" >"$dev"
+ok "stop it" ublk stop "$dev"
+same "$tmp/file" "$tmp/data" "what was written is in the file"
+
+# In use.
+served "a disk with a filesystem" ram 16M
+mkfs.ext4 -q "$dev"
+mkdir "$tmp/mnt"
+mount "$dev" "$tmp/mnt"
+at_exit 'umount "$tmp/mnt" 2>/dev/null'
+server=$(server_of "$id")
+fails 1 "a mounted one is refused" ublk stop "$dev"
+like "$err" "^ublk: device $id is in use; unmount" "and what to do is said"
+fails 1 "also by --all" ublk stop --all
+kill -TERM "$server"
+sleep 1
+if runs "$server"; then
+	pass "SIGTERM does not end its server"
+else
+	fail "SIGTERM does not end its server"
+fi
+like "$(dmesg)" "ublk: device $id is in use and goes on" "which says so"
+cp "$tmp/data" "$tmp/mnt/file"
+sync
+echo 3 >/proc/sys/vm/drop_caches
+same "$tmp/mnt/file" "$tmp/data" "and it still works"
+ok "it can be stopped by --force" ublk stop --force "$dev"
+if [ ! -e "$dev" ] && [ ! -e "/run/ublk/$id" ] && ! runs "$server"; then
+	pass "node, record and server are gone"
+else
+	fail "node, record and server are gone" "$(what_is)"
+fi
+umount "$tmp/mnt"
+served "when it is unmounted its number is free" ram 1M -n "$id"
+stopped "stop that" "$dev"
+
+served "a disk of two partitions" ram 16M
+printf 'o\nn\np\n1\n\n+4M\nn\np\n2\n\n\nw\n' | fdisk "$dev" >/dev/null 2>&1
+if wait_until 5 test -b "${dev}p2"; then
+	mkfs.ext4 -q "${dev}p2" 2>/dev/null
+	mount "${dev}p2" "$tmp/mnt"
+	fails 1 "one with a mounted partition is refused" ublk stop "$dev"
+	umount "$tmp/mnt"
+else
+	fail "one with a mounted partition is refused" "no partition appeared"
+fi
+stopped "unmounted it is not" "$dev"
+
+# Open, but not claimed: a program that reads it has no say.
+served "a disk that is open" ram 1M
+server=$(server_of "$id")
+sleep 1000 <"$dev" &
+reader=$!
+start=$(cut -d . -f 1 /proc/uptime)
+ok "is stopped" ublk stop "$dev"
+[ $(($(cut -d . -f 1 /proc/uptime) - start)) -lt 8 ] &&
+	pass "without waiting for the reader" ||
+	fail "without waiting for the reader"
+if [ ! -e "$dev" ] && [ ! -e "/run/ublk/$id" ] && ! runs "$server"; then
+	pass "node, record and server are gone"
+else
+	fail "node, record and server are gone" "$(what_is)"
+fi
+is "$(ublk list)" "" "it is no more listed"
+kill $reader
+wait $reader 2>/dev/null
+served "when it is closed its number is free" ram 1M -n "$id"
+stopped "stop that" "$dev"
+
+# Two at once.
+served "one to be stopped twice" ram 1M
+server=$(server_of "$id")
+ublk stop "$dev" 2>"$tmp/one" &
+one=$!
+ublk stop "$dev" 2>"$tmp/two"
+wait $one
+if nothing_of "$id" "$server"; then
+	pass "two stops at once leave nothing"
+else
+	fail "two stops at once leave nothing" "$(what_is)"
+fi
+
+# A number is not free before all is over: a stop must not take the next one.
+n=0
+bad=''
+while [ $n -lt 15 ]; do
+	ublk ram 1M -n 3 >/dev/null
+	ublk stop 3 &
+	stop=$!
+	until ublk ram 1M -n 3 >/dev/null 2>&1; do :; done
+	wait $stop
+	[ -b /dev/ublkb3 ] && [ -f /run/ublk/3 ] || bad="$bad $n"
+	ublk stop 3
+	n=$((n + 1))
+done
+is "$bad" "" "a stop never takes the device that comes next"
+is "$(what_is)" "" "nothing is left"
+
+done_testing
