@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --smp 2 --timeout 400
+#
+# A compressed image is the disk it was made of: all of it, and any part, with
+# chunks of several sizes, one queue and more, a large cache and the smallest.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+# Text, what does not compress, and zeroes, at borders that are no chunk's.
+{
+	pattern disk 3000000
+	head -c 1500000 /dev/zero
+	pattern more 700000 | gzip
+	head -c 1000000 /dev/urandom
+	pattern end 2000000
+	head -c 900000 /dev/zero
+} >"$tmp/disk"
+size=$(wc -c <"$tmp/disk")
+sectors=$(((size + 511) / 512))
+head -c $((sectors * 512 - size)) /dev/zero | cat "$tmp/disk" - >"$tmp/padded"
+all=$(sum "$tmp/padded")
+
+# parts NAME: sixty parts of the disk, of one sector to 300, are as they
+# should be.
+parts() {
+	awk -v n=$sectors -v seed=${#1} 'BEGIN {
+		srand(seed)
+		for (i = 0; i < 60; i++)
+			print int(rand() * (n - 300)), int(rand() * 300) + 1
+		print n - 1, 1
+		print n - 300, 300
+	}' >"$tmp/parts"
+	while read -r sector count; do
+		sectors "$dev" "$sector" "$count" >"$tmp/got"
+		dd if="$tmp/padded" bs=512 skip="$sector" count="$count" \
+			2>/dev/null | cmp -s - "$tmp/got" ||
+			{ fail "$1" "$count sectors at $sector differ"; return; }
+	done <"$tmp/parts"
+	pass "$1"
+}
+
+# serves CHUNK OPTION...: an image with such chunks is served so.
+serves() {
+	ok "chunks of $1" ublk pack -fl 1 --chunk "$1" "$tmp/disk" "$tmp/image"
+	what="chunks of $1"
+	shift
+	served "$what, $*" zimg "$@" "$tmp/image"
+	parts "parts of it, $*"
+	is "$(dd if="$dev" bs=1M iflag=direct 2>/dev/null | sum -)" "$all" \
+		'all of it in large reads'
+	is "$(sum "$dev")" "$all" 'all of it through the page cache'
+	stopped 'stop it' "$dev"
+}
+
+serves 4K -q 2 --cache 0
+serves 4K -q 1
+serves 64K -d 4 --max-io 1M
+serves 1M -q 2 --cache 0
+serves 60K -q 1
+serves 60K -q 2 --cache 1M
+serves 60K -q 2 --cache 0
+
+served 'once more' zimg "$tmp/image"
+is "$(blockdev --getsize64 "$dev")" $((sectors * 512)) \
+	'its size is a number of sectors'
+is "$(blockdev --getro "$dev")" 1 'it is read only'
+like "$(ublk list)" "zimg.*$tmp/image" 'and listed'
+stopped 'stop it' "$dev"
+served 'with blocks of 4096' zimg --block-size 4096 "$tmp/image"
+is "$(blockdev --getsize64 "$dev")" $(((size + 4095) / 4096 * 4096)) \
+	'the size is a number of these'
+is "$(head -c $size "$dev" | sum -)" "$(sum "$tmp/disk")" 'the same data'
+stopped 'stop it' "$dev"
+ok 'by a relative path' cd "$tmp"
+served 'that is' zimg image
+like "$(cat "/run/ublk/$id")" "=$tmp/image" 'the record has the whole'
+stopped 'stop it' "$dev"
+
+done_testing
