@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a read of a zimg device. A request goes on chunk by chunk: each
+ * is in the cache, or on its way there, or read with one operation on the
+ * queue's ring and expanded in the queue's thread.
+ *
+ * A request holds one chunk at most, so that the smallest cache serves the
+ * largest request. It is in one place at a time: waiting for a chunk or for
+ * room in the cache (shared by the queues), or stalled until this queue may
+ * read another chunk, or ready to go on.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "core/message.h"
+#include "targets/zimg.h"
+
+static void list_add(struct zimg_list *list, struct zimg_waiter *waiter)
+{
+	waiter->next = NULL;
+	*list->end = waiter;
+	list->end = &waiter->next;
+}
+
+static struct zimg_waiter *list_take(struct zimg_list *list)
+{
+	struct zimg_waiter *waiter = list->first;
+
+	if (!waiter)
+		return NULL;
+	list->first = waiter->next;
+	if (!list->first)
+		list->end = &list->first;
+	return waiter;
+}
+
+static struct zimg_request *request_of(struct zimg_waiter *waiter)
+{
+	return (struct zimg_request *)((char *)waiter -
+				       offsetof(struct zimg_request, waiter));
+}
+
+/* Each goes on in the thread of its own queue. */
+static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
+{
+	while (list) {
+		struct zimg_waiter *next = list->next;
+		struct zimg_request *state = request_of(list);
+
+		if (state->queue == queue)
+			list_add(&queue->ready, list);
+		else
+			ublk_queue_tell(state->queue->queue,
+					&state->completion, 0);
+		list = next;
+	}
+}
+
+/* Once for each chunk. */
+static void tell_damage(struct zimg *zimg, const struct image_chunk *chunk,
+			const char *why)
+{
+	uint8_t bit = 1 << chunk->number % 8;
+	char text[IMAGE_DAMAGE_TEXT];
+
+	if (atomic_fetch_or(&zimg->told[chunk->number / 8], bit) & bit)
+		return;
+	message("%s: damaged: %s", zimg->path,
+		image_damage_text(chunk, why, text));
+}
+
+static void load_read(struct zimg_load *load)
+{
+	struct zimg_queue *queue = load->queue;
+	struct io_uring_sqe *sqe = ublk_queue_sqe(queue->queue,
+						  &load->completion);
+
+	sqe->opcode = IORING_OP_READ;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = queue->zimg->file;
+	sqe->off = load->chunk.file_offset + load->done;
+	sqe->addr = (uintptr_t)(load->member + load->done);
+	sqe->len = load->chunk.file_length - load->done;
+}
+
+static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
+		       const struct image_chunk *chunk)
+{
+	struct zimg_load *load = queue->free;
+
+	queue->free = load->next;
+	queue->free_count--;
+	load->entry = entry;
+	load->chunk = *chunk;
+	load->done = 0;
+	load_read(load);
+}
+
+/* What is wrong with a chunk, of which the last read returned @result. */
+static const char *load_judge(struct zimg_load *load, int result)
+{
+	if (result < 0)
+		return strerror(-result);
+	if (!result)
+		return "the file ends before it";
+	return image_expand(&load->queue->reader, &load->chunk, load->member,
+			    load->entry->data);
+}
+
+static void run_ready(struct zimg_queue *queue);
+
+void zimg_load_done(struct ublk_queue *ublk_queue,
+		    struct ublk_completion *completion, int result)
+{
+	struct zimg_load *load = (struct zimg_load *)completion;
+	struct zimg_queue *queue = load->queue;
+	struct zimg_waiter *stalled;
+	const char *why;
+
+	(void)ublk_queue;
+	if (result > 0)
+		load->done += result;
+	if (result == -EINTR || result == -EAGAIN ||
+	    (result > 0 && load->done < load->chunk.file_length))
+		return load_read(load);
+	why = load_judge(load, result);
+	if (why)
+		tell_damage(queue->zimg, &load->chunk, why);
+	wake(queue, zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
+
+	load->next = queue->free;
+	queue->free = load;
+	queue->free_count++;
+	stalled = list_take(&queue->stalled);
+	if (stalled)
+		list_add(&queue->ready, stalled);
+	run_ready(queue);
+}
+
+/* Copies what the request wants of its chunk; without @data it is zeroes. */
+static void copy_chunk(struct zimg_request *state, const uint8_t *data)
+{
+	const struct image_chunk *chunk = &state->chunk;
+	struct ublk_request *request = state->request;
+	uint64_t at = request->offset + state->done - chunk->disk_offset;
+	uint32_t n = chunk->disk_length - at;
+	char *to = (char *)request->data + state->done;
+
+	if (n > request->length - state->done)
+		n = request->length - state->done;
+	if (data)
+		memcpy(to, data + at, n);
+	else
+		memset(to, 0, n);
+	state->done += n;
+}
+
+static void copy_entry(struct zimg_queue *queue, struct zimg_request *state,
+		       struct zimg_entry *entry)
+{
+	copy_chunk(state, entry->data);
+	wake(queue, zimg_cache_put(&queue->zimg->cache, entry));
+}
+
+/*
+ * The answer where a chunk cannot be had: what came before it, or an error.
+ * The kernel asks for the rest again and gets the error then.
+ */
+static int cut_short(const struct zimg_queue *queue,
+		     const struct zimg_request *state)
+{
+	uint32_t whole = state->done - state->done % queue->zimg->block;
+
+	return whole ? (int)whole : -EIO;
+}
+
+/*
+ * Finds the chunk at @offset, unless @chunk is that one; false where it cannot.
+ */
+static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
+		       struct image_chunk *chunk)
+{
+	struct zimg *zimg = queue->zimg;
+	int ret;
+
+	if (offset - chunk->disk_offset < chunk->disk_length)
+		return true;
+	ret = image_find(&queue->reader, offset, chunk);
+	if (!ret)
+		return true;
+	*chunk = (struct image_chunk){
+		.number = offset / zimg->image.chunk_max,
+		.disk_offset = offset,
+		.disk_length = 1,
+	};
+	tell_damage(zimg, chunk, ret == -EBADMSG ?
+		    "its page of the index is damaged" :
+		    "its page of the index cannot be read");
+	chunk->disk_length = 0;
+	return false;
+}
+
+/* Goes on with a request. Returns its answer or UBLK_LATER. */
+static int go_on(struct zimg_queue *queue, struct zimg_request *state)
+{
+	struct ublk_request *request = state->request;
+	struct zimg *zimg = queue->zimg;
+	struct zimg_entry *entry;
+
+	while (state->done < request->length) {
+		uint64_t offset = request->offset + state->done;
+
+		/* The last sector of a disk that does not fill it. */
+		if (offset >= zimg->image.disk_size) {
+			memset((char *)request->data + state->done, 0,
+			       request->length - state->done);
+			break;
+		}
+		if (!find_chunk(queue, offset, &state->chunk))
+			return cut_short(queue, state);
+		if (state->chunk.zero) {
+			copy_chunk(state, NULL);
+			continue;
+		}
+		switch (zimg_cache_get(&zimg->cache, state->chunk.number,
+				       &state->waiter, queue->free, &entry)) {
+		case ZIMG_HIT:
+			copy_entry(queue, state, entry);
+			continue;
+		case ZIMG_LOAD:
+			load_start(queue, entry, &state->chunk);
+			return UBLK_LATER;
+		case ZIMG_BUSY:
+			list_add(&queue->stalled, &state->waiter);
+			return UBLK_LATER;
+		default:
+			return UBLK_LATER;
+		}
+	}
+	return request->length;
+}
+
+/* Goes on with a request that was woken, with what it was given. */
+static void resume(struct zimg_queue *queue, struct zimg_request *state)
+{
+	struct zimg_entry *entry = state->waiter.entry;
+	int result;
+
+	if (state->waiter.failed) {
+		result = cut_short(queue, state);
+	} else {
+		if (entry)
+			copy_entry(queue, state, entry);
+		result = go_on(queue, state);
+	}
+	if (result != UBLK_LATER)
+		ublk_request_done(queue->queue, state->request, result);
+}
+
+static void run_ready(struct zimg_queue *queue)
+{
+	struct zimg_waiter *waiter;
+
+	while ((waiter = list_take(&queue->ready)))
+		resume(queue, request_of(waiter));
+}
+
+/* Another queue has woken a request of this one. */
+static void woken(struct ublk_queue *ublk_queue,
+		  struct ublk_completion *completion, int result)
+{
+	struct zimg_request *state = (struct zimg_request *)completion;
+
+	(void)ublk_queue;
+	(void)result;
+	resume(state->queue, state);
+	run_ready(state->queue);
+}
+
+/*
+ * Begins to read the chunk at @offset, when that takes nothing from a request.
+ * Returns where the next one begins.
+ */
+static uint64_t prefetch(struct zimg_queue *queue, uint64_t offset)
+{
+	struct zimg *zimg = queue->zimg;
+	struct image_chunk chunk = { };
+	struct zimg_entry *entry;
+
+	if (!find_chunk(queue, offset, &chunk))
+		return UINT64_MAX;
+	if (!chunk.zero) {
+		entry = zimg_cache_prefetch(&zimg->cache, chunk.number);
+		if (entry)
+			load_start(queue, entry, &chunk);
+	}
+	return chunk.disk_offset + chunk.disk_length;
+}
+
+/* Whether the request goes on where another one of this queue ended. */
+static bool is_sequential(struct zimg_queue *queue,
+			  const struct ublk_request *request)
+{
+	uint64_t end = request->offset + request->length;
+
+	for (unsigned int i = 0; i < ZIMG_STREAMS; i++) {
+		if (queue->streams[i] != request->offset)
+			continue;
+		queue->streams[i] = end;
+		return end != request->length;	/* none begins at 0 */
+	}
+	queue->streams[queue->next_stream++ % ZIMG_STREAMS] = end;
+	return false;
+}
+
+/* The other chunks of the request, and of a sequential one the next. */
+static void look_ahead(struct zimg_queue *queue,
+		       const struct ublk_request *request)
+{
+	uint64_t end = request->offset + request->length;
+	bool sequential = is_sequential(queue, request);
+	uint64_t disk_size = queue->zimg->image.disk_size;
+	struct image_chunk chunk = { };
+	uint64_t offset;
+
+	if (request->offset >= disk_size ||
+	    !find_chunk(queue, request->offset, &chunk))
+		return;
+	offset = chunk.disk_offset + chunk.disk_length;
+	/* One load is left to requests of other places. */
+	while (offset < disk_size && queue->free_count > 1) {
+		if (offset >= end && !sequential)
+			break;
+		if (offset >= end)
+			sequential = false;
+		offset = prefetch(queue, offset);
+	}
+}
+
+int zimg_read(struct zimg_queue *queue, struct ublk_request *request)
+{
+	struct zimg_request *state = request->state;
+	int result;
+
+	state->completion.done = woken;
+	state->queue = queue;
+	state->request = request;
+	state->done = 0;
+	state->chunk.disk_length = 0;
+	result = go_on(queue, state);
+	look_ahead(queue, request);
+	run_ready(queue);
+	return result;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the parts of the zimg target share: its state, and a read. zimg.c opens
+ * and closes, zimg-read.c answers requests, zimg-cache.c keeps chunks.
+ */
+#ifndef TARGETS_ZIMG_H
+#define TARGETS_ZIMG_H
+
+#include <stdatomic.h>
+
+#include "core/target.h"
+#include "targets/image.h"
+#include "targets/zimg-cache.h"
+
+#define ZIMG_LOADS_MAX 8	/* chunks that a queue reads at once */
+#define ZIMG_STREAMS 4	/* sequential readers that a queue tells apart */
+
+/* Shared by the queues; only the cache and told[] change. */
+struct zimg {
+	struct image image;
+	struct zimg_cache cache;
+	int file;			/* the image, among the ring's files */
+	uint32_t block;			/* a request is cut at its multiples */
+	char *path;			/* absolute */
+	_Atomic uint8_t *told;		/* a bit a chunk: its damage was told */
+};
+
+/* A chunk being read into an entry of the cache. */
+struct zimg_load {
+	struct ublk_completion completion;
+	struct zimg_load *next;		/* of those that are free */
+	struct zimg_queue *queue;
+	struct zimg_entry *entry;
+	struct image_chunk chunk;
+	uint32_t done;			/* bytes of its member read so far */
+	uint8_t *member;
+};
+
+struct zimg_request {
+	struct ublk_completion completion;	/* to be woken by */
+	struct zimg_waiter waiter;
+	struct zimg_queue *queue;
+	struct ublk_request *request;
+	uint32_t done;			/* bytes answered so far */
+	struct image_chunk chunk;	/* the one it goes on with */
+};
+
+/* Waiters of this queue alone, first in, first out. */
+struct zimg_list {
+	struct zimg_waiter *first;
+	struct zimg_waiter **end;
+};
+
+struct zimg_queue {
+	struct zimg *zimg;
+	struct ublk_queue *queue;
+	struct image_reader reader;
+	struct zimg_load loads[ZIMG_LOADS_MAX];
+	struct zimg_load *free;
+	unsigned int free_count;
+	struct zimg_list stalled;	/* waiting for a load to be free */
+	struct zimg_list ready;		/* to be gone on with at once */
+	uint64_t streams[ZIMG_STREAMS];	/* where sequential readers go on */
+	unsigned int next_stream;
+	uint8_t *members;
+	size_t members_size;
+};
+
+/* Begins to answer a READ. Returns its answer or UBLK_LATER. */
+int zimg_read(struct zimg_queue *queue, struct ublk_request *request);
+
+/* The done() of every load's completion. */
+void zimg_load_done(struct ublk_queue *ublk_queue,
+		    struct ublk_completion *completion, int result);
+
+#endif
