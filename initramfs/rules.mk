@@ -10,8 +10,8 @@ FS ?= squashfs
 ## IMAGE=               image to put into the initramfs: empty for the demo's
 ##                      root, a file, or none
 IMAGE ?=
-## MEM=                 memory of the demo's board: 64M, or 512M for debian
-MEM ?= $(if $(filter debian,$(ROOT)),512M,64M)
+## MEM=                 memory of the demo's board: 64M, or 256M for debian
+MEM ?= $(if $(filter debian,$(ROOT)),256M,64M)
 
 ifeq ($(filter busybox debian,$(ROOT)),)
 $(error ROOT=$(ROOT): there are only busybox and debian)
