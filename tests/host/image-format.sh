@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# packages: python3-minimal
+#
+# What targets/image.md says of the format is so: the image that it shows byte
+# by byte, and the reader that it has for strangers.
+. "${0%/*}/../lib.sh"
+ublk=${UBLK:-./ublk}
+manual=targets/image.md
+
+printf 'hello, disk\n' >"$tmp/disk"
+truncate -s 5000 "$tmp/disk"
+ok 'the image that it shows' "$ublk" pack -c 4K "$tmp/disk" "$tmp/image"
+# A line has its place, its bytes, and behind 40 columns what they mean.
+sed -n 's/^    \([0-9a-f]\{4\}\)  \(.\{1,40\}\).*/\1 \2/p' "$manual" \
+	>"$tmp/lines"
+is "$(cut -d ' ' -f 2- "$tmp/lines" | tr -d ' \n')" \
+	"$(od -An -v -tx1 "$tmp/image" | tr -d ' \n')" 'is made, byte by byte'
+is "$(awk '{
+	if (sprintf("%04x", at) != $1) print "line " $0
+	for (i = 2; i <= NF; i++) at += length($i) / 2
+}' "$tmp/lines")" '' 'and each line is where it says'
+
+sed -n '/^```python$/,/^```$/p' "$manual" | grep -v '^```' >"$tmp/reader.py"
+pattern disk 800000 >"$tmp/disk"
+head -c 200000 /dev/zero >>"$tmp/disk"
+head -c 300001 /dev/urandom >>"$tmp/disk"
+truncate -s 9000000 "$tmp/disk"
+for chunk in 4K 60K 1M; do
+	"$ublk" pack -f -c $chunk "$tmp/disk" "$tmp/image"
+	ok "the reader, chunks of $chunk" \
+		python3 "$tmp/reader.py" "$tmp/image"
+	same "$tmp/disk" "$tmp/out" 'reads the disk'
+done
+"$ublk" pack -f -c 4K "$tmp/disk" "$tmp/image"
+ok 'it reads chunks by their numbers' \
+	python3 "$tmp/reader.py" "$tmp/image" 2000 1 1024
+{
+	dd if="$tmp/disk" bs=4096 skip=2000 count=1
+	dd if="$tmp/disk" bs=4096 skip=1 count=1
+	dd if="$tmp/disk" bs=4096 skip=1024 count=1
+} >"$tmp/chunks" 2>/dev/null
+same "$tmp/chunks" "$tmp/out" 'in any order'
+
+done_testing
