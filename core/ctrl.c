@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -18,13 +18,16 @@
 #define CONTROL_DEVICE "/dev/ublk-control"
 #define DELETE_WAIT_MS 1000	/* for programs that are about to close it */
 
-static int kernel_at_least(unsigned int major, unsigned int minor)
+static bool kernel_at_least(unsigned long major, unsigned long minor)
 {
 	struct utsname name;
-	unsigned int a = 0, b = 0;
+	unsigned long a, b;
+	char *end;
 
-	if (uname(&name) || sscanf(name.release, "%u.%u", &a, &b) != 2)
-		return 0;
+	if (uname(&name))
+		return false;
+	a = strtoul(name.release, &end, 10);
+	b = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
 	return a > major || (a == major && b >= minor);
 }
 

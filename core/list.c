@@ -60,7 +60,8 @@ static const char *state_name(const struct listed *device, int state)
 {
 	switch (state) {
 	case UBLK_S_DEV_LIVE:
-		return "live";
+		/* The driver takes its time to notice. */
+		return device->pid ? "live" : "dead";
 	case UBLK_S_DEV_QUIESCED:
 		return "quiesced";
 	case UBLK_S_DEV_FAIL_IO:
@@ -133,19 +134,33 @@ static void id_add(int id, void *arg)
 	list->ids[list->count++] = id;
 }
 
+/* The number that @text is; -1 where it is none. */
+static int whole_number(const char *text)
+{
+	char *end;
+	long number = strtol(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || number > INT32_MAX)
+		return -1;
+	return number;
+}
+
 /* Devices of other programs have no record, but a node. */
 static void ids_from_nodes(struct id_list *list)
 {
 	DIR *dir = opendir("/dev");
 	struct dirent *entry;
-	int id, length;
+	int id;
 
 	if (!dir)
 		return;
-	while ((entry = readdir(dir)))
-		if (sscanf(entry->d_name, "ublkc%d%n", &id, &length) == 1 &&
-		    !entry->d_name[length])
+	while ((entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "ublkc", 5))
+			continue;
+		id = whole_number(entry->d_name + 5);
+		if (id >= 0)
 			id_add(id, list);
+	}
 	closedir(dir);
 }
 
@@ -173,15 +188,14 @@ int list_ids(int **ids)
 int list_parse_id(const char *text)
 {
 	const char *digits = text;
-	char *end;
-	long id;
+	int id;
 
 	if (!strncmp(digits, "/dev/", 5))
 		digits += 5;
 	if (!strncmp(digits, "ublkb", 5) || !strncmp(digits, "ublkc", 5))
 		digits += 5;
-	id = strtol(digits, &end, 10);
-	if (*digits < '0' || *digits > '9' || *end || id > INT32_MAX) {
+	id = whole_number(digits);
+	if (id < 0) {
 		message("%s: not a device (such as 0 or /dev/ublkb0)", text);
 		return -EINVAL;
 	}

@@ -156,22 +156,21 @@ static void file_try_direct(struct file *file, const struct ublk_disk *disk,
 /* A number in the sysfs folder of a block device's queue; 0: unknown. */
 static uint64_t queue_limit(dev_t dev, const char *name)
 {
-	unsigned long long value = 0;
-	char path[96];
-	FILE *in;
-	int up;
+	char path[96], text[24];
+	ssize_t length;
+	int fd, up;
 
 	/* A partition has its disk's queue, one level up. */
 	for (up = 0; up < 2; up++) {
 		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s",
 			 major(dev), minor(dev), up ? "../" : "", name);
-		in = fopen(path, "re");
-		if (!in)
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
 			continue;
-		if (fscanf(in, "%llu", &value) != 1)
-			value = 0;
-		fclose(in);
-		return value;
+		length = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		text[length > 0 ? length : 0] = '\0';
+		return strtoull(text, NULL, 10);
 	}
 	return 0;
 }
