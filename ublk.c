@@ -3,6 +3,7 @@
  * The ublk command: finds the verb, parses its options and runs it. All else
  * is in the verb's own file, and a verb's options and manual are there too.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -73,11 +74,18 @@ static void help_all(FILE *out)
 		"the version of this program");
 }
 
+static void help_text(const char *summary, const char *manual)
+{
+	printf("\n%c%s.\n", toupper(*summary), summary + 1);
+	if (manual)
+		printf("\n%s", manual);
+}
+
 static void help_target(const struct ublk_target *target)
 {
-	printf("usage: ublk %s [OPTIONS] %s\n\n%s\n%s", target->name,
-	       target->argument, target->summary,
-	       target->manual ? target->manual : "");
+	printf("usage: ublk %s [OPTIONS] %s\n", target->name,
+	       target->argument);
+	help_text(target->summary, target->manual);
 	if (target->options) {
 		printf("\nOptions of %s:\n", target->name);
 		options_help(stdout, target->options);
@@ -88,10 +96,10 @@ static void help_target(const struct ublk_target *target)
 
 static void help_verb(const struct verb *verb)
 {
-	printf("usage: ublk %s%s%s%s\n\n%s\n%s", verb->name,
+	printf("usage: ublk %s%s%s%s\n", verb->name,
 	       verb->options ? " [OPTIONS]" : "", verb->arguments ? " " : "",
-	       verb->arguments ? verb->arguments : "", verb->summary,
-	       verb->manual ? verb->manual : "");
+	       verb->arguments ? verb->arguments : "");
+	help_text(verb->summary, verb->manual);
 	if (verb->options) {
 		printf("\nOptions:\n");
 		options_help(stdout, verb->options);
