@@ -115,8 +115,8 @@ static bool table_identifier(int disk, unsigned int number, char *text)
 {
 	unsigned char header[SECTOR], entry[32];
 	int block = SECTOR;
+	uint64_t offset;
 	uint32_t size;
-	off_t offset;
 
 	if (ioctl(disk, BLKSSZGET, &block) < 0)
 		return false;
@@ -124,8 +124,8 @@ static bool table_identifier(int disk, unsigned int number, char *text)
 		return false;
 	if (!memcmp(header, "EFI PART", 8)) {
 		size = le32(header + 84);
-		offset = (off_t)le64(header + 72) * block +
-			 (off_t)(number - 1) * size;
+		offset = le64(header + 72) * block +
+			 (uint64_t)(number - 1) * size;
 		if (number > le32(header + 80) || size < sizeof(entry) ||
 		    pread(disk, entry, sizeof(entry), offset) != sizeof(entry))
 			return false;
