@@ -267,20 +267,18 @@ static int device_add(struct ublk_device *device)
 	return 0;
 }
 
-/* The record goes first: with the device, its id is somebody else's. */
-static void device_remove(struct ublk_device *device)
+int device_delete(struct ublk_ctrl *ctrl, int id)
 {
-	int id = device->info.dev_id;
 	int err;
 
 	record_remove(id);
-	close(device->files[0]);
-	err = ctrl_del_dev(&device->ctrl, id);
+	err = ctrl_del_dev(ctrl, id);
 	if (err == -EBUSY)
 		message("device %d is gone; its number is free when the last "
 			"program has closed it", id);
 	else if (err && err != -ENODEV)
-		message_fail(err, "cannot delete device %d", id);
+		return message_fail(err, "cannot delete device %d", id);
+	return 0;
 }
 
 static void device_fill_record(FILE *out, const void *arg)
@@ -449,7 +447,8 @@ static int device_at_driver(struct ublk_device *device)
 		err = device_live(device);
 		free(device->queues);
 	}
-	device_remove(device);
+	close(device->files[0]);
+	device_delete(&device->ctrl, device->info.dev_id);
 	ctrl_close(&device->ctrl);
 	return err;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/ctrl.h"
 #include "core/target.h"
 
 /* How to serve; the options that every target has. */
@@ -39,6 +40,13 @@ int device_serve(const struct ublk_target *target, const char *argument,
 /* The node of device @id, "/dev/ublkb7". */
 #define DEVICE_NODE_MAX 32
 void device_node(int id, char node[DEVICE_NODE_MAX]);
+
+/*
+ * Forgets device @id and deletes it at the driver; one that is gone already is
+ * no error. The record goes first: once the device is gone, the id may be
+ * somebody else's. Returns 0 or -errno after telling.
+ */
+int device_delete(struct ublk_ctrl *ctrl, int id);
 
 /*
  * Whether somebody relies on the disk of @id: a mounted filesystem, swap, a

@@ -13,7 +13,6 @@
 #include "core/device.h"
 #include "core/list.h"
 #include "core/message.h"
-#include "core/record.h"
 #include "core/verb.h"
 
 #define SERVER_WAIT_MS 10000
@@ -61,21 +60,6 @@ static bool was_killed(struct ublk_ctrl *ctrl, int id)
 	return !list_lookup(ctrl, id, &now) && now.recorded && !now.pid;
 }
 
-/* Removes what a server has left. */
-static int clean_up(struct ublk_ctrl *ctrl, int id)
-{
-	int err;
-
-	record_remove(id);
-	err = ctrl_del_dev(ctrl, id);
-	if (err == -EBUSY)
-		message("device %d is gone; its number is free when the last "
-			"program has closed it", id);
-	else if (err && err != -ENODEV)
-		return message_fail(err, "cannot delete device %d", id);
-	return 0;
-}
-
 static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
 {
 	struct listed device;
@@ -104,7 +88,7 @@ static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
 		if (device.recorded && !was_killed(ctrl, id))
 			return 0;
 	}
-	return clean_up(ctrl, id);
+	return device_delete(ctrl, id);
 }
 
 static int stop_all(struct ublk_ctrl *ctrl, bool force)
