@@ -22,6 +22,10 @@ interrupted() {
 		start=$!
 		usleep $delay
 		kill -"$signal" $start 2>/dev/null
+		# One that came before the shell had started it is lost.
+		while [ "$2" = -f ] && sleep 0.2 && runs $start; do
+			kill -"$signal" $start
+		done
 		status=0
 		wait $start 2>/dev/null || status=$?
 		check || bad="$bad
