@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a read, without a driver: queues whose rings do what they like.
+ * Operations end in any order, short, interrupted or in error; messages between
+ * queues arrive late; the cache has hardly any room. Every request is answered,
+ * once, with the right data, or with an error where there was one.
+ */
+#include <linux/ublk_cmd.h>
+
+#include "core/target.h"
+#include "tests/unit/image-test.h"
+
+#define QUEUES_MAX 3
+#define DEPTH 8
+#define OPERATIONS 256
+#define LENGTH_MAX 200000
+#define ROUNDS 5000
+
+extern const struct ublk_target target_zimg;
+
+struct ublk_device {
+	void *data;
+	unsigned int queues;
+	uint64_t block;
+	int file;
+};
+
+struct ublk_queue {
+	struct ublk_device *device;
+	void *data;
+	struct ublk_request requests[DEPTH];
+	bool busy[DEPTH];
+};
+
+/* An operation on a ring, or a message, that has not ended yet. */
+struct operation {
+	struct ublk_queue *queue;
+	struct ublk_completion *completion;
+	struct io_uring_sqe sqe;
+	bool message;
+	int result;
+};
+
+static struct ublk_device device;
+static struct ublk_queue queues[QUEUES_MAX];
+static struct operation operations[OPERATIONS];
+static unsigned int pending;
+static uint32_t state = 521288629;
+
+static const uint8_t *disk;
+static uint64_t disk_size;
+static bool errors;		/* reads may fail */
+static unsigned int answered, wrong, failed;
+
+void ublk_device_set_data(struct ublk_device *self, void *data)
+{
+	self->data = data;
+}
+
+void *ublk_device_data(const struct ublk_device *self)
+{
+	return self->data;
+}
+
+unsigned int ublk_device_queues(const struct ublk_device *self)
+{
+	return self->queues;
+}
+
+uint64_t ublk_device_block_size(const struct ublk_device *self)
+{
+	return self->block;
+}
+
+void ublk_device_set_argument(struct ublk_device *self, const char *argument)
+{
+	(void)self;
+	(void)argument;
+}
+
+int ublk_device_register_file(struct ublk_device *self, int fd)
+{
+	self->file = fd;
+	return 3;
+}
+
+struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
+{
+	return queue->device;
+}
+
+void ublk_queue_set_data(struct ublk_queue *queue, void *data)
+{
+	queue->data = data;
+}
+
+void *ublk_queue_data(const struct ublk_queue *queue)
+{
+	return queue->data;
+}
+
+static struct operation *add_operation(struct ublk_queue *queue,
+				       struct ublk_completion *completion)
+{
+	struct operation *operation = &operations[pending++];
+
+	if (pending > OPERATIONS)
+		abort();
+	*operation = (struct operation){
+		.queue = queue,
+		.completion = completion,
+	};
+	return operation;
+}
+
+struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
+				    struct ublk_completion *completion)
+{
+	return &add_operation(queue, completion)->sqe;
+}
+
+void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+		     int result)
+{
+	struct operation *operation = add_operation(to, completion);
+
+	operation->message = true;
+	operation->result = result;
+}
+
+/* Is the answer a prefix of the disk, or an error that there was? */
+static void judge(struct ublk_request *request, int result)
+{
+	uint32_t length = result < 0 ? 0 : result;
+	const uint8_t *data = request->data;
+	uint32_t inside = length;
+
+	answered++;
+	if (length < request->length) {
+		failed++;
+		wrong += !errors || length % device.block ||
+			 (result <= 0 && result != -EIO);
+	}
+	if (length > disk_size - request->offset) {
+		inside = disk_size - request->offset;
+		wrong += !image_all_zero(data + inside, length - inside);
+	}
+	wrong += memcmp(data, disk + request->offset, inside) != 0;
+}
+
+void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
+		       int result)
+{
+	wrong += !queue->busy[request->tag];
+	queue->busy[request->tag] = false;
+	judge(request, result);
+	free(request->data);
+	request->data = NULL;
+}
+
+/* Reads as a ring may: whole, in part, not now, or not at all. */
+static int do_read(const struct io_uring_sqe *sqe)
+{
+	uint32_t length = sqe->len;
+	ssize_t n;
+
+	wrong += sqe->opcode != IORING_OP_READ || sqe->fd != 3 || !length ||
+		 !(sqe->flags & IOSQE_FIXED_FILE);
+	switch (next_random(&state) % 16) {
+	case 0:
+		length = 1 + next_random(&state) % length;
+		break;
+	case 1:
+		return next_random(&state) % 2 ? -EINTR : -EAGAIN;
+	case 2:
+		if (errors)
+			return next_random(&state) % 2 ? -EIO : 0;
+	}
+	n = pread(device.file, (void *)(uintptr_t)sqe->addr, length, sqe->off);
+	return n < 0 ? -errno : n;
+}
+
+/* Ends one operation, whichever it is. */
+static void end_one(void)
+{
+	unsigned int i = next_random(&state) % pending;
+	struct operation operation = operations[i];
+
+	/* Messages to one queue keep their order; so may all the others. */
+	for (unsigned int first = 0; operation.message && first < i; first++)
+		if (operations[first].message &&
+		    operations[first].queue == operation.queue) {
+			operation = operations[first];
+			i = first;
+		}
+	memmove(&operations[i], &operations[i + 1],
+		(--pending - i) * sizeof(operation));
+	if (!operation.message)
+		operation.result = do_read(&operation.sqe);
+	operation.completion->done(operation.queue, operation.completion,
+				   operation.result);
+}
+
+/* Where a request may be: here and there, or where the last one ended. */
+static uint64_t next_offset(uint64_t size)
+{
+	static uint64_t end;
+	uint64_t offset = next_random(&state) % 3 ? end :
+			  next_random(&state) % (size / 512) * 512;
+
+	if (offset >= size)
+		offset = 0;
+	end = offset + (1 + next_random(&state) % 100) * 512;
+	return offset;
+}
+
+static void submit_one(uint64_t size)
+{
+	struct ublk_queue *queue = &queues[next_random(&state) % device.queues];
+	unsigned int tag = next_random(&state) % DEPTH;
+	struct ublk_request *request = &queue->requests[tag];
+	int result;
+
+	if (queue->busy[tag])
+		return;
+	request->op = UBLK_IO_OP_READ;
+	request->tag = tag;
+	request->offset = next_offset(size);
+	request->length = (1 + next_random(&state) % (LENGTH_MAX / 512)) * 512;
+	if (next_random(&state) % 2)
+		request->length = 4096;
+	if (request->length > size - request->offset)
+		request->length = size - request->offset;
+	request->data = malloc(request->length);
+	if (!request->data)
+		abort();
+	queue->busy[tag] = true;
+	result = target_zimg.submit(queue, request);
+	if (result != UBLK_LATER)
+		ublk_request_done(queue, request, result);
+}
+
+static bool all_idle(void)
+{
+	for (unsigned int i = 0; i < device.queues; i++)
+		for (unsigned int tag = 0; tag < DEPTH; tag++)
+			if (queues[i].busy[tag])
+				return false;
+	return true;
+}
+
+static void set_up(const char *path, unsigned int count, uint64_t cache,
+		   struct ublk_disk *layout)
+{
+	char *states = calloc(count * DEPTH, target_zimg.request_size);
+
+	device = (struct ublk_device){ .queues = count, .block = 512 };
+	*layout = (struct ublk_disk){ .logical_block = 512 };
+	if (!states || target_zimg.open(&device, path, &cache, layout))
+		abort();
+	for (unsigned int i = 0; i < count; i++) {
+		queues[i] = (struct ublk_queue){ .device = &device };
+		for (unsigned int tag = 0; tag < DEPTH; tag++)
+			queues[i].requests[tag].state = states +
+				(i * DEPTH + tag) * target_zimg.request_size;
+		if (target_zimg.queue_start(&queues[i]))
+			abort();
+	}
+}
+
+static void tear_down(void)
+{
+	void *states = queues[0].requests[0].state;
+
+	for (unsigned int i = 0; i < device.queues; i++)
+		target_zimg.queue_stop(&queues[i]);
+	target_zimg.close(&device);
+	free(states);
+}
+
+static void test_reads(int fd, const char *what, unsigned int count,
+		       uint64_t cache, bool with_errors)
+{
+	char path[] = "/tmp/zimg-read.XXXXXX";
+	int file = mkstemp(path);
+	struct ublk_disk layout;
+	size_t length;
+	uint8_t *image = slurp(fd, &length);
+
+	/* The target wants a path that stays. */
+	if (file < 0 || whole_write(file, image, length))
+		abort();
+	free(image);
+	close(file);
+	set_up(path, count, cache, &layout);
+	unlink(path);
+	errors = with_errors;
+	answered = wrong = failed = 0;
+	for (int i = 0; i < ROUNDS; i++) {
+		if (pending && next_random(&state) % 3)
+			end_one();
+		else
+			submit_one(layout.size);
+	}
+	while (pending)
+		end_one();
+	check(all_idle() && !wrong && (errors || !failed),
+	      "%s, %u queues, cache %llu%s: %u requests (%u cut short)", what,
+	      count, (unsigned long long)cache,
+	      errors ? ", errors" : "", answered, failed);
+	tear_down();
+}
+
+static void test_image(int fd, const char *what)
+{
+	test_reads(fd, what, 1, 0, false);
+	test_reads(fd, what, 1, 8 << 20, false);
+	test_reads(fd, what, QUEUES_MAX, 0, false);
+	test_reads(fd, what, QUEUES_MAX, 0, true);
+	test_reads(fd, what, QUEUES_MAX, 1 << 20, true);
+	close(fd);
+}
+
+int main(void)
+{
+	uint64_t size = 3000001;
+	uint8_t *contents = make_disk(size, 70000);
+	int fd = new_file("", 0);
+
+	be_quiet();
+	disk = contents;
+	disk_size = size;
+	test_image(make_image(disk, size, IMAGE_CHUNK_BC), "chunks of 60K");
+	test_image(make_image(disk, size, IMAGE_CHUNK_STEP), "chunks of 4K");
+	test_image(make_image(disk, size, IMAGE_CHUNK_MAX), "chunks of 1M");
+	for (uint64_t at = 0; at < size; at += 65280)
+		add_bgzf(fd, disk + at, size - at < 65280 ? size - at : 65280);
+	add_bgzf(fd, NULL, 0);
+	test_image(fd, "BGZF");
+	free(contents);
+	return done_testing();
+}
