@@ -15,7 +15,7 @@
 
 #include "core/message.h"
 
-static const int signals[] = { SIGHUP, SIGINT, SIGTERM };
+static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ };
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 /* What a signal has to remove; set while the signals are blocked. */

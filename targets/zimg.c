@@ -113,9 +113,15 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 static int zimg_alloc(struct zimg *zimg, const char *path, uint64_t cache,
 		      bool shared)
 {
+	uint64_t told = zimg->image.chunks / 8 + 1;
+
 	zimg->path = realpath(path, NULL);
-	zimg->told = calloc(1, zimg->image.chunks / 8 + 1);
-	if (!zimg->path || !zimg->told)
+	if (!zimg->path)
+		return -errno;
+	if (told > SIZE_MAX)
+		return -ENOMEM;
+	zimg->told = calloc(1, told);
+	if (!zimg->told)
 		return -ENOMEM;
 	return zimg_cache_create(&zimg->cache, cache, zimg->image.chunk_max,
 				 shared);

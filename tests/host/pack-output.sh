@@ -101,7 +101,7 @@ interrupted() {
 }
 
 # The shell starts background commands with SIGINT ignored, and so it stays.
-for signal in TERM HUP; do
+for signal in TERM HUP XFSZ; do
 	interrupted $signal
 	only "SIG$signal: and nothing is left"
 done
