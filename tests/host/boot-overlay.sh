@@ -87,8 +87,8 @@ shows "^$(cat "$tmp"/dump/dir*/* | sum -)  -$" "all that was written is there"
 dd if="$tmp/disk.ext4" of="$tmp/copy" status=none
 chmod 400 "$tmp/copy"
 # shellcheck disable=SC2046 # options are meant to be split
-boot "ublk.overlay=none ublk.root=/dev/vda ublk.init=/bin/cat -- /proc/mounts" \
-	$(disk "$tmp/copy"),readonly=on
+boot 'ublk.overlay=none ublk.root=/dev/vda ublk.init=/bin/sh -- -c
+	"cat /proc/mounts; poweroff -f"' $(disk "$tmp/copy"),readonly=on
 shows '^/dev/ublkb0 / ext4 ro,' "a disk that cannot be written is mounted read-only"
 
 done_testing
