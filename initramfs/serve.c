@@ -72,14 +72,14 @@ static void read_all(int fd, char *text, size_t size)
 }
 
 /* Each line of @said, without the program's name that report() gives anyway. */
-static void pass_on(char *said)
+static void pass_on(int level, char *said)
 {
 	char *line, *rest = said;
 
 	while ((line = strtok_r(rest, "\n", &rest))) {
 		if (!strncmp(line, "ublk: ", 6))
 			line += 6;
-		report(REPORT_ERROR, "%s", line);
+		report(level, "%s", line);
 	}
 }
 
@@ -134,7 +134,7 @@ int serve_root(const struct boot *boot, const char *path, char *node,
 	/* No other child lives yet, but orphans of others come to PID 1. */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	pass_on(said);
+	pass_on(status ? REPORT_ERROR : REPORT_WARNING, said);
 	node[strcspn(node, "\n")] = '\0';
 	if (!status && !strncmp(node, "/dev/", 5)) {
 		spare_server(node);
