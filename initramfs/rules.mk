@@ -28,6 +28,7 @@ INITRAMFS_IMAGE := $(or $(IMAGE),$(DEMO_IMAGE))
 $(GEN_INIT_CPIO): $(KERNEL_TREE)/.unpacked
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
+	$(Q)deps/packages $(BUILD_PACKAGES)
 	$(Q)$(HOST_CC) -O2 -o $@ $(KERNEL_TREE)/usr/gen_init_cpio.c
 
 $(DEMO_IMAGE): $(DEMO_FILES) $(KERNEL_TREE)/.unpacked $(O)/ublk | ublk
