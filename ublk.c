@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,10 +225,28 @@ static bool is_init(const char *program)
 	return !strcmp(slash ? slash + 1 : program, "init");
 }
 
+/*
+ * A descriptor that the caller has closed must not become that of a backing
+ * file, where a message would be written into. It still cannot be used.
+ */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/", O_PATH | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 0 && is_init(argv[0]))
 		return verb_init.run(NULL, argc - 1, argv + 1);
+	fill_standard_descriptors();
+	/* Errors are seen at the end, where output is flushed, not before. */
+	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (argc < 2) {
 		help_all(stderr);
 		return EXIT_USAGE;

@@ -306,34 +306,41 @@ static void device_fill_record(FILE *out, const void *arg)
 			       device->target_settings);
 }
 
-/* Starts every queue and waits until each has fetched its tags. */
-static int device_start_queues(struct ublk_device *device)
+static int device_start_queue(struct ublk_device *device, unsigned int id)
 {
-	unsigned int count = device->info.nr_hw_queues;
-	unsigned int i;
+	struct ublk_queue *queue = &device->queues[id];
 	int err;
 
-	for (i = 0; i < count; i++) {
-		struct ublk_queue *queue = &device->queues[i];
+	queue->setup = &device->setup;
+	queue->id = id;
+	err = ctrl_get_queue_affinity(&device->ctrl, device->info.dev_id, id,
+				      &queue->cpus);
+	if (err)
+		return message_fail(err, "CPUs of queue %u", id);
+	err = queue_start(queue);
+	if (err)
+		return message_fail(err, "thread of queue %u", id);
+	device->started++;
+	return 0;
+}
 
-		queue->setup = &device->setup;
-		queue->id = i;
-		err = ctrl_get_queue_affinity(&device->ctrl,
-					      device->info.dev_id, i,
-					      &queue->cpus);
-		if (err)
-			return message_fail(err, "CPUs of queue %u", i);
-		err = queue_start(queue);
-		if (err)
-			return message_fail(err, "thread of queue %u", i);
-		device->started++;
-	}
-	for (i = 0; i < count; i++)
+/*
+ * Starts every queue and waits until each has fetched its tags, also when one
+ * cannot be started: the driver gives back only tags that were fetched.
+ */
+static int device_start_queues(struct ublk_device *device)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < device->info.nr_hw_queues; i++)
+		err = device_start_queue(device, i);
+	for (i = 0; i < device->started; i++)
 		while (sem_wait(&device->reports))
 			;
-	if (device->failed)
-		return message_fail(device->failed, "cannot start a queue");
-	return 0;
+	if (!err && device->failed)
+		err = message_fail(device->failed, "cannot start a queue");
+	return err;
 }
 
 /*
@@ -507,17 +514,10 @@ int device_serve(const struct ublk_target *target, const char *argument,
 		.target_settings = target_settings,
 		.settings = settings,
 	};
-	char node[DEVICE_NODE_MAX];
-	int status;
 
 	if (settings->foreground)
 		return device_run(&device);
-	status = process_background(device_run, &device, node, sizeof(node));
-	if (status == EXIT_DONE && (puts(node) < 0 || fflush(stdout))) {
-		message_fail(errno, "%s runs, but cannot be printed", node);
-		return EXIT_FAILED;
-	}
-	return status;
+	return process_background(device_run, &device);
 }
 
 void ublk_device_set_data(struct ublk_device *device, void *data)

@@ -17,6 +17,9 @@ static int option_number(const char *text, int64_t *number)
 {
 	char *end;
 
+	/* It would also take a space and a plus in front. */
+	if (*text != '-' && (*text < '0' || *text > '9'))
+		return -EINVAL;
 	errno = 0;
 	*number = strtoll(text, &end, 10);
 	if (errno)

@@ -9,7 +9,9 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -62,21 +64,15 @@ static void close_inherited(int keep)
 	ready_fd = 3;
 }
 
-static int read_all(int fd, char *said, size_t size)
+static bool wait_ready(int fd)
 {
-	size_t used = 0;
 	ssize_t n;
+	char byte;
 
-	while (used < size - 1) {
-		n = read(fd, said + used, size - 1 - used);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		used += n;
-	}
-	said[used] = '\0';
-	return used;
+	do {
+		n = read(fd, &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	return n == 1;
 }
 
 static int wait_for(pid_t pid)
@@ -94,12 +90,12 @@ static int wait_for(pid_t pid)
 	return EXIT_FAILED;
 }
 
-int process_background(int (*body)(void *arg), void *arg, char *said,
-		       size_t size)
+int process_background(int (*body)(void *arg), void *arg)
 {
 	sigset_t block, before;
 	int fds[2];
-	int used;
+	int status;
+	bool ready;
 	size_t i;
 
 	if (pipe2(fds, O_CLOEXEC)) {
@@ -131,43 +127,55 @@ int process_background(int (*body)(void *arg), void *arg, char *said,
 	close(fds[1]);
 	handle_ending_signals(pass_on);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	used = read_all(fds[0], said, size);
+	ready = wait_ready(fds[0]);
 	close(fds[0]);
 	handle_ending_signals(SIG_DFL);
-	if (used && !ended_by)
+	if (ready && !ended_by)
 		return EXIT_DONE;
-	used = wait_for(body_pid);
+	status = wait_for(body_pid);
 	if (ended_by)
 		raise(ended_by);
-	return used;
+	return status;
+}
+
+static int print_line(const char *text)
+{
+	int length = strlen(text) + 1;
+
+	if (dprintf(STDOUT_FILENO, "%s\n", text) == length)
+		return 0;
+	return message_fail(errno, "standard output");
+}
+
+/* Nothing of the caller is held any more when this returns. */
+static int leave_caller(void)
+{
+	int null;
+
+	if (chdir("/"))
+		return message_fail(errno, "/");
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		return message_fail(errno, "/dev/null");
+	message_to_kernel_log();
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	close(null);
+	return 0;
 }
 
 int process_ready(const char *text)
 {
-	size_t length = strlen(text);
-	int null;
+	int err = print_line(text);
 
-	if (ready_fd < 0) {
-		if (write(STDOUT_FILENO, text, length) != (ssize_t)length ||
-		    write(STDOUT_FILENO, "\n", 1) != 1)
-			return -errno;
-		return 0;
-	}
-
-	signal(SIGPIPE, SIG_IGN);
-	if (write(ready_fd, text, length) != (ssize_t)length)
-		return -EPIPE;
-	message_to_kernel_log();
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
-		close(null);
-	}
-	if (chdir("/"))
-		return -errno;
-	/* Only now may the caller go on: nothing of it is held any more. */
+	if (err || ready_fd < 0)
+		return err;
+	err = leave_caller();
+	if (err)
+		return err;
+	if (write(ready_fd, "", 1) != 1)
+		return message_fail(errno, "the caller");
 	close(ready_fd);
 	ready_fd = -1;
 	return 0;

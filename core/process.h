@@ -8,24 +8,21 @@
 #define CORE_PROCESS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /*
  * Runs body(@arg) in a process of its own, in a session of its own and with
- * none of the caller's descriptors but standard error, and waits until it
- * says that it is ready, or ends. Returns EXIT_DONE and what it said in @said
- * (cut to @size bytes with the NUL); or, when it ended first, its exit status.
- * A signal that would end the caller meanwhile (SIGINT, SIGTERM, SIGHUP) ends
- * the body first, so that nothing is left behind, and then the caller.
+ * none of the caller's descriptors but the standard ones, and waits until it
+ * says that it is ready, or ends. Returns EXIT_DONE; or, when it ended first,
+ * its exit status. A signal that would end the caller meanwhile (SIGINT,
+ * SIGTERM, SIGHUP) ends the body first, so that nothing is left behind, and
+ * then the caller.
  */
-int process_background(int (*body)(void *arg), void *arg, char *said,
-		       size_t size);
+int process_background(int (*body)(void *arg), void *arg);
 
 /*
- * The server is ready: gives @text to the caller of process_background(),
- * lets go of the terminal, and sends later messages to the kernel log. In a
- * foreground server it prints @text on standard output and keeps the rest.
- * Returns 0, or -EPIPE when the caller is gone.
+ * The server is ready: prints @text as a line on standard output. In the
+ * background it then lets go of the terminal and of the caller, and sends later
+ * messages to the kernel log. Returns 0 or -errno after telling.
  */
 int process_ready(const char *text);
 

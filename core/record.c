@@ -105,10 +105,13 @@ bool record_get(const char *text, const char *key, char *value, size_t size)
 void record_remove(int id)
 {
 	char path[PATH_BYTES];
+	int err;
 
 	record_path(path, id);
-	if (unlink(path) && errno != ENOENT)
-		message_fail(errno, "%s", path);
+	err = unlink(path) ? errno : 0;
+	/* Where none could be written, that is no second failure. */
+	if (err && !access(path, F_OK))
+		message_fail(err, "%s", path);
 }
 
 void record_each(void (*each)(int id, void *arg), void *arg)

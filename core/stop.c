@@ -26,7 +26,7 @@ static const struct option_spec stop_options[] = {
 	{ "all", 'a', OPTION_FLAG, offsetof(struct stop_settings, all), 0, 0,
 	  NULL, "every device there is" },
 	{ "force", 0, OPTION_FLAG, offsetof(struct stop_settings, force), 0, 0,
-	  NULL, "even when it is mounted: what is not on it yet is lost" },
+	  NULL, "even when mounted: what is not on it yet is lost" },
 	{ 0 }
 };
 

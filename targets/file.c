@@ -472,10 +472,10 @@ const struct ublk_target target_file = {
 	.argument = "PATH",
 	.summary = "serve a regular file or a block device",
 	.manual = "Direct I/O where the backing takes it in the disk's blocks, "
-		  "else through the page\ncache. FLUSH and FUA reach the "
-		  "backing's storage; discard punches holes. A backing\nthat "
+		  "else through the\npage cache. FLUSH and FUA reach the "
+		  "backing's storage; discard punches holes.\nA backing that "
 		  "cannot be written is served read only. A file that another "
-		  "server writes and\na block device that is mounted are "
+		  "server\nwrites and a block device that is mounted are "
 		  "refused.\n",
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),

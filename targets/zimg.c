@@ -189,10 +189,10 @@ const struct ublk_target target_zimg = {
 	.argument = "IMAGE",
 	.summary = "serve a compressed image",
 	.manual = "IMAGE is a file or block device with an image of `ublk "
-		  "pack` or of bgzip. The disk\nis read only. A chunk that is "
-		  "damaged gives an I/O error for its own sectors and\none "
+		  "pack` or of bgzip. The\ndisk is read only. A chunk that is "
+		  "damaged gives an I/O error for its own\nsectors and one "
 		  "message; `ublk check` finds such chunks. Expanded chunks "
-		  "stay in memory up to\n--cache.\n",
+		  "stay in\nmemory up to --cache.\n",
 	.options = zimg_options,
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),

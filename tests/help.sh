@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Help for every verb, the version, and what the driver offers.
+. "${0%/*}/lib.sh"
+
+fails 2 "without a verb" ublk
+like "$err" "^usage: ublk VERB" "the usage is shown"
+is "$out" "" "on standard error"
+overview=$err
+for asked in help --help -h; do
+	ok "$asked" ublk $asked
+	is "$out" "$overview" "is the same, on standard output"
+	is "$err" "" "only"
+done
+verbs=$(sed -n 's/^  \([a-z]*\) .*/\1/p' "$tmp/out")
+for verb in ram file zimg null list stop features pack unpack info check init; do
+	like "$verbs" "^$verb\$" "help lists $verb"
+done
+for verb in $verbs; do
+	[ "$verb" != help ] || continue
+	ok "help $verb" ublk help "$verb"
+	like "$out" "^usage: ublk $verb" "begins with its usage"
+	is "$err" "" "on standard output only"
+	is "$(awk 'length($0) > 80' "$tmp/out")" "" "fits a terminal"
+	said=$out
+	ok "$verb --help" ublk "$verb" --help
+	is "$out" "$said" "is the same"
+	ok "$verb -h" ublk "$verb" -h
+done
+for option in --id --queues --depth --read-only --foreground --max-io \
+	--block-size
+do
+	like "$(ublk help ram)" "^  .*$option " "help ram explains $option"
+	like "$(ublk help file)" "^  .*$option " "help file explains $option"
+done
+for option in --buffered --offset --size; do
+	like "$(ublk help file)" "^  .*$option " "help file explains $option"
+done
+like "$(ublk help list)" "^  .*--json " "help list explains --json"
+like "$(ublk help stop)" "^  .*--all " "help stop explains --all"
+like "$(ublk help stop)" "^  .*--force " "help stop explains --force"
+fails 2 "help for what is no verb" ublk help rom
+like "$err" "^ublk: rom: unknown verb" "says so"
+
+ok "--version" ublk --version
+like "$out" '^ublk [0-9]+\.[0-9]+[^ ]*$' "is the name and a number"
+for command in "help" "help ram" "--version" "features"; do
+	fails 1 "ublk $command to a full disk" sh -c "ublk $command >/dev/full"
+	like "$err" "standard output: No space left" "says so"
+done
+
+ok "features" ublk features
+is "$(grep -cvE '^[A-Z_]+ +(yes|no)$|^bit [0-9]+ +yes$' "$tmp/out")" 0 \
+	"is a line each, yes or no"
+for feature in URING_CMD_COMP_IN_TASK NEED_GET_DATA CMD_IOCTL_ENCODE; do
+	like "$out" "^$feature +yes\$" "every driver of these days has $feature"
+done
+is "$(sort "$tmp/out" | cut -d ' ' -f 1 | uniq -d)" "" "none is there twice"
+
+done_testing
