@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --tool fio --tool mkfs.ext4 --mem 1G
+# board: --disk 128M
+#
+# fio writes at random, with many requests under way, and reads it all back:
+# every block is what it wrote there last.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+mkdir "$tmp/tmpfs" "$tmp/ext4"
+mount -t tmpfs -o size=64M tmpfs "$tmp/tmpfs"
+mkfs.ext4 -q /dev/vda
+mount /dev/vda "$tmp/ext4"
+at_exit 'umount "$tmp/tmpfs" "$tmp/ext4" 2>/dev/null'
+at_exit 'stop_started'
+
+# verified ARGUMENT...
+verified() {
+	served "$*" "$@"
+	ok "fio verifies it" fio --name=verify --filename="$dev" --size=16M \
+		--ioengine=libaio --direct=1 --iodepth=64 --rw=randwrite \
+		--bsrange="$blocks" --verify=crc32c --verify_fatal=1 \
+		--randrepeat=0 --group_reporting --output-format=terse
+	stopped "stop it" "$dev"
+}
+
+truncate -s 16M "$tmp/tmpfs/file" "$tmp/ext4/file"
+blocks=512-64k
+verified ram 16M -q 1
+verified ram 16M -q 2
+verified ram 16M -q 2 -d 2 --max-io 4096
+verified file "$tmp/tmpfs/file" -q 2
+verified file "$tmp/ext4/file" -q 2
+verified file "$tmp/ext4/file" -q 2 --buffered
+umount "$tmp/ext4"
+verified file /dev/vda -q 2
+verified file /dev/vda --offset 1M --size 16M
+blocks=4k-256k
+verified ram 16M -q 2 --block-size 4096 --max-io 1M
+
+done_testing
