@@ -54,7 +54,7 @@ const struct option_spec serve_options[] = {
 	{ "block-size", 0, OPTION_SIZE, FIELD(block_size), 512, 4096, "SIZE",
 	  "logical block (the target's own)" },
 	{ "rootfs", 0, OPTION_FLAG, FIELD(rootfs), 0, 0, NULL,
-	  "the root filesystem hangs on it: no signal stops it" },
+	  "holds a root: all memory locked, no signal stops it" },
 	{ 0 }
 };
 #undef FIELD
@@ -444,7 +444,7 @@ static int device_at_driver(struct ublk_device *device)
 		ctrl_close(&device->ctrl);
 		return err;
 	}
-	process_protect();
+	process_protect(device->settings->rootfs);
 	if (device->settings->rootfs)
 		err = process_serve_root();
 	if (!err)

@@ -197,7 +197,7 @@ static void lock_program(void)
 	mlock((const void *)start, end - start);
 }
 
-void process_protect(void)
+void process_protect(bool whole)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 
@@ -216,12 +216,13 @@ void process_protect(void)
 	if (geteuid())
 		return;
 	lock_program();
-	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT);
+	mlockall(MCL_CURRENT | MCL_FUTURE | (whole ? 0 : MCL_ONFAULT));
 }
 
 int process_serve_root(void)
 {
 	program_invocation_name[0] = '@';
+	prctl(PR_SET_NAME, "ublk", 0, 0, 0);
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return message_fail(errno, "a mount namespace for the server");

@@ -27,19 +27,19 @@ int process_background(int (*body)(void *arg), void *arg);
 int process_ready(const char *text);
 
 /*
- * Everything of the program that is mapped now is in memory and locked there;
- * what is mapped later is locked as it is touched. The OOM killer looks
- * elsewhere, and memory reclaim never waits for I/O on our behalf. Does what
- * the caller's privileges allow, silently: a device of an unprivileged user
- * goes without.
+ * The program is in memory and locked there, and its data is locked as it is
+ * touched; with @whole all that is mapped, now or later, is taken and locked at
+ * once, so that nothing is left to wait for. The OOM killer looks elsewhere,
+ * and memory reclaim never waits for I/O on our behalf. Does what the caller's
+ * privileges allow, silently: a device of an unprivileged user goes without.
  */
-void process_protect(void);
+void process_protect(bool whole);
 
 /*
  * The root filesystem hangs on this server: a mount namespace of its own (so
  * that it pins no mount of the system), and argv[0] begins with '@', which
- * asks init systems to spare the process at shutdown. Returns 0 or -errno
- * after telling.
+ * asks init systems to spare the process at shutdown. It is called ublk however
+ * it was executed. Returns 0 or -errno after telling.
  */
 int process_serve_root(void);
 

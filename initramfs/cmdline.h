@@ -20,7 +20,7 @@ struct boot {
 	const char *root;	/* as given, BOOT_ROOT when not */
 	const char *rootfstype;	/* NULL: find out */
 	const char *init;	/* NULL: the usual places */
-	uint64_t cache;		/* bytes */
+	uint64_t cache;		/* bytes; 0: what suits the board */
 	uint64_t overlay_size;	/* bytes; 0: what tmpfs takes by itself */
 	bool overlay;
 	enum boot_rescue rescue;
@@ -28,7 +28,7 @@ struct boot {
 };
 
 #define BOOT_ROOT "/root.img.gz"
-#define BOOT_DEFAULTS { .root = BOOT_ROOT, .cache = 8 << 20, .overlay = true, \
+#define BOOT_DEFAULTS { .root = BOOT_ROOT, .overlay = true, \
 			.wait = 10 }
 
 /*

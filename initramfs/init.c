@@ -40,7 +40,8 @@ static const char init_manual[] =
 "  ublk.overlay=     tmpfs[,size=32M]: the root can be written and forgets\n"
 "                    (the default); none: the root as it is\n"
 "  ublk.init=        /sbin/init, /etc/init, /bin/init or /bin/sh when not given\n"
-"  ublk.cache=       memory for expanded chunks of an image (8M)\n"
+"  ublk.cache=       memory for expanded chunks of an image (8M, or an eighth of\n"
+"                    the board's where that is less)\n"
 "  ublk.wait=        seconds for the root's device to appear (10)\n"
 "  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
 "                    (shell)\n";

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -32,11 +33,25 @@
  */
 #define MODEST "--depth=16", "--max-io=64K"
 
+#define CACHE_MAX (8U << 20)
+
+/* The server takes all of it at the start. */
+static uint64_t cache_size(const struct boot *boot)
+{
+	struct sysinfo info;
+	uint64_t part;
+
+	if (boot->cache || sysinfo(&info))
+		return boot->cache ? boot->cache : CACHE_MAX;
+	part = (uint64_t)info.totalram * info.mem_unit / 8;
+	return part < CACHE_MAX ? part : CACHE_MAX;
+}
+
 static void serve_exec(const struct boot *boot, const char *path, bool gzip)
 {
 	char cache[24];
 
-	snprintf(cache, sizeof(cache), "%" PRIu64, boot->cache);
+	snprintf(cache, sizeof(cache), "%" PRIu64, cache_size(boot));
 	if (gzip)
 		execl(PROGRAM, NAME, "zimg", "--rootfs", MODEST, "--cache",
 		      cache, path, (char *)NULL);

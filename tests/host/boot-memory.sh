@@ -9,6 +9,10 @@
 
 new_root root <<'INIT'
 server=$(sed -n s/^pid=//p /run/ublk/0)
+memory() { sed -n "s/^$1:[^0-9]*\\([0-9]*\\) kB/\\1/p" /proc/$server/status; }
+locked=$(memory VmLck) resident=$(memory VmRSS)
+echo "server: $(cat /proc/$server/comm), locked $locked, resident $resident kB"
+[ $resident -ge $((locked * 9 / 10)) ] && echo "server: all there"
 echo "initramfs: $(cd /proc/$server/root && find . -xdev | sort | tr '\n' ' ')"
 echo 3 >/proc/sys/vm/drop_caches
 echo "free: $(sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
@@ -17,8 +21,6 @@ data() { find /usr/data -type f | sort | xargs cat | md5sum; }
 sectors() { awk '{ print $3 }' /sys/block/ublkb0/stat; }
 
 if grep -q scarce /proc/cmdline; then
-	# The server's cache is as large as it gets before the rest is taken.
-	data
 	mount -o remount,size=90% /run
 	while [ $(available) -gt 5000 ]; do
 		dd if=/dev/zero bs=128k count=4 status=none >>/run/hog || break
@@ -50,6 +52,8 @@ memory=48M boot scarce
 went_off "board of 48 MiB"
 shows '^initramfs: \. \./dev \./proc \./run \./sys $' \
 	"nothing of the initramfs is left but the server's mount points"
+shows '^server: ublk, locked [1-9]' "the server goes by its name"
+shows '^server: all there' "what it has locked it has already"
 shows '^left: [0-4][0-9]{3}$' "memory is scarce"
 shows '^read: (4[0-9]|[5-9][0-9]|[1-9][0-9]{2}) MiB' "the root was read four times"
 want=$(find "$tmp/root/usr/data" -type f | sed "s|$tmp/root||" | LC_ALL=C sort |

@@ -40,7 +40,7 @@ static int parse(const char *text, struct boot *boot)
 static bool is_default(const struct boot *boot)
 {
 	return !strcmp(boot->root, "/root.img.gz") && !boot->rootfstype &&
-	       !boot->init && boot->cache == 8 << 20 && boot->overlay &&
+	       !boot->init && !boot->cache && boot->overlay &&
 	       !boot->overlay_size && boot->rescue == RESCUE_SHELL &&
 	       boot->wait == 10;
 }
