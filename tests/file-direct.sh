@@ -73,8 +73,8 @@ from_here() {
 	flushed_before=$(flushes vda)
 }
 flushed() {
-	if [ "$(flushes vda)" -gt "$flushed_before" ]; then found=more
-	else found=same
+	if [ "$(flushes vda)" -gt "$flushed_before" ]; then found="more"
+	else found="same"
 	fi
 	is $found "$2" "$1"
 }

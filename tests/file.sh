@@ -122,7 +122,7 @@ for fs in tmpfs ext4; do
 	done
 done
 
-cd "$tmp/ext4"
+cd "$tmp/ext4" || exit
 cp "$tmp/old" "a name with 'quotes' \"two\" and \$(spaces)"
 served "a name of many words, from here" file \
 	"a name with 'quotes' \"two\" and \$(spaces)"

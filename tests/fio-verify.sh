@@ -36,6 +36,26 @@ verified file "$tmp/ext4/file" -q 2 --buffered
 umount "$tmp/ext4"
 verified file /dev/vda -q 2
 verified file /dev/vda --offset 1M --size 16M
+
+# Several at once, each with its own data.
+: >"$tmp/nodes"
+for options in "ram 16M -q 2" "ram 16M" "file $tmp/tmpfs/file"; do
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$options beside others" $options
+	echo "$dev" >>"$tmp/nodes"
+done
+jobs=''
+while read -r dev; do
+	jobs="$jobs --name=${dev##*/} --filename=$dev"
+done <"$tmp/nodes"
+# shellcheck disable=SC2086 # words are meant to be split
+ok "fio verifies all at once" fio --size=8M --ioengine=libaio --direct=1 \
+	--iodepth=32 --rw=randwrite --bsrange=512-64k --verify=crc32c \
+	--verify_fatal=1 --output-format=terse $jobs
+while read -r dev; do
+	stopped "stop $dev" "$dev"
+done <"$tmp/nodes"
+
 blocks=4k-256k
 verified ram 16M -q 2 --block-size 4096 --max-io 1M
 

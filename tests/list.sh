@@ -92,10 +92,10 @@ is "$(cat "$tmp/values")" "5 /dev/ublkb5 ram 64M 67108864 1 64 0 $(server_of 5)"
 	"a script can read it"
 truncate -s 2M "$tmp/file"
 served "a part of a file" file "$tmp/file" --offset 4096 --size 1M
-is "$(. /run/ublk/$id; echo $size)" 1048576 "its record has the disk's size"
+is "$(. "/run/ublk/$id"; echo "$size")" 1048576 "its record has the disk's size"
 stopped "stop it" "$dev"
 served "a file" file "$tmp/file"
-is "$(. /run/ublk/$id; echo $size)" 2097152 "its record has the disk's size"
+is "$(. "/run/ublk/$id"; echo "$size")" 2097152 "its record has the disk's size"
 stopped "stop it" "$dev"
 is "$(stat -c '%a %U' /run/ublk/5)" "644 root" "everybody may read it"
 is "$(ls -A /run/ublk | sort -n | tr '\n' ' ')" "2 5 12 " \

@@ -19,7 +19,7 @@ field() {
 }
 
 mkdir "$tmp/here"
-cd "$tmp/here"
+cd "$tmp/here" || exit
 : >"$tmp/mine"
 exec 5<"$tmp/mine" 9>"$tmp/mine"
 dev=$(ublk ram 64M)

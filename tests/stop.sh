@@ -121,6 +121,7 @@ stopped "unmounted it is not" "$dev"
 # Open, but not claimed: a program that reads it has no say.
 served "a disk that is open" ram 1M
 server=$(server_of "$id")
+# shellcheck disable=SC2217 # only to hold it
 sleep 1000 <"$dev" &
 reader=$!
 start=$(cut -d . -f 1 /proc/uptime)
