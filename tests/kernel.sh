@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: e2fsprogs squashfs-tools
 # board: --tool mkfs.ext4 --tool mksquashfs --mem 128M --disk 16M
 #
 # The kernel has what the appliance is made of.
