@@ -105,15 +105,15 @@ said_twice() {
 }
 answer() {
 	wait_until 60 said 'here is a shell' || :
-	echo 'ls /sys/block; echo in the $((1 + 1))nd; sleep 1000'
-	wait_until 20 said 'in the 2nd' || :
+	type_until 'in the 2nd' \
+		'ls /sys/block; echo in the $((1 + 1))nd; sleep 1000'
 	sleep 0.5
 	printf '\003'
-	echo 'echo still $((1 + 1)); exit'
-	wait_until 20 said 'still 2' || :
+	type_until 'still 2' 'echo still $((1 + 1))'
+	echo exit
 	wait_until 20 said_twice 'here is a shell' || :
-	sleep 1.5
-	echo 'echo again $((2 + 1)); dmesg | grep rescue; reboot -f'
+	type_until 'again 3' \
+		'echo again $((2 + 1)); dmesg | grep rescue; reboot -f'
 }
 typing 'ublk.rescue=shell ublk.init=/x' answer
 shows 'ublk.init=/x: the root has no such program' "what went wrong stands before"

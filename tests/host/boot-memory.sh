@@ -22,7 +22,7 @@ sectors() { awk '{ print $3 }' /sys/block/ublkb0/stat; }
 
 if grep -q scarce /proc/cmdline; then
 	mount -o remount,size=90% /run
-	while [ $(available) -gt 5000 ]; do
+	while [ $(available) -gt 4500 ]; do
 		dd if=/dev/zero bs=128k count=4 status=none >>/run/hog || break
 	done
 	echo "left: $(available)"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: gzip pigz tabix busybox-static p7zip-full python3-minimal
+# packages: gzip pigz tabix busybox-static p7zip-full python3
 #
 # Every gzip expands our images to the disk, byte for byte and without a word:
 # at sizes around a chunk, and of a disk that is mostly a hole.

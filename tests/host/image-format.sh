@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: python3-minimal
+# packages: python3
 #
 # What targets/image.md says of the format is so: the image that it shows byte
 # by byte, and the reader that it has for strangers.

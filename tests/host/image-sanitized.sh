@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: tabix gzip pigz xz-utils python3-minimal
+# packages: tabix gzip pigz xz-utils python3
 #
 # The tests of pack, unpack, check and info once more, with the ublk that has
 # ASan and UBSan in it.
