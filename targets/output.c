@@ -29,16 +29,28 @@ static void remove_and_die(int number)
 	raise(number);
 }
 
-static void set_doomed(const char *path)
+static void hold_signals(sigset_t *before)
 {
-	sigset_t block, before;
+	sigset_t block;
 
 	sigemptyset(&block);
 	for (size_t i = 0; i < SIGNALS; i++)
 		sigaddset(&block, signals[i]);
-	pthread_sigmask(SIG_BLOCK, &block, &before);
-	doomed = path;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_sigmask(SIG_BLOCK, &block, before);
+}
+
+static void release_signals(const sigset_t *before)
+{
+	pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+static void nothing_doomed(void)
+{
+	sigset_t before;
+
+	hold_signals(&before);
+	doomed = NULL;
+	release_signals(&before);
 }
 
 /* A signal that is ignored (nohup) stays so. */
@@ -82,17 +94,23 @@ static int check_target(const char *path, bool replace)
 
 static int create_temporary(struct output *output, mode_t mode)
 {
+	sigset_t before;
+
 	if (asprintf(&output->temporary, "%s.XXXXXX", output->path) < 0) {
 		output->temporary = NULL;
 		return message_fail(ENOMEM, "%s", output->name);
 	}
+	/* From the moment that it is there a signal must know it. */
+	hold_signals(&before);
 	output->fd = mkostemp(output->temporary, O_CLOEXEC);
+	if (output->fd >= 0)
+		doomed = output->temporary;
+	release_signals(&before);
 	if (output->fd < 0) {
 		free(output->temporary);
 		output->temporary = NULL;
 		return message_fail(errno, "%s", output->name);
 	}
-	set_doomed(output->temporary);
 	if (fchmod(output->fd, mode))
 		return message_fail(errno, "%s", output->name);
 	return 0;
@@ -149,7 +167,7 @@ int output_commit(struct output *output)
 	if (!ret && rename(output->temporary, output->path))
 		ret = -errno;
 	if (!ret) {
-		set_doomed(NULL);
+		nothing_doomed();
 		free(output->temporary);
 		output->temporary = NULL;
 		ret = sync_directory(output->path);
@@ -167,7 +185,7 @@ void output_abandon(struct output *output)
 	output->fd = -1;
 	if (output->temporary) {
 		unlink(output->temporary);
-		set_doomed(NULL);
+		nothing_doomed();
 	}
 	free(output->temporary);
 	free(output->path);
