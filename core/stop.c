@@ -32,19 +32,28 @@ static const struct option_spec stop_options[] = {
 
 /*
  * The server ends by itself when the driver has taken back its tags, and
- * deletes the device and the record as it goes. Returns 0 once it is gone.
+ * deletes the device and the record as it goes. That may take long where much
+ * is still to be written, so ours is waited for; who knows what another
+ * program's does. Returns 0 once it is gone.
  */
-static int wait_for_server(pid_t pid)
+static int wait_for_server(const struct listed *device)
 {
 	struct pollfd ended = { .events = POLLIN };
+	bool told = false;
 	int ret;
 
-	ended.fd = syscall(SYS_pidfd_open, pid, 0);
+	ended.fd = syscall(SYS_pidfd_open, device->pid, 0);
 	if (ended.fd < 0)
 		return errno == ESRCH ? 0 : -errno;
-	do {
+	for (;;) {
 		ret = poll(&ended, 1, SERVER_WAIT_MS);
-	} while (ret < 0 && errno == EINTR);
+		if (ret > 0 || (!ret && !device->recorded))
+			break;
+		if (!ret && !told)
+			message("device %d: waiting for its server, process %d",
+				device->id, (int)device->pid);
+		told |= !ret;
+	}
 	close(ended.fd);
 	return ret > 0 ? 0 : -ETIMEDOUT;
 }
@@ -80,7 +89,7 @@ static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
 			return message_fail(err, "cannot stop device %d", id);
 	}
 	if (device.pid) {
-		err = wait_for_server(device.pid);
+		err = wait_for_server(&device);
 		if (err)
 			return message_fail(err, "device %d: its server, "
 					    "process %d, does not end", id,

@@ -96,7 +96,8 @@ all_flushes() {
 	# A direct write of a file that has its blocks is a FUA and no more.
 	mkfs.ext4 -q -F "$dev"
 	mkdir -p "$tmp/fua"
-	mount "$dev" "$tmp/fua"
+	# It shall not write by itself meanwhile.
+	mount -o commit=600,noinit_itable "$dev" "$tmp/fua"
 	dd if=/dev/zero of="$tmp/fua/file" bs=64k count=1 2>/dev/null
 	sync
 	from_here

@@ -140,6 +140,28 @@ wait $reader 2>/dev/null
 served "when it is closed its number is free" ram 1M -n "$id"
 stopped "stop that" "$dev"
 
+# A server that takes its time: here it stands still.
+served "one whose server is slow" ram 1M
+server=$(server_of "$id")
+kill -STOP "$server"
+ublk stop "$dev" 2>"$tmp/err" &
+stop=$!
+if wait_until 30 test -s "$tmp/err"; then
+	like "$(cat "$tmp/err")" "^ublk: device $id: waiting for its server" \
+		"stop says what it waits for"
+else
+	fail "stop says what it waits for"
+fi
+kill -CONT "$server"
+status=0
+wait $stop || status=$?
+is $status 0 "and returns when the server has ended"
+if nothing_of "$id" "$server"; then
+	pass "with nothing left"
+else
+	fail "with nothing left" "$(what_is)"
+fi
+
 # Two at once.
 served "one to be stopped twice" ram 1M
 server=$(server_of "$id")
