@@ -114,7 +114,6 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 {
 	struct zimg_load *load = (struct zimg_load *)completion;
 	struct zimg_queue *queue = load->queue;
-	struct zimg_waiter *stalled;
 	const char *why;
 
 	(void)ublk_queue;
@@ -131,9 +130,6 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 	load->next = queue->free;
 	queue->free = load;
 	queue->free_count++;
-	stalled = list_take(&queue->stalled);
-	if (stalled)
-		list_add(&queue->ready, stalled);
 	run_ready(queue);
 }
 
@@ -257,12 +253,22 @@ static void resume(struct zimg_queue *queue, struct zimg_request *state)
 		ublk_request_done(queue->queue, state->request, result);
 }
 
+/*
+ * As long as a load is free nobody stays stalled: one that is let go on may find
+ * its chunk there, or on its way, and leave the load to the next.
+ */
 static void run_ready(struct zimg_queue *queue)
 {
 	struct zimg_waiter *waiter;
 
-	while ((waiter = list_take(&queue->ready)))
+	for (;;) {
+		waiter = list_take(&queue->ready);
+		if (!waiter && queue->free)
+			waiter = list_take(&queue->stalled);
+		if (!waiter)
+			return;
 		resume(queue, request_of(waiter));
+	}
 }
 
 /* Another queue has woken a request of this one. */

@@ -11,8 +11,8 @@
 #include "tests/unit/image-test.h"
 
 #define QUEUES_MAX 3
-#define DEPTH 8
-#define OPERATIONS 256
+#define DEPTH 64
+#define OPERATIONS 1024
 #define LENGTH_MAX 200000
 #define ROUNDS 5000
 
@@ -284,6 +284,7 @@ static void test_reads(int fd, const char *what, unsigned int count,
 	char path[] = "/tmp/zimg-read.XXXXXX";
 	int file = mkstemp(path);
 	struct ublk_disk layout;
+	unsigned int idle = 0;
 	size_t length;
 	uint8_t *image = slurp(fd, &length);
 
@@ -301,10 +302,17 @@ static void test_reads(int fd, const char *what, unsigned int count,
 			end_one();
 		else
 			submit_one(layout.size);
+		/* Now and then as many at once as a queue can have. */
+		for (int n = i % 200 ? 0 : DEPTH * count; n; n--)
+			submit_one(layout.size);
+		/* And none, so that who was forgotten shows. */
+		while (i % 200 == 150 && pending)
+			end_one();
+		idle += i % 200 == 150 && all_idle();
 	}
 	while (pending)
 		end_one();
-	check(all_idle() && !wrong && (errors || !failed),
+	check(all_idle() && idle == ROUNDS / 200 && !wrong && (errors || !failed),
 	      "%s, %u queues, cache %llu%s: %u requests (%u cut short)", what,
 	      count, (unsigned long long)cache,
 	      errors ? ", errors" : "", answered, failed);
