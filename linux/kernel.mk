@@ -1,78 +1,130 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Unpacks the distribution's kernel source and builds a kernel of it; included
-# by Makefile. The unpacked tree is never written to: each configuration has a
-# build directory of its own. What a configuration is made of is in configs/.
+# Unpacks the distribution's kernel sources, puts our driver into that of 6.12,
+# and builds kernels; included by Makefile. A tree is never built in: each
+# configuration has a build directory of its own. What a configuration is made of
+# is in configs/.
 
-## KERNEL=6.12          kernel to build: the distribution's linux-source-VERSION
+## KERNEL=6.12          kernel to build: the distribution's linux-source-VERSION,
+##                      6.12, or 6.1 with its own driver
 KERNEL ?= 6.12
 ## KERNEL_SOURCE=       an archive of the kernel's source that you have
-KERNEL_SOURCE ?= /usr/src/linux-source-$(KERNEL).tar.xz
+KERNEL_SOURCE ?=
+## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
+DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
 ## CONFIG=              kernel configuration: empty for the appliance's, tests or
 ##                      debug (linux/README.md)
 CONFIG ?=
-## DRIVER=intree        ublk driver in the kernel: Linux's own
-DRIVER ?= intree
+
+KERNELS := 6.12 6.1
+CONFIGS := tests debug
+ifeq ($(filter $(KERNELS),$(KERNEL)),)
+$(error KERNEL=$(KERNEL): there are only $(KERNELS))
+endif
+ifeq ($(filter own intree,$(DRIVER)),)
+$(error DRIVER=$(DRIVER): there are only own and intree)
+endif
+ifneq ($(CONFIG),$(filter $(CONFIGS),$(CONFIG)))
+$(error CONFIG=$(CONFIG): there are only $(CONFIGS))
+endif
+ifeq ($(KERNEL)-$(DRIVER),6.1-own)
+$(error DRIVER=own: our driver is made for 6.12; KERNEL=6.1 has its own one only)
+endif
 
 KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
 KERNEL_IMAGE := bzImage
-KERNEL_TREE := build/linux-$(KERNEL)
+# The headers that programs are compiled with are those of 6.12 whatever is built.
+KERNEL_TREE := build/linux-6.12
 KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache
 
 # Each configuration is a list of fragments; a later one overrides an earlier.
 FRAGMENTS := appliance $(ARCH) board-qemu
-FRAGMENTS_tests := $(FRAGMENTS) tests
-FRAGMENTS_debug := $(FRAGMENTS) tests debug
+FRAGMENTS_tests := tests
+FRAGMENTS_debug := tests debug
 
-ifeq ($(filter intree,$(DRIVER)),)
-$(error DRIVER=$(DRIVER): there is only intree)
-endif
-ifeq ($(if $(CONFIG),$(FRAGMENTS_$(CONFIG)),$(FRAGMENTS)),)
-$(error CONFIG=$(CONFIG): there are only tests and debug)
-endif
+DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
+DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
 
-$(KERNEL_SOURCE):
-	@deps/packages linux-source-$(KERNEL) xz-utils
+# $(call tree_rules,VERSION,ARCHIVE). The header of the driver as the
+# distribution has it is kept, for comparison with ours.
+define tree_rules
+$(2):
+	@deps/packages linux-source-$(1) xz-utils
 
-$(KERNEL_TREE)/.unpacked: | $(KERNEL_SOURCE)
-	$(call say,UNPACK,$(KERNEL_SOURCE))
-	$(Q)rm -rf $(KERNEL_TREE)
-	$(Q)mkdir -p $(KERNEL_TREE)
-	$(Q)tar -C $(KERNEL_TREE) --strip-components=1 -xf $(KERNEL_SOURCE)
+build/linux-$(1)/.unpacked: | $(2)
+	$$(call say,UNPACK,$(2))
+	$$(Q)rm -rf $$(@D)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)tar -C $$(@D) --strip-components=1 -xf $(2)
+	$$(Q)cp $$(@D)/include/uapi/linux/ublk_cmd.h $$(@D)/.ublk_cmd.h
+	$$(Q)touch $$@
+endef
+
+$(foreach version,$(KERNELS),$(eval $(call tree_rules,$(version),$(or \
+	$(if $(filter $(KERNEL),$(version)),$(KERNEL_SOURCE)),\
+	/usr/src/linux-source-$(version).tar.xz))))
+
+build/linux-6.12/.ready: build/linux-6.12/.unpacked linux/install \
+		$(DRIVER_SOURCES) $(DRIVER_HEADERS)
+	$(Q)linux/install $(@D)
 	$(Q)touch $@
 
-# It takes every processor. With the time of the build in it, each kernel would
-# be another one.
-kernel_make = $(MAKE) -C $(KERNEL_TREE) O=$(abspath $(1)) ARCH=$(KERNEL_ARCH) \
+build/linux-6.1/.ready: build/linux-6.1/.unpacked
+	$(Q)touch $@
+
+# $(call kernel_make,VERSION,BUILD DIRECTORY). It takes every processor. With the
+# time of the build in it, each kernel would be another one.
+kernel_make = $(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) \
 	CROSS_COMPILE=$(CROSS_COMPILE) \
 	CC="$$(command -v ccache) $(CROSS_COMPILE)gcc" \
 	KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=ublk KBUILD_BUILD_VERSION=1 \
-	KBUILD_BUILD_TIMESTAMP="$$(date -uRr $(KERNEL_TREE)/Makefile)" \
+	KBUILD_BUILD_TIMESTAMP="$$(date -uRr build/linux-$(1)/Makefile)" \
 	-j$$(nproc)
 
-# $(call kernel_rules,IMAGE,BUILD DIRECTORY,FRAGMENTS)
-define kernel_rules
-$(2)/.config: linux/kernel.mk linux/configure $(KERNEL_TREE)/.unpacked \
-		$(3:%=linux/configs/%.config)
-	$$(call say,CONFIG,$(1))
+# Both drivers are built in one directory: after one of them, the other is a few
+# files and a link away. One make at a time works there.
+# $(call build_rules,VERSION,BUILD DIRECTORY,FRAGMENTS)
+define build_rules
+$(2)/.config: linux/configure build/linux-$(1)/.unpacked $(3:%=linux/configs/%.config)
+	$$(call say,CONFIG,$(2))
 	@deps/packages $(KERNEL_PACKAGES)
 	$$(Q)mkdir -p $(2)
-	$$(Q)$$(call logged,$(2).log,linux/configure $(2) \
-		'$$(call kernel_make,$(2))' $(3:%=linux/configs/%.config))
+	$$(Q)$$(call logged,$(2).log,flock $(2) linux/configure $(2) \
+		'$$(call kernel_make,$(1),$(2))' $(3:%=linux/configs/%.config))
 	@touch $$@
+endef
 
-$(1): $(2)/.config
-	$$(call say,KERNEL,$(1): some minutes the first time)
-	$$(Q)$$(call logged,$(2).log,$$(call kernel_make,$(2)) $(KERNEL_IMAGE))
-	$$(Q)cp $(2)/arch/$(KERNEL_ARCH)/boot/$(KERNEL_IMAGE) $$@.new
+# $(call image_rules,VERSION,BUILD DIRECTORY,IMAGE,UBLK_DRIVER)
+define image_rules
+$(3): $(2)/.config build/linux-$(1)/.ready
+	$$(call say,KERNEL,$(3): some minutes the first time)
+	$$(Q)$$(call logged,$(3).log,flock $(2) sh -c '$$(call kernel_make,$(1),$(2)) \
+		UBLK_DRIVER=$(4) $(KERNEL_IMAGE) && \
+		cp $(2)/arch/$(KERNEL_ARCH)/boot/$(KERNEL_IMAGE) $(3).new')
 	$$(Q)mv $$@.new $$@
 endef
 
-KERNEL_BUILD := $(O)/linux-$(KERNEL)
-$(eval $(call kernel_rules,$(O)/bzImage,$(KERNEL_BUILD),$(FRAGMENTS)))
-$(eval $(call kernel_rules,$(O)/bzImage-tests,$(KERNEL_BUILD)-tests,$(FRAGMENTS_tests)))
-$(eval $(call kernel_rules,$(O)/bzImage-debug,$(KERNEL_BUILD)-debug,$(FRAGMENTS_debug)))
+# $(call kernel_rules,VERSION,BUILD DIRECTORY,FRAGMENTS,OWN IMAGE,INTREE IMAGE)
+define kernel_rules
+$(call build_rules,$(1),$(2),$(3))
+$(if $(4),$(call image_rules,$(1),$(2),$(4)))
+
+$(call image_rules,$(1),$(2),$(5),ublk_drv.o)
+endef
+
+# $(call kernels,VERSION,OWN NAME,INTREE NAME): all configurations of a kernel.
+define kernels
+$(eval $(call kernel_rules,$(1),$(O)/linux-$(1),$(FRAGMENTS) linux-$(1),$(2),$(3)))
+$(foreach config,$(CONFIGS),$(eval $(call kernel_rules,$(1),$(O)/linux-$(1)-$(config),\
+	$(FRAGMENTS) linux-$(1) $(FRAGMENTS_$(config)),$(2:%=%-$(config)),$(3)-$(config))))
+endef
+$(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
+$(call kernels,6.1,,$(O)/bzImage-6.1)
+
+KERNEL_CHOSEN := $(O)/bzImage$(if $(filter 6.12,$(KERNEL)),$(if $(filter \
+	intree,$(DRIVER)),-intree),-$(KERNEL))
+KERNEL_FILE := $(KERNEL_CHOSEN)$(addprefix -,$(CONFIG))
 
 .PHONY: kernel
-kernel: $(O)/bzImage$(addprefix -,$(CONFIG)) ## the kernel; CONFIG=debug for the one that checks
+kernel: $(KERNEL_FILE) ## the kernel; CONFIG=debug for the one that checks
 	@printf 'kernel is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
