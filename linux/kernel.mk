@@ -100,6 +100,7 @@ $(3): $(2)/.config build/linux-$(1)/.ready
 	$$(call say,KERNEL,$(3): some minutes the first time)
 	$$(Q)$$(call logged,$(3).log,flock $(2) sh -c '$$(call kernel_make,$(1),$(2)) \
 		UBLK_DRIVER=$(4) $(KERNEL_IMAGE) && \
+		cp $(2)/System.map $(3).map && \
 		cp $(2)/arch/$(KERNEL_ARCH)/boot/$(KERNEL_IMAGE) $(3).new')
 	$$(Q)mv $$@.new $$@
 endef
