@@ -55,9 +55,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
 	-Wold-style-definition -Wwrite-strings -Wredundant-decls \
 	-Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough \
 	$(if $(WERROR),-Werror)
-# <linux/ublk_cmd.h> and its like are those of the kernel we build. They stand
+# <linux/ublk_cmd.h> is ours; its like are those of the kernel we build, and stand
 # behind musl's headers, but before those of the host's kernel.
-COMMON := -std=gnu11 -D_GNU_SOURCE= -I. $(WARNINGS)
+COMMON := -std=gnu11 -D_GNU_SOURCE= -I. -I linux/include/uapi $(WARNINGS)
 CFLAGS := $(COMMON) -Os -g $(LIB_CFLAGS) -isystem $(ZLIB_PREFIX)/include \
 	-isystem $(LIBURING_PREFIX)/include -idirafter $(KERNEL_HEADERS)
 LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
@@ -117,10 +117,23 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
 		-o $@ $(filter %.c %.a,$^) $(ASAN_LIBRARIES)
 
+# Each file in tests/driver is a program for the board that speaks the driver's
+# raw interface, by way of raw.c.
+DRIVER_PROGRAMS := $(patsubst tests/driver/%.c,$(O)/driver/%,$(filter-out \
+	%/raw.c,$(wildcard tests/driver/*.c)))
+
+$(DRIVER_PROGRAMS): $(O)/driver/%: tests/driver/%.c tests/driver/raw.c \
+		$(O)/.flags $(DEPS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CFLAGS) -O2 -MMD -MP -MF $@.d -MT $@ -static -no-pie \
+		-o $@ $(filter %.c,$^) $(LIBURING_PREFIX)/lib/liburing.a -lpthread
+
+-include $(DRIVER_PROGRAMS:=.d)
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
-.PHONY: all deps asan unit unit-programs test test-host lint size help \
-	clean distclean
+.PHONY: all deps asan unit unit-programs driver-programs test test-all \
+	test-host fuzz bench lint size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
@@ -135,20 +148,58 @@ unit-programs: $(UNITS)
 unit: unit-programs ## unit tests of the parts, with ASan and UBSan
 	@tests/run unit
 
-test: all asan unit-programs kernel initramfs ## every test, with a virtual board
-	@tests/run
+driver-programs: $(DRIVER_PROGRAMS)
 
-test-host: all asan unit-programs kernel ## tests of the build machine
-	@tests/run host unit
+## TESTS=               names of tests (tests/run --help); all when empty
+TESTS ?=
+# The debug kernel needs more memory than the boards of the host's tests have,
+# and those measure the appliance's kernel.
+TEST_NAMES = $(or $(TESTS),$(if $(filter debug,$(CONFIG)),board))
+TEST_KERNELS = $(KERNEL_FILE) $(if $(CONFIG),,$(KERNEL_FILE)-tests)
 
-LINT_PACKAGES := cppcheck shellcheck
-SCRIPTS = .ci/run deps/packages deps/fetch \
+test: all asan unit-programs driver-programs $(TEST_KERNELS) initramfs \
+		## every test, with a virtual board; DRIVER=intree, KERNEL=6.1, CONFIG=debug
+	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
+
+# One after the other: each has every processor. All of them are run even when
+# one has failed.
+test-all: ## every test on every kernel and driver there is, as long as it takes
+	@failed=; \
+	for words in DRIVER=own DRIVER=intree KERNEL=6.1 \
+			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree'; do \
+		printf '%s\n' "test-all: $$words"; \
+		$(MAKE) test $$words || failed="$$failed, $$words"; \
+	done; \
+	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
+
+test-host: all asan unit-programs $(KERNEL_FILE) ## tests of the build machine
+	@tests/run --kernel $(KERNEL_FILE) host unit
+
+## T=2                  how many minutes `make fuzz` takes
+T ?= 2
+## SEED=                of `make fuzz`; another one each time when empty
+SEED ?=
+fuzz: driver-programs $(KERNEL_FILE:-debug=)-debug ## random commands for the driver, on the debug kernel
+	@seed=$(or $(SEED),$$(date +%s)); echo "fuzz: SEED=$$seed"; \
+	tests/vm --kernel $(KERNEL_FILE:-debug=)-debug --add tests/lib.sh \
+		--add $(O)/driver/fuzz --mem 512M --timeout $$(($(T) * 60 + 300)) \
+		--append "fuzz.seed=$$seed fuzz.seconds=$$(($(T) * 60))" \
+		--append fuzz.commands=1000000000 tests/driver-fuzz.sh
+
+## B=                   what `make bench` measures (tests/bench --help)
+B ?=
+bench: all $(O)/bzImage-tests $(O)/bzImage-intree-tests ## what an I/O costs, with both drivers
+	@tests/bench $(B)
+
+LINT_PACKAGES := cppcheck shellcheck sparse perl
+SCRIPTS = .ci/run deps/packages deps/fetch linux/install linux/configure \
+	linux/check-header \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
 
 # Each header is compiled by itself: it brings what it needs. Variables that
 # tests/lib.sh sets are unknown to shellcheck; set -u finds the others.
-lint: $(DEPS) ## static checks of the C sources and the scripts
+lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 	@deps/packages $(BUILD_PACKAGES) $(LINT_PACKAGES)
 	$(call say,HEADERS,$(words $(HEADERS)) files)
 	$(Q)for header in $(HEADERS); do \
@@ -158,8 +209,30 @@ lint: $(DEPS) ## static checks of the C sources and the scripts
 	$(call say,CPPCHK,$(words $(SOURCES)) files)
 	$(Q)cppcheck --quiet --std=c11 -I. --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability $(SOURCES)
+	$(call say,UAPI,linux/include/uapi/linux/ublk_cmd.h)
+	$(Q)linux/check-header $(KERNEL_TREE)/.ublk_cmd.h \
+		linux/include/uapi/linux/ublk_cmd.h $(HOST_CC)
 	$(call say,SHELL,$(words $(SCRIPTS)) files)
 	$(Q)shellcheck -x -S warning -e SC2154 $(SCRIPTS)
+
+# sparse and the compiler's further warnings, in a build directory of their own,
+# because a kernel's would be built again after it. Only the driver is made there;
+# what they say about headers of Linux is Linux's. checkpatch knows no other name
+# for the place of the driver than the one in a tree.
+LINT_BUILD := $(O)/linux-6.12-lint
+LINT_FILES = $(DRIVER_SOURCES) linux/include/uapi/linux/ublk_cmd.h
+lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
+	@deps/packages $(KERNEL_PACKAGES) $(LINT_PACKAGES)
+	$(call say,CHECKPA,$(words $(LINT_FILES)) files)
+	$(Q)cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict \
+		--terse --summary-file --show-types --file --ignore \
+		FILE_PATH_CHANGES \
+		$(LINT_FILES:linux/%=%)
+	$(call say,SPARSE,drivers/block/ublk)
+	$(Q)rm -rf $(LINT_BUILD)/drivers/block/ublk
+	$(Q)$(call kernel_make,6.12,$(LINT_BUILD)) C=2 W=1 drivers/block/ublk/ \
+		>$(LINT_BUILD).log 2>&1 || { tail -n 40 $(LINT_BUILD).log; exit 1; }
+	$(Q)! grep -E 'drivers/block/ublk/.*(warning|error)' $(LINT_BUILD).log
 
 size: $(O)/ublk ## what ublk weighs, and its largest functions and tables
 	@printf '%s bytes (goal: 131072)\n' "$$(wc -c <$(O)/ublk)"

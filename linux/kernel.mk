@@ -122,6 +122,8 @@ endef
 $(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
 $(call kernels,6.1,,$(O)/bzImage-6.1)
 
+$(eval $(call build_rules,6.12,$(O)/linux-6.12-lint,$(FRAGMENTS) linux-6.12))
+
 KERNEL_CHOSEN := $(O)/bzImage$(if $(filter 6.12,$(KERNEL)),$(if $(filter \
 	intree,$(DRIVER)),-intree),-$(KERNEL))
 KERNEL_FILE := $(KERNEL_CHOSEN)$(addprefix -,$(CONFIG))
