@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * I/O commands of the interface test: what is delivered, what the answers of a
+ * server do, and what wrong commands get. Included once, by interface.c.
+ */
+#ifndef TESTS_DRIVER_INTERFACE_IO_H
+#define TESTS_DRIVER_INTERFACE_IO_H
+
+#include "tests/driver/interface-test.h"
+
+/* The next request is this one. */
+static bool delivered(struct rig *rig, uint32_t op_flags, uint64_t sector,
+		      uint32_t sectors, const char *what)
+{
+	const struct ublksrv_io_desc *desc;
+	int result = rig_next(rig, 0, IO_MS);
+
+	if (result)
+		return is(result, 0, what);
+	desc = rig_desc(rig, 0);
+	if (ublksrv_get_op(desc) == UBLK_IO_OP_FLUSH)
+		sector = desc->start_sector;	/* says nothing */
+	if (ok(desc->op_flags == op_flags && desc->nr_sectors == sectors &&
+	       desc->start_sector == sector, what))
+		return true;
+	note("flags %#x, %u sectors at %llu, wanted %#x, %u at %llu",
+	     desc->op_flags, desc->nr_sectors,
+	     (unsigned long long)desc->start_sector, op_flags, sectors,
+	     (unsigned long long)sector);
+	return false;
+}
+
+static void commit(struct rig *rig, int result)
+{
+	raw_commit(&rig->queue[0], rig->done.tag, result);
+	raw_submit(&rig->queue[0]);
+}
+
+/* The answer to a command that is wrong, or -ETIME if it was taken. */
+static int wrong(struct rig *rig, uint32_t op, unsigned int q_id,
+		 unsigned int tag, uint64_t addr)
+{
+	struct raw_done done;
+	int err;
+
+	raw_io(&rig->queue[0], op, q_id, tag, 0, addr);
+	err = raw_reap(&rig->queue[0], &done, QUIET_MS);
+	return err ? err : done.result;
+}
+
+static void test_descriptors(void)
+{
+	const uint32_t failfast = UBLK_IO_F_FAILFAST_DEV |
+				  UBLK_IO_F_FAILFAST_TRANSPORT |
+				  UBLK_IO_F_FAILFAST_DRIVER;
+	char *data = pages(MAX_IO);
+	struct rig rig;
+	struct job job;
+	int fd;
+
+	if (!rig_begin(&rig, 0, 1, 4))
+		return;
+
+	job_start(&job, IO_READ, rig.disk, data, 4096, 8192);
+	delivered(&rig, UBLK_IO_OP_READ, 16, 8, "READ");
+	is(rig_desc(&rig, 0)->addr, (uintptr_t)rig_data(&rig, 0),
+	   "its address is the tag's buffer");
+	fill(rig_data(&rig, 0), 4096, 1);
+	commit(&rig, 4096);
+	is(job_end(&job), 4096, "the reader's bytes");
+	ok(holds(data, 4096, 1, 0), "they are what the server gave");
+
+	fill(data, MAX_IO, 2);
+	job_start(&job, IO_WRITE, rig.disk, data, 12288, 65536);
+	delivered(&rig, UBLK_IO_OP_WRITE, 128, 24, "WRITE");
+	ok(holds(rig_data(&rig, 0), 12288, 2, 0), "its data is there");
+	commit(&rig, 12288);
+	is(job_end(&job), 12288, "the writer's bytes");
+
+	job_start(&job, IO_WRITE, rig.disk, data, MAX_IO, 0);
+	delivered(&rig, UBLK_IO_OP_WRITE, 0, MAX_IO >> 9, "the largest WRITE");
+	ok(holds(rig_data(&rig, 0), MAX_IO, 2, 0), "all its data is there");
+	commit(&rig, MAX_IO);
+	is(job_end(&job), MAX_IO, "the largest WRITE ends");
+
+	job_start(&job, IO_WRITE, rig.disk, data, 512, DISK_BYTES - 512);
+	delivered(&rig, UBLK_IO_OP_WRITE, (DISK_BYTES >> 9) - 1, 1,
+		  "WRITE of the last sector");
+	commit(&rig, 512);
+	is(job_end(&job), 512, "it ends");
+
+	job_start(&job, IO_WRITE_DSYNC, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_WRITE | UBLK_IO_F_FUA, 0, 8,
+		  "WRITE with FUA");
+	commit(&rig, 4096);
+	delivered(&rig, UBLK_IO_OP_FLUSH, 0, 0, "FLUSH after it");
+	commit(&rig, 0);
+	is(job_end(&job), 4096, "RWF_DSYNC ends");
+
+	job_start(&job, IO_FSYNC, rig.disk, NULL, 0, 0);
+	delivered(&rig, UBLK_IO_OP_FLUSH, 0, 0, "FLUSH");
+	commit(&rig, 0);
+	is(job_end(&job), 0, "fsync ends");
+
+	job_start(&job, IO_DISCARD, rig.disk, NULL, 65536, 131072);
+	delivered(&rig, UBLK_IO_OP_DISCARD, 256, 128, "DISCARD");
+	commit(&rig, 0);
+	is(job_end(&job), 0, "BLKDISCARD ends");
+
+	job_start(&job, IO_ZEROOUT, rig.disk, NULL, 65536, 65536);
+	delivered(&rig, UBLK_IO_OP_WRITE_ZEROES | UBLK_IO_F_NOUNMAP, 128, 128,
+		  "WRITE_ZEROES with NOUNMAP");
+	commit(&rig, 65536);
+	is(job_end(&job), 0, "BLKZEROOUT ends");
+
+	job_start(&job, IO_PUNCH, rig.disk, NULL, 4096, 4096);
+	delivered(&rig, UBLK_IO_OP_WRITE_ZEROES, 8, 8, "WRITE_ZEROES");
+	commit(&rig, 0);
+	is(job_end(&job), 0, "fallocate ends");
+
+	fd = raw_open_disk(rig.id, O_RDONLY, 1000);
+	job_start(&job, IO_READAHEAD, fd, NULL, 4096, 512 * KIB);
+	delivered(&rig, UBLK_IO_OP_READ | failfast, 1024, 8,
+		  "READ ahead with the failfast flags");
+	fill(rig_data(&rig, 0), 4096, 3);
+	commit(&rig, 4096);
+	is(job_end(&job), 0, "readahead ends");
+	close(fd);
+	rig_down(&rig);
+	munmap(data, MAX_IO);
+}
+
+/* Without FUA, and without a cache: what becomes of RWF_DSYNC. */
+static void test_cache(void)
+{
+	char *data = pages(4096);
+	struct rig rig;
+	struct job job;
+
+	if (!rig_add(&rig, 0, 1, 4))
+		return;
+	rig.params.basic.attrs = UBLK_ATTR_VOLATILE_CACHE;
+	if (rig_up(&rig)) {
+		job_start(&job, IO_WRITE_DSYNC, rig.disk, data, 4096, 0);
+		delivered(&rig, UBLK_IO_OP_WRITE, 0, 8,
+			  "cache, no FUA: a plain WRITE");
+		commit(&rig, 4096);
+		delivered(&rig, UBLK_IO_OP_FLUSH, 0, 0, "and FLUSH instead");
+		commit(&rig, 0);
+		delivered(&rig, UBLK_IO_OP_FLUSH, 0, 0, "and that of fsync");
+		commit(&rig, 0);
+		is(job_end(&job), 4096, "it ends");
+	}
+	rig_down(&rig);
+
+	if (!rig_add(&rig, 0, 1, 4))
+		return;
+	rig.params.basic.attrs = 0;
+	if (rig_up(&rig)) {
+		job_start(&job, IO_WRITE_DSYNC, rig.disk, data, 4096, 0);
+		delivered(&rig, UBLK_IO_OP_WRITE, 0, 8,
+			  "no cache: a plain WRITE");
+		commit(&rig, 4096);
+		is(job_end(&job), 4096, "and nothing more");
+		job_start(&job, IO_FSYNC, rig.disk, NULL, 0, 0);
+		is(job_end(&job), 0, "no cache: no FLUSH");
+	}
+	rig_down(&rig);
+	munmap(data, 4096);
+}
+
+/* What the server answers, and what the caller gets. */
+static void test_results(void)
+{
+	static const struct {
+		const char *what;
+		enum io io;
+		int result;
+		long want;
+	} cases[] = {
+		{ "READ: -EIO", IO_READ, -EIO, -EIO },
+		{ "READ: -ENOSPC", IO_READ, -ENOSPC, -ENOSPC },
+		{ "READ: -EOPNOTSUPP", IO_READ, -EOPNOTSUPP, -EOPNOTSUPP },
+		{ "READ: -ETIMEDOUT", IO_READ, -ETIMEDOUT, -ETIMEDOUT },
+		{ "READ: an errno nobody knows", IO_READ, -9999, -EIO },
+		{ "READ: the smallest number", IO_READ, INT32_MIN, -EIO },
+		{ "READ: 0", IO_READ, 0, -EIO },
+		{ "READ: all", IO_READ, 4096, 4096 },
+		{ "WRITE: -EIO", IO_WRITE, -EIO, -EIO },
+		{ "WRITE: -ENOSPC", IO_WRITE, -ENOSPC, -ENOSPC },
+		{ "WRITE: the smallest number", IO_WRITE, INT32_MIN, -EIO },
+		{ "WRITE: all", IO_WRITE, 4096, 4096 },
+		{ "WRITE: more than all", IO_WRITE, 8192, 4096 },
+		{ "WRITE: the largest number", IO_WRITE, INT32_MAX, 4096 },
+		{ "FLUSH: -EIO", IO_FSYNC, -EIO, -EIO },
+		{ "FLUSH: 0", IO_FSYNC, 0, 0 },
+		{ "FLUSH: more than 0", IO_FSYNC, 4096, 0 },
+		{ "DISCARD: -EIO", IO_DISCARD, -EIO, -EIO },
+		{ "DISCARD: 0", IO_DISCARD, 0, 0 },
+		{ "DISCARD: less than all", IO_DISCARD, 512, 0 },
+		{ "DISCARD: all", IO_DISCARD, 4096, 0 },
+		{ "WRITE_ZEROES: -EIO", IO_PUNCH, -EIO, -EIO },
+		{ "WRITE_ZEROES: -EOPNOTSUPP", IO_PUNCH, -EOPNOTSUPP,
+		  -EOPNOTSUPP },
+		{ "WRITE_ZEROES: 0", IO_PUNCH, 0, 0 },
+		{ "WRITE_ZEROES: less than all", IO_PUNCH, 512, 0 },
+		{ "WRITE_ZEROES: all", IO_PUNCH, 4096, 0 },
+	};
+	char *data = pages(4096);
+	struct rig rig;
+	struct job job;
+	int ret;
+
+	if (!rig_begin(&rig, 0, 1, 4))
+		return;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		job_start(&job, cases[i].io, rig.disk, data, 4096, 4096);
+		ret = rig_next(&rig, 0, IO_MS);
+		if (!ret)
+			commit(&rig, cases[i].result);
+		is(ret ? ret : job_end(&job), cases[i].want, cases[i].what);
+		is(rig_next(&rig, 0, 20), -ETIME, "nothing is delivered again");
+	}
+
+	/* Linux's driver warns in the log; the data is not what it copied. */
+	if (ours) {
+		job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+		delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ for too much");
+		fill(rig_data(&rig, 0), 8192, 5);
+		commit(&rig, 8192);
+		ret = job_end(&job);
+		ok(ret == -EIO || (ret == 4096 && holds(data, 4096, 5, 0)),
+		   "READ: more than all is all, or EIO");
+	}
+
+	job_start(&job, IO_WRITE, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_WRITE, 0, 8, "WRITE for nothing");
+	commit(&rig, 0);
+	delivered(&rig, UBLK_IO_OP_WRITE, 0, 8, "WRITE: 0 gets it again");
+	commit(&rig, 4096);
+	is(job_end(&job), 4096, "it ends then");
+	rig_down(&rig);
+	munmap(data, 4096);
+}
+
+static void test_short(void)
+{
+	char *data = pages(16384);
+	struct rig rig;
+	struct job job;
+
+	if (!rig_begin(&rig, 0, 1, 4))
+		return;
+	job_start(&job, IO_READ, rig.disk, data, 16384, 32768);
+	delivered(&rig, UBLK_IO_OP_READ, 64, 32, "READ");
+	fill(rig_data(&rig, 0), 16384, 1);
+	commit(&rig, 4096);
+	delivered(&rig, UBLK_IO_OP_READ, 72, 24, "the rest of it");
+	fill(rig_data(&rig, 0), 12288, 2);
+	commit(&rig, 512);
+	delivered(&rig, UBLK_IO_OP_READ, 73, 23, "the rest of that");
+	fill(rig_data(&rig, 0), 23 * 512, 3);
+	commit(&rig, 23 * 512);
+	is(job_end(&job), 16384, "the reader gets it in one piece");
+	ok(holds(data, 4096, 1, 0) && holds(data + 4096, 512, 2, 0) &&
+	   holds(data + 4608, 23 * 512, 3, 0), "each part in its place");
+
+	fill(data, 16384, 4);
+	job_start(&job, IO_WRITE, rig.disk, data, 16384, 32768);
+	delivered(&rig, UBLK_IO_OP_WRITE, 64, 32, "WRITE");
+	ok(holds(rig_data(&rig, 0), 16384, 4, 0), "its data");
+	commit(&rig, 8192 + 512);
+	delivered(&rig, UBLK_IO_OP_WRITE, 81, 15, "the rest of the WRITE");
+	ok(holds(rig_data(&rig, 0), 15 * 512, 4, 8192 + 512),
+	   "the rest of its data");
+	commit(&rig, -ENOSPC);
+	is(job_end(&job), -ENOSPC, "an error of the rest is the writer's");
+
+	/* What a part of a sector means is nobody's contract, but it ends. */
+	job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ for a part of a sector");
+	commit(&rig, 700);
+	rig_serve_rest(&rig);
+	ok(job_end(&job) != -ETIME, "it ends");
+	job_start(&job, IO_READ, rig.disk, data, 4096, 4096);
+	delivered(&rig, UBLK_IO_OP_READ, 8, 8, "the device goes on");
+	commit(&rig, 4096);
+	is(job_end(&job), 4096, "as before");
+	rig_down(&rig);
+	munmap(data, 16384);
+}
+
+/* A command from a thread that is not the queue's. */
+struct stranger {
+	struct rig *rig;
+	uint32_t op;
+	unsigned int tag;
+	int result;
+};
+
+static void *stranger_run(void *arg)
+{
+	struct stranger *stranger = arg;
+	struct rig *rig = stranger->rig;
+	struct raw_queue queue;
+	struct raw_done done;
+	int err;
+
+	err = raw_queue_open(&queue, &ctrl, rig->cdev, 0,
+			     rig->info.queue_depth, rig_buffers(rig));
+	if (!err) {
+		raw_io(&queue, stranger->op, 0, stranger->tag, 4096,
+		       (uintptr_t)queue.data);
+		err = raw_reap(&queue, &done, QUIET_MS);
+		raw_queue_close(&queue);
+	}
+	stranger->result = err ? err : done.result;
+	return NULL;
+}
+
+static int of_stranger(struct rig *rig, uint32_t op, unsigned int tag)
+{
+	struct stranger stranger = { .rig = rig, .op = op, .tag = tag };
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, stranger_run, &stranger);
+	pthread_join(thread, NULL);
+	return stranger.result;
+}
+
+/* Before the device is started. */
+static void test_idle(void)
+{
+	struct rig rig;
+	uint64_t addr;
+
+	if (!rig_add(&rig, 0, 1, 2))
+		return;
+	if (!rig_server(&rig)) {
+		rig_down(&rig);
+		return;
+	}
+	addr = (uintptr_t)rig.queue[0].data;
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 1, 0, addr), -EINVAL,
+	   "FETCH of queue 1, which is not there");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 65535, 0, addr), -EINVAL,
+	   "FETCH of queue 65535");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 2, addr), -EINVAL,
+	   "FETCH of tag 2, which is not there");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 65535, addr), -EINVAL,
+	   "FETCH of tag 65535");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, 0), -EINVAL,
+	   "FETCH without a buffer");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, 0, addr), -EINVAL,
+	   "COMMIT of an idle slot");
+	is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, 0, addr), -EINVAL,
+	   "NEED_GET_DATA of an idle slot");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -ETIME,
+	   "FETCH is held");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -EBUSY,
+	   "FETCH of an armed slot");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, 0, addr), -EBUSY,
+	   "COMMIT of an armed slot");
+	is(of_stranger(&rig, UBLK_U_IO_FETCH_REQ, 1), -EINVAL,
+	   "FETCH of another task");
+	is(wrong(&rig, UBLK_CMD_STOP_DEV, 0, 0, addr), -EINVAL,
+	   "a control command's number");
+	is(raw_stop(&ctrl, rig.id), 0, "STOP_DEV before START_DEV");
+	is(rig_next(&rig, 0, IO_MS), -ENODEV, "it gives the commands back");
+	rig_down(&rig);
+}
+
+/* FETCH is small enough for a ring of ordinary SQEs. */
+static void test_fetch64(void)
+{
+	struct ublksrv_io_cmd cmd = { .q_id = 0, .tag = 0 };
+	struct __kernel_timespec quiet = { .tv_nsec = QUIET_MS * 1000000L };
+	struct io_uring ring;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	struct rig rig;
+
+	if (!rig_add(&rig, 0, 1, 1))
+		return;
+	if (rig_server(&rig) && !io_uring_queue_init(4, &ring, 0) &&
+	    (sqe = io_uring_get_sqe(&ring))) {
+		cmd.addr = (uintptr_t)rig.queue[0].data;
+		memset(sqe, 0, sizeof(*sqe));
+		sqe->opcode = IORING_OP_URING_CMD;
+		sqe->fd = rig.cdev;
+		sqe->cmd_op = ctrl.encoded ? UBLK_U_IO_FETCH_REQ :
+					     UBLK_IO_FETCH_REQ;
+		memcpy(sqe->cmd, &cmd, sizeof(cmd));
+		io_uring_submit(&ring);
+		is(io_uring_wait_cqe_timeout(&ring, &cqe, &quiet), -ETIME,
+		   "FETCH is held");
+		io_uring_queue_exit(&ring);
+	}
+	rig_down(&rig);
+}
+
+/* On a device that is in use: refused, and the slot as before. */
+static void test_wrong(void)
+{
+	char *data = pages(4096);
+	struct rig rig;
+	struct job job;
+	unsigned int tag;
+	uint64_t addr;
+
+	if (!rig_begin(&rig, 0, 1, 2))
+		return;
+	addr = (uintptr_t)rig.queue[0].data;
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -EBUSY,
+	   "FETCH of an armed slot");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, 0, addr), -EBUSY,
+	   "COMMIT of an armed slot");
+	is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, 0, addr), -EBUSY,
+	   "NEED_GET_DATA of an armed slot");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, 2, addr), -EINVAL,
+	   "COMMIT of no tag");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 1, 0, addr), -EINVAL,
+	   "COMMIT of no queue");
+	is(of_stranger(&rig, UBLK_U_IO_FETCH_REQ, 0), -EINVAL,
+	   "FETCH of another task");
+
+	job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ is delivered all the same");
+	tag = rig.done.tag;
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, tag, addr), -EBUSY,
+	   "FETCH of a serving slot");
+	is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, tag, addr), -EINVAL,
+	   "NEED_GET_DATA without the feature");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, 0), -EINVAL,
+	   "COMMIT without a buffer");
+	is(of_stranger(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, tag), -EINVAL,
+	   "COMMIT of another task");
+	is(wrong(&rig, _IOWR('u', 0x2f, struct ublksrv_io_cmd), 0, tag, addr),
+	   -EINVAL, "an unknown number");
+	is(wrong(&rig, 0, 0, tag, addr), -EINVAL, "number 0");
+	ok(job_waits(&job), "the reader still waits");
+	fill(rig_data(&rig, 0), 4096, 7);
+	commit(&rig, 4096);
+	is(job_end(&job), 4096, "the right COMMIT ends it");
+	ok(holds(data, 4096, 7, 0), "with its data");
+	rig_down(&rig);
+	munmap(data, 4096);
+}
+
+/* Answers everything that is delivered with an error. */
+static void refuse_rest(struct rig *rig)
+{
+	for (int i = 0; i < 100 && !rig_next(rig, 0, 100); i++)
+		commit(rig, -EIO);
+}
+
+/* Buffers that are not there when the driver copies. */
+static void test_buffers(void)
+{
+	char *data = pages(8192);
+	struct rig rig;
+	struct job job;
+	char *buffers;
+	long ret;
+
+	if (!rig_begin(&rig, 0, 1, 2))
+		return;
+	buffers = rig.queue[0].data;
+
+	memset(data, 0x11, 8192);
+	job_start(&job, IO_READ, rig.disk, data, 8192, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 16, "READ of two pages");
+	fill(rig_data(&rig, 0), 8192, 1);
+	mprotect(rig_data(&rig, 0) + 4096, 4096, PROT_NONE);
+	commit(&rig, 8192);
+	refuse_rest(&rig);
+	ret = job_end(&job);
+	ok(ret == -EIO || ret == 4096,
+	   "the second page is gone: what was copied, or EIO");
+	ok(ret < 4096 || holds(data, 4096, 1, 0), "what was copied is right");
+	ok(all_bytes(data + 4096, 4096, 0x11) ||
+	   all_bytes(data + 4096, 4096, 0), "and nothing else");
+	mprotect(buffers, 2 * MAX_IO, PROT_READ | PROT_WRITE);
+
+	job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ of a page");
+	mprotect(buffers, 2 * MAX_IO, PROT_NONE);
+	commit(&rig, 4096);
+	refuse_rest(&rig);
+	is(job_end(&job), -EIO, "the buffer is gone: EIO");
+
+	/* Linux's tries again for ever, until the device is stopped. */
+	if (ours) {
+		job_start(&job, IO_WRITE, rig.disk, data, 4096, 0);
+		refuse_rest(&rig);
+		is(job_end(&job), -EIO, "no buffer for a WRITE: EIO");
+	}
+	mprotect(buffers, 2 * MAX_IO, PROT_READ | PROT_WRITE);
+
+	job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 8, "the device goes on");
+	fill(rig_data(&rig, 0), 4096, 2);
+	commit(&rig, 4096);
+	is(job_end(&job), 4096, "as before");
+	ok(holds(data, 4096, 2, 0), "with its data");
+	rig_down(&rig);
+	munmap(data, 8192);
+}
+
+/* Stopping while requests are with the server: they fail, nothing hangs. */
+static void test_stop_serving(void)
+{
+	char *data = pages(8192);
+	struct rig rig;
+	struct job job[2];
+
+	if (!rig_begin(&rig, 0, 1, 2))
+		return;
+	job_start(&job[0], IO_READ, rig.disk, data, 4096, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ");
+	rig_server_dies(&rig);
+	is(job_end(&job[0]), -EIO, "the READ fails when the server goes");
+	rig_becomes(&rig, UBLK_S_DEV_DEAD, "the device is DEAD");
+	job_start(&job[1], IO_READ, rig.disk, data + 4096, 4096, 4096);
+	ok(job_end(&job[1]) <= 0, "and nothing can be read");
+	rig_down(&rig);
+	munmap(data, 8192);
+}
+
+static void test_need_get_data(void)
+{
+	char *data = pages(8192);
+	struct rig rig;
+	struct job job;
+	uint64_t spare = (uintptr_t)pages(MAX_IO);
+	unsigned int tag;
+
+	if (!rig_add(&rig, UBLK_F_NEED_GET_DATA, 1, 2))
+		return;
+	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
+	if (!rig_server(&rig))
+		goto down;
+	for (tag = 0; tag < 2; tag++)
+		is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, tag, 0), -ETIME,
+		   "FETCH without a buffer is held");
+	is(rig_start(&rig), 0, "START_DEV");
+	if (rig_open_disk(&rig) < 0)
+		goto down;
+
+	fill(data, 8192, 1);
+	job_start(&job, IO_WRITE, rig.disk, data, 8192, 4096);
+	is(rig_next(&rig, 0, IO_MS), UBLK_IO_RES_NEED_GET_DATA,
+	   "WRITE comes without data");
+	tag = rig.done.tag;
+	ok(rig_desc(&rig, 0)->op_flags == UBLK_IO_OP_WRITE &&
+	   rig_desc(&rig, 0)->start_sector == 8 &&
+	   rig_desc(&rig, 0)->nr_sectors == 16, "its descriptor");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, spare), -EINVAL,
+	   "COMMIT before the data");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, tag, spare), -EINVAL,
+	   "FETCH before the data");
+	ok(all_bytes((void *)spare, 8192, 0), "no data was copied yet");
+	raw_io(&rig.queue[0], UBLK_U_IO_NEED_GET_DATA, 0, tag, 0, spare);
+	is(rig_next(&rig, 0, IO_MS), 0, "NEED_GET_DATA");
+	is(rig.done.tag, tag, "of the same tag");
+	ok(holds((void *)spare, 8192, 1, 0), "its data is there");
+	is(rig_desc(&rig, 0)->addr, spare, "the descriptor tells where");
+	is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, tag, spare), -EINVAL,
+	   "NEED_GET_DATA twice");
+	commit(&rig, 8192);
+	is(job_end(&job), 8192, "WRITE ends");
+
+	job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+	is(rig_next(&rig, 0, IO_MS), 0, "READ comes at once");
+	tag = rig.done.tag;
+	is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, tag, spare), -EINVAL,
+	   "NEED_GET_DATA of a READ");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, 0), -EINVAL,
+	   "COMMIT of a READ without a buffer");
+	fill((void *)spare, 4096, 2);
+	raw_io(&rig.queue[0], UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, 4096,
+	       spare);
+	raw_submit(&rig.queue[0]);
+	is(job_end(&job), 4096, "READ ends");
+	ok(holds(data, 4096, 2, 0), "with the data of COMMIT's buffer");
+down:
+	rig_down(&rig);
+	munmap(data, 8192);
+	munmap((void *)spare, MAX_IO);
+}
+
+static long copy_out(struct rig *rig, unsigned int q, unsigned int tag,
+		     size_t offset, void *data, size_t len)
+{
+	long ret = pread(rig->cdev, data, len,
+			 raw_copy_offset(q, tag, offset));
+
+	return ret < 0 ? -errno : ret;
+}
+
+static long copy_in(struct rig *rig, unsigned int q, unsigned int tag,
+		    size_t offset, void *data, size_t len)
+{
+	long ret = pwrite(rig->cdev, data, len,
+			  raw_copy_offset(q, tag, offset));
+
+	return ret < 0 ? -errno : ret;
+}
+
+static void test_user_copy(void)
+{
+	char *data = pages(8192), *copy = pages(16384);
+	struct rig rig;
+	struct job job;
+	unsigned int tag;
+
+	if (!rig_add(&rig, UBLK_F_USER_COPY, 1, 2))
+		return;
+	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
+	if (!rig_server(&rig))
+		goto down;
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, (uintptr_t)data), -EINVAL,
+	   "FETCH with a buffer");
+	is(copy_out(&rig, 0, 0, 0, copy, 512), -EACCES,
+	   "copying before START_DEV");
+	rig_fetch_all(&rig);
+	is(rig_start(&rig), 0, "START_DEV");
+	if (rig_open_disk(&rig) < 0)
+		goto down;
+
+	is(copy_out(&rig, 0, 0, 0, copy, 512), -EINVAL,
+	   "copying from an armed slot");
+	fill(data, 8192, 1);
+	job_start(&job, IO_WRITE, rig.disk, data, 8192, 4096);
+	delivered(&rig, UBLK_IO_OP_WRITE, 8, 16, "WRITE");
+	tag = rig.done.tag;
+	is(copy_out(&rig, 0, tag, 0, copy, 8192), 8192, "its data is copied");
+	ok(holds(copy, 8192, 1, 0), "and right");
+	memset(copy, 0xee, 16384);
+	is(copy_out(&rig, 0, tag, 4608, copy, 1024), 1024, "a part of it");
+	ok(holds(copy, 1024, 1, 4608) && all_bytes(copy + 1024, 1024, 0xee),
+	   "that part and no more");
+	is(copy_out(&rig, 0, tag, 7680, copy, 8192), 512,
+	   "a part that ends with the request");
+	ok(holds(copy, 512, 1, 7680) && all_bytes(copy + 1024, 8192, 0xee),
+	   "no more than there is");
+	is(copy_out(&rig, 0, tag, 8192, copy, 512), 0, "at its end");
+	is(copy_out(&rig, 0, tag, 8193, copy, 512), -EINVAL, "beyond its end");
+	is(copy_in(&rig, 0, tag, 0, copy, 512), -EACCES, "into a WRITE");
+	is(copy_out(&rig, 0, tag, 0, (void *)place(UNMAPPED, NULL), 512),
+	   -EFAULT, "to memory that is not there");
+	is(copy_out(&rig, 0, 1 - tag, 0, copy, 512), -EINVAL,
+	   "from a tag that is armed");
+	is(copy_out(&rig, 0, 2, 0, copy, 512), -EINVAL, "from no tag");
+	is(copy_out(&rig, 1, 0, 0, copy, 512), -EINVAL, "from no queue");
+	is(pread(rig.cdev, copy, 512, 0) < 0 ? -errno : 0, -EINVAL,
+	   "from where the descriptors are");
+	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag,
+		 (uintptr_t)data), -EINVAL, "COMMIT with a buffer");
+	commit(&rig, 8192);
+	is(job_end(&job), 8192, "WRITE ends");
+	is(copy_out(&rig, 0, tag, 0, copy, 512), -EINVAL, "copying after it");
+
+	job_start(&job, IO_READ, rig.disk, data, 8192, 0);
+	delivered(&rig, UBLK_IO_OP_READ, 0, 16, "READ");
+	tag = rig.done.tag;
+	fill(copy, 16384, 2);
+	is(copy_in(&rig, 0, tag, 0, copy, 4096), 4096, "its first half");
+	is(copy_in(&rig, 0, tag, 4096, copy + 4096, 8192), 4096,
+	   "its second half, no more than there is");
+	is(copy_out(&rig, 0, tag, 0, copy, 512), -EACCES, "out of a READ");
+	commit(&rig, 8192);
+	is(job_end(&job), 8192, "READ ends");
+	ok(holds(data, 8192, 2, 0), "with its data");
+down:
+	rig_down(&rig);
+	munmap(data, 8192);
+	munmap(copy, 16384);
+}
+
+/* Every queue delivers the requests of its own processors. */
+static void test_queues(void)
+{
+	char *data = pages(4096);
+	struct rig rig;
+	struct job job;
+
+	if (!rig_begin(&rig, 0, RIG_QUEUES, 2))
+		return;
+	for (int q = 0; q < rig.info.nr_hw_queues; q++) {
+		unsigned char set[16] = { 0 };
+		cpu_set_t cpus, all;
+
+		raw_command(&ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, rig.id, set,
+			    sizeof(set), q);
+		CPU_ZERO(&cpus);
+		for (int cpu = 0; cpu < 64; cpu++)
+			if (set[cpu / 8] >> cpu % 8 & 1)
+				CPU_SET(cpu, &cpus);
+		sched_getaffinity(0, sizeof(all), &all);
+		is(sched_setaffinity(0, sizeof(cpus), &cpus), 0,
+		   "be on a queue's processors");
+		job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+		is(rig_next(&rig, q, IO_MS), 0, "that queue delivers");
+		sched_setaffinity(0, sizeof(all), &all);
+		fill(rig_data(&rig, q), 4096, 10 + q);
+		raw_commit(&rig.queue[q], rig.done.tag, 4096);
+		raw_submit(&rig.queue[q]);
+		is(job_end(&job), 4096, "its reader's bytes");
+		ok(holds(data, 4096, 10 + q, 0), "its reader's data");
+	}
+	rig_down(&rig);
+	munmap(data, 4096);
+}
+
+#endif
