@@ -225,7 +225,7 @@ lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 	@deps/packages $(KERNEL_PACKAGES) $(LINT_PACKAGES)
 	$(call say,CHECKPA,$(words $(LINT_FILES)) files)
 	$(Q)cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict \
-		--terse --summary-file --show-types --file --ignore \
+		-q --terse --show-types --file --ignore \
 		FILE_PATH_CHANGES \
 		$(LINT_FILES:linux/%=%)
 	$(call say,SPARSE,drivers/block/ublk)
