@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
+# board: --mem 512M --timeout 900
+#
+# The device is stopped under load: requests are answered or fail, the server is
+# told to end, and what remains is a dead device that can be deleted.
+. "${0%/*}/lib.sh"
+. "${0%/*}/driver.lib"
+
+death() {
+	must "cannot be stopped" "$server" --stop 5
+	must "it is $(state_of 5)" state_is 5 dead
+	must "there is still a disk" test ! -e "/dev/ublkb5"
+	must "the server does not end" wait_until 2 ended "$pid"
+	wait "$pid" || problem="$problem, the server failed: $(cat "$tmp/server")"
+	must "cannot be deleted" "$server" --delete 5
+}
+ends_of_load death
+
+done_testing
