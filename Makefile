@@ -133,7 +133,7 @@ $(DRIVER_PROGRAMS): $(O)/driver/%: tests/driver/%.c tests/driver/raw.c \
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all deps asan unit unit-programs driver-programs test test-all \
-	test-host fuzz bench lint size help clean distclean
+	test-host fuzz bench lint lint-driver size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
@@ -157,8 +157,9 @@ TESTS ?=
 TEST_NAMES = $(or $(TESTS),$(if $(filter debug,$(CONFIG)),board))
 TEST_KERNELS = $(KERNEL_FILE) $(if $(CONFIG),,$(KERNEL_FILE)-tests)
 
-test: all asan unit-programs driver-programs $(TEST_KERNELS) initramfs \
-		## every test, with a virtual board; DRIVER=intree, KERNEL=6.1, CONFIG=debug
+TEST_NEEDS = all asan unit-programs driver-programs initramfs $(TEST_KERNELS)
+
+test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFIG=
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
 
 # One after the other: each has every processor. All of them are run even when
