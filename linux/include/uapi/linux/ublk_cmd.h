@@ -8,6 +8,7 @@
 #ifndef _UAPI_LINUX_UBLK_CMD_H
 #define _UAPI_LINUX_UBLK_CMD_H
 
+#include <linux/const.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -100,44 +101,44 @@
 
 #define UBLK_IO_BUF_OFF		0
 #define UBLK_IO_BUF_BITS	25
-#define UBLK_IO_BUF_BITS_MASK	((1ULL << UBLK_IO_BUF_BITS) - 1)
+#define UBLK_IO_BUF_BITS_MASK	(_BITULL(UBLK_IO_BUF_BITS) - 1)
 
 #define UBLK_TAG_OFF		UBLK_IO_BUF_BITS
 #define UBLK_TAG_BITS		16
-#define UBLK_TAG_BITS_MASK	((1ULL << UBLK_TAG_BITS) - 1)
+#define UBLK_TAG_BITS_MASK	(_BITULL(UBLK_TAG_BITS) - 1)
 
 #define UBLK_QID_OFF		(UBLK_TAG_OFF + UBLK_TAG_BITS)
 #define UBLK_QID_BITS		12
-#define UBLK_QID_BITS_MASK	((1ULL << UBLK_QID_BITS) - 1)
+#define UBLK_QID_BITS_MASK	(_BITULL(UBLK_QID_BITS) - 1)
 
 #define UBLK_MAX_NR_QUEUES	(1U << UBLK_QID_BITS)
 
 #define UBLKSRV_IO_BUF_TOTAL_BITS	(UBLK_QID_OFF + UBLK_QID_BITS)
-#define UBLKSRV_IO_BUF_TOTAL_SIZE	(1ULL << UBLKSRV_IO_BUF_TOTAL_BITS)
+#define UBLKSRV_IO_BUF_TOTAL_SIZE	_BITULL(UBLKSRV_IO_BUF_TOTAL_BITS)
 
 /* Features of the driver, and flags that a device is added with. */
-#define UBLK_F_SUPPORT_ZERO_COPY	(1ULL << 0)
+#define UBLK_F_SUPPORT_ZERO_COPY	_BITULL(0)
 /* Commands are completed in the server's context by task work. */
-#define UBLK_F_URING_CMD_COMP_IN_TASK	(1ULL << 1)
+#define UBLK_F_URING_CMD_COMP_IN_TASK	_BITULL(1)
 /* A WRITE is delivered without data until the server asks for it. */
-#define UBLK_F_NEED_GET_DATA		(1UL << 2)
+#define UBLK_F_NEED_GET_DATA		_BITUL(2)
 /* When the server dies, requests are held for the next one... */
-#define UBLK_F_USER_RECOVERY		(1UL << 3)
+#define UBLK_F_USER_RECOVERY		_BITUL(3)
 /* ...also those that had been delivered, which are delivered again. */
-#define UBLK_F_USER_RECOVERY_REISSUE	(1UL << 4)
+#define UBLK_F_USER_RECOVERY_REISSUE	_BITUL(4)
 /* Anybody may add a device, which belongs to him. */
-#define UBLK_F_UNPRIVILEGED_DEV		(1UL << 5)
-#define UBLK_F_CMD_IOCTL_ENCODE		(1UL << 6)
+#define UBLK_F_UNPRIVILEGED_DEV		_BITUL(5)
+#define UBLK_F_CMD_IOCTL_ENCODE		_BITUL(6)
 /* Data is copied by pread() and pwrite() on /dev/ublkcN. */
-#define UBLK_F_USER_COPY		(1UL << 7)
-#define UBLK_F_ZONED			(1ULL << 8)
+#define UBLK_F_USER_COPY		_BITUL(7)
+#define UBLK_F_ZONED			_BITULL(8)
 /* When the server dies, requests fail until there is another. */
-#define UBLK_F_USER_RECOVERY_FAIL_IO	(1ULL << 9)
-#define UBLK_F_UPDATE_SIZE		(1ULL << 10)
-#define UBLK_F_AUTO_BUF_REG		(1ULL << 11)
-#define UBLK_F_QUIESCE			(1ULL << 12)
+#define UBLK_F_USER_RECOVERY_FAIL_IO	_BITULL(9)
+#define UBLK_F_UPDATE_SIZE		_BITULL(10)
+#define UBLK_F_AUTO_BUF_REG		_BITULL(11)
+#define UBLK_F_QUIESCE			_BITULL(12)
 /* Each tag has its own task, not each queue. */
-#define UBLK_F_PER_IO_DAEMON		(1ULL << 13)
+#define UBLK_F_PER_IO_DAEMON		_BITULL(13)
 
 /* States of a device. */
 #define UBLK_S_DEV_DEAD		0

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * /dev/ublkcN, where the server of a device has its end: its commands, the
+ * mapping of the descriptors, and with USER_COPY the data of requests. It has
+ * one opener at a time, and its last close is the end of the server.
+ */
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/sched/task.h>
+#include <linux/uio.h>
+#include <linux/vmalloc.h>
+
+#include "ublk.h"
+
+static int ublk_chardev_open(struct inode *inode, struct file *file)
+{
+	struct ublk_device *dev = container_of(inode->i_cdev,
+					       struct ublk_device, cdev);
+
+	if (test_and_set_bit(0, &dev->in_use))
+		return -EBUSY;
+	get_device(&dev->device);
+	file->private_data = dev;
+	return 0;
+}
+
+static int ublk_chardev_release(struct inode *inode, struct file *file)
+{
+	struct ublk_device *dev = file->private_data;
+
+	ublk_server_closed(dev);
+	ublk_device_put(dev);
+	return 0;
+}
+
+/* Maps the descriptors of one queue, whole and never writable. */
+static int ublk_chardev_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	const size_t stride = ublk_queue_descs_bytes(UBLK_MAX_QUEUE_DEPTH);
+	struct ublk_device *dev = file->private_data;
+	const u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
+	const u64 queue = (offset - UBLKSRV_CMD_BUF_OFFSET) / stride;
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	if (offset % stride || queue >= dev->info.nr_hw_queues ||
+	    vma->vm_end - vma->vm_start !=
+			ublk_queue_descs_bytes(dev->info.queue_depth))
+		return -EINVAL;
+	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE);
+	return remap_vmalloc_range(vma, dev->queues[queue]->descs, 0);
+}
+
+/*
+ * The first command of a slot: it belongs to the current task from now on.
+ * Only before START_DEV or between the two recovery commands.
+ */
+static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
+		      struct io_uring_cmd *cmd, u64 addr,
+		      unsigned int issue_flags)
+{
+	struct ublk_device *dev = queue->dev;
+	int ret = 0;
+
+	if (queue->flags & UBLK_F_USER_COPY ? addr != 0 :
+	    !addr && !(queue->flags & UBLK_F_NEED_GET_DATA))
+		return -EINVAL;
+
+	spin_lock(&dev->lock);
+	if (!dev->fetchable || ublk_is_fetched(dev))
+		ret = -EBUSY;
+	else if (slot->task || dev->broken)
+		ret = -EINVAL;
+	else
+		slot->task = get_task_struct(current);
+	if (!ret && !queue->ring) {
+		queue->ring = cmd_to_io_kiocb(cmd)->ctx;
+		queue->task = current;
+	}
+	spin_unlock(&dev->lock);
+	if (ret)
+		return ret;
+
+	ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
+	spin_lock(&dev->lock);
+	dev->fetched++;
+	spin_unlock(&dev->lock);
+	wake_up_all(&dev->wait);
+	return -EIOCBQUEUED;
+}
+
+/* io_uring takes a held command back: its task or its ring ends. */
+static void ublk_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
+
+	ublk_server_gone(pdu->queue->dev);
+	/* One that is being delivered comes back by its task work. */
+	ublk_slot_abort(pdu->slot, issue_flags);
+}
+
+static int ublk_chardev_command(struct io_uring_cmd *cmd,
+				unsigned int issue_flags)
+{
+	struct ublk_device *dev = cmd->file->private_data;
+	const struct ublksrv_io_cmd *shared;
+	struct ublksrv_io_cmd body;
+	struct ublk_queue *queue;
+	struct ublk_slot *slot;
+	bool fetch;
+
+	if (unlikely(issue_flags & IO_URING_F_CANCEL)) {
+		ublk_cancel(cmd, issue_flags);
+		return 0;
+	}
+	/* It lies in memory that the server can write at any time. */
+	shared = io_uring_sqe_cmd(cmd->sqe);
+	body.q_id = READ_ONCE(shared->q_id);
+	body.tag = READ_ONCE(shared->tag);
+	body.result = READ_ONCE(shared->result);
+	body.addr = READ_ONCE(shared->addr);
+
+	if (body.q_id >= dev->info.nr_hw_queues ||
+	    body.tag >= dev->info.queue_depth)
+		return -EINVAL;
+	queue = dev->queues[body.q_id];
+	slot = &queue->slots[body.tag];
+
+	fetch = cmd->cmd_op == UBLK_U_IO_FETCH_REQ ||
+		cmd->cmd_op == UBLK_IO_FETCH_REQ;
+	if (unlikely(!fetch && READ_ONCE(slot->task) != current))
+		return -EINVAL;
+
+	switch (cmd->cmd_op) {
+	case UBLK_U_IO_COMMIT_AND_FETCH_REQ:
+	case UBLK_IO_COMMIT_AND_FETCH_REQ:
+		return ublk_slot_commit(queue, slot, cmd, body.result,
+					body.addr, issue_flags);
+	case UBLK_U_IO_NEED_GET_DATA:
+	case UBLK_IO_NEED_GET_DATA:
+		return ublk_slot_get_data(queue, slot, body.addr);
+	case UBLK_U_IO_FETCH_REQ:
+	case UBLK_IO_FETCH_REQ:
+		return ublk_fetch(queue, slot, cmd, body.addr, issue_flags);
+	default:
+		return -EINVAL;
+	}
+}
+
+/*
+ * pread() takes the data of a WRITE, pwrite() gives that of a READ. Any task
+ * of the server may do it while the request is being served.
+ */
+static ssize_t ublk_chardev_copy(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct ublk_device *dev = iocb->ki_filp->private_data;
+	const enum req_op op = iov_iter_rw(iter) == READ ? REQ_OP_WRITE :
+							   REQ_OP_READ;
+	struct ublk_queue *queue;
+	struct ublk_slot *slot;
+	struct request *rq;
+	ssize_t ret;
+	u64 place, offset;
+	unsigned int index, tag;
+
+	if (!(dev->info.flags & UBLK_F_USER_COPY))
+		return -EACCES;
+	if (iocb->ki_pos < UBLKSRV_IO_BUF_OFFSET ||
+	    iocb->ki_pos - UBLKSRV_IO_BUF_OFFSET >= UBLKSRV_IO_BUF_TOTAL_SIZE)
+		return -EINVAL;
+	place = iocb->ki_pos - UBLKSRV_IO_BUF_OFFSET;
+	index = (place >> UBLK_QID_OFF) & UBLK_QID_BITS_MASK;
+	tag = (place >> UBLK_TAG_OFF) & UBLK_TAG_BITS_MASK;
+	offset = place & UBLK_IO_BUF_BITS_MASK;
+	if (index >= dev->info.nr_hw_queues || tag >= dev->info.queue_depth)
+		return -EINVAL;
+
+	queue = dev->queues[index];
+	slot = &queue->slots[tag];
+	rq = ublk_slot_request_get(slot);
+	if (!rq)
+		return -EINVAL;
+	if (req_op(rq) != op || offset > blk_rq_bytes(rq)) {
+		ret = -EINVAL;
+	} else {
+		const size_t wanted = iov_iter_count(iter);
+
+		ret = ublk_copy_iter(rq, offset, iter);
+		if (!ret && wanted && offset < blk_rq_bytes(rq))
+			ret = -EFAULT;
+	}
+	ublk_slot_request_put(queue, slot, rq);
+	if (ret > 0)
+		iocb->ki_pos += ret;
+	return ret;
+}
+
+const struct file_operations ublk_chardev_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ublk_chardev_open,
+	.release	= ublk_chardev_release,
+	.mmap		= ublk_chardev_mmap,
+	.uring_cmd	= ublk_chardev_command,
+	.read_iter	= ublk_chardev_copy,
+	.write_iter	= ublk_chardev_copy,
+};

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * /dev/ublk-control: a table of commands, who may send them, and what each
+ * does with its argument. What they do to a device is elsewhere.
+ */
+#include <linux/capability.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ublk.h"
+
+/* A command's body, with the path taken off the front of its argument. */
+struct ublk_ctrl_args {
+	u32 id;
+	u16 queue;
+	u16 len;
+	u64 addr;
+	u64 data;
+	u16 path_len;
+};
+
+struct ublk_ctrl_op {
+	u32 op;			/* the encoded number */
+	u32 access;		/* MAY_*: what it needs of a user's node */
+	bool always_path;	/* its argument begins with a path */
+	/*
+	 * @dev with a reference that the caller drops, or NULL for commands
+	 * that are to none. Returns 0 or -errno.
+	 */
+	int (*run)(struct ublk_device *dev, const struct ublk_ctrl_args *args);
+	bool no_device;
+};
+
+static int ublk_answer(const struct ublk_ctrl_args *args, const void *answer,
+		       size_t bytes)
+{
+	if (args->len < bytes || !args->addr)
+		return -EINVAL;
+	return copy_to_user(u64_to_user_ptr(args->addr), answer, bytes) ?
+	       -EFAULT : 0;
+}
+
+static int ublk_get_features(struct ublk_device *dev,
+			     const struct ublk_ctrl_args *args)
+{
+	const u64 features = UBLK_FEATURES;
+
+	if (args->len != UBLK_FEATURES_LEN)
+		return -EINVAL;
+	return ublk_answer(args, &features, sizeof(features));
+}
+
+/* Forms of recovery that make sense, of the many that flags could say. */
+static bool ublk_recovery_flags_ok(u64 flags)
+{
+	switch (flags & UBLK_RECOVERY_FLAGS) {
+	case 0:
+		return !(flags & UBLK_F_QUIESCE);
+	case UBLK_F_USER_RECOVERY:
+	case UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE:
+	case UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int ublk_add_dev(struct ublk_device *none,
+			const struct ublk_ctrl_args *args)
+{
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_device *dev;
+	int ret;
+
+	if (args->len < sizeof(info) || !args->addr || args->queue != U16_MAX)
+		return -EINVAL;
+	if (copy_from_user(&info, u64_to_user_ptr(args->addr), sizeof(info)))
+		return -EFAULT;
+
+	if (capable(CAP_SYS_ADMIN))
+		info.flags &= ~UBLK_F_UNPRIVILEGED_DEV;
+	else if (!(info.flags & UBLK_F_UNPRIVILEGED_DEV))
+		return -EPERM;
+	if (info.dev_id != args->id ||
+	    (info.dev_id != U32_MAX && info.dev_id > MINORMASK) ||
+	    !info.queue_depth || info.queue_depth > UBLK_MAX_QUEUE_DEPTH ||
+	    !info.nr_hw_queues || info.nr_hw_queues > UBLK_MAX_NR_QUEUES ||
+	    (info.max_io_buf_bytes && info.max_io_buf_bytes < PAGE_SIZE) ||
+	    !ublk_recovery_flags_ok(info.flags))
+		return -EINVAL;
+	if (info.flags & UBLK_F_UNPRIVILEGED_DEV) {
+		/* it could answer with what it never wrote, or hold for ever */
+		if (info.flags & UBLK_F_USER_COPY)
+			return -EINVAL;
+		info.flags &= ~(UBLK_RECOVERY_FLAGS | UBLK_F_QUIESCE);
+	}
+
+	ret = ublk_device_add(&info);
+	if (ret)
+		return ret;
+	ret = ublk_answer(args, &info, sizeof(info));
+	if (ret) {
+		/* nobody would know of it */
+		dev = ublk_device_get(info.dev_id);
+		if (dev) {
+			ublk_device_delete(dev);
+			ublk_device_put(dev);
+		}
+	}
+	return ret;
+}
+
+static int ublk_del_dev(struct ublk_device *dev,
+			const struct ublk_ctrl_args *args)
+{
+	return ublk_device_delete(dev);
+}
+
+static int ublk_start_dev(struct ublk_device *dev,
+			  const struct ublk_ctrl_args *args)
+{
+	const pid_t server = args->data;
+	int ret;
+
+	if (server <= 0)
+		return -EINVAL;
+	if (dev->disk)
+		return -EEXIST;
+	if (!(dev->params.types & UBLK_PARAM_TYPE_BASIC))
+		return -EINVAL;
+	ret = ublk_wait_fetched(dev);
+	if (ret)
+		return ret;
+
+	mutex_lock(&dev->mutex);
+	if (dev->deleted) {
+		ret = -ENODEV;
+	} else if (dev->disk) {
+		ret = -EEXIST;
+	} else {
+		dev->info.ublksrv_pid = server;
+		ret = ublk_device_start(dev);
+	}
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static int ublk_stop_dev(struct ublk_device *dev,
+			 const struct ublk_ctrl_args *args)
+{
+	mutex_lock(&dev->mutex);
+	ublk_device_stop(dev);
+	mutex_unlock(&dev->mutex);
+	return 0;
+}
+
+static int ublk_set_params(struct ublk_device *dev,
+			   const struct ublk_ctrl_args *args)
+{
+	void __user *from = u64_to_user_ptr(args->addr);
+	struct ublk_params params = {};
+	u32 bytes;
+	int ret;
+
+	if (!args->addr || args->len < offsetof(struct ublk_params, basic))
+		return -EINVAL;
+	if (get_user(bytes, (u32 __user *)from))
+		return -EFAULT;
+	if (!bytes || bytes > args->len)
+		return -EINVAL;
+	bytes = min_t(u32, bytes, sizeof(params));
+	if (copy_from_user(&params, from, bytes))
+		return -EFAULT;
+	params.len = sizeof(params);
+	ret = ublk_params_check(dev, &params);
+
+	mutex_lock(&dev->mutex);
+	if (dev->disk) {
+		ret = -EACCES;
+	} else {
+		if (ret)
+			params.types = 0;
+		dev->params = params;
+	}
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static int ublk_get_params(struct ublk_device *dev,
+			   const struct ublk_ctrl_args *args)
+{
+	void __user *to = u64_to_user_ptr(args->addr);
+	struct ublk_params params;
+	u32 bytes;
+
+	if (!args->addr || args->len < offsetof(struct ublk_params, basic))
+		return -EINVAL;
+	if (get_user(bytes, (u32 __user *)to))
+		return -EFAULT;
+	if (!bytes || bytes > args->len)
+		return -EINVAL;
+	bytes = min_t(u32, bytes, sizeof(params));
+
+	mutex_lock(&dev->mutex);
+	params = dev->params;
+	params.len = bytes;
+	params.types |= UBLK_PARAM_TYPE_DEVT;
+	params.devt.char_major = MAJOR(dev->device.devt);
+	params.devt.char_minor = MINOR(dev->device.devt);
+	if (dev->disk) {
+		params.devt.disk_major = MAJOR(disk_devt(dev->disk));
+		params.devt.disk_minor = MINOR(disk_devt(dev->disk));
+	}
+	mutex_unlock(&dev->mutex);
+	return copy_to_user(to, &params, bytes) ? -EFAULT : 0;
+}
+
+static int ublk_get_dev_info(struct ublk_device *dev,
+			     const struct ublk_ctrl_args *args)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	mutex_lock(&dev->mutex);
+	spin_lock(&dev->lock);
+	info = dev->info;
+	spin_unlock(&dev->lock);
+	mutex_unlock(&dev->mutex);
+	return ublk_answer(args, &info, sizeof(info));
+}
+
+static int ublk_get_queue_affinity(struct ublk_device *dev,
+				   const struct ublk_ctrl_args *args)
+{
+	const struct blk_mq_queue_map *map = &dev->tags.map[HCTX_TYPE_DEFAULT];
+	void __user *to = u64_to_user_ptr(args->addr);
+	const size_t bytes = min_t(size_t, args->len, cpumask_size());
+	cpumask_var_t mask;
+	unsigned int cpu;
+	int ret = 0;
+
+	if (!args->addr || args->len * BITS_PER_BYTE < nr_cpu_ids ||
+	    args->len % sizeof(unsigned long) ||
+	    args->data >= dev->info.nr_hw_queues)
+		return -EINVAL;
+	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
+		return -ENOMEM;
+	for_each_possible_cpu(cpu) {
+		if (map->mq_map[cpu] == args->data)
+			cpumask_set_cpu(cpu, mask);
+	}
+	if (copy_to_user(to, mask, bytes) ||
+	    clear_user(to + bytes, args->len - bytes))
+		ret = -EFAULT;
+	free_cpumask_var(mask);
+	return ret;
+}
+
+static int ublk_start_user_recovery(struct ublk_device *dev,
+				    const struct ublk_ctrl_args *args)
+{
+	int ret;
+
+	mutex_lock(&dev->mutex);
+	ret = ublk_recovery_start(dev);
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static int ublk_end_user_recovery(struct ublk_device *dev,
+				  const struct ublk_ctrl_args *args)
+{
+	return ublk_recovery_end(dev, args->data);
+}
+
+static int ublk_update_size(struct ublk_device *dev,
+			    const struct ublk_ctrl_args *args)
+{
+	struct ublk_params params;
+	int ret;
+
+	mutex_lock(&dev->mutex);
+	params = dev->params;
+	params.basic.dev_sectors = args->data;
+	if (!dev->disk) {
+		ret = -ENODEV;
+	} else {
+		ret = ublk_params_check(dev, &params);
+		if (!ret) {
+			dev->params = params;
+			set_capacity_and_notify(dev->disk, args->data);
+		}
+	}
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static int ublk_quiesce_dev(struct ublk_device *dev,
+			    const struct ublk_ctrl_args *args)
+{
+	int ret;
+
+	mutex_lock(&dev->mutex);
+	ret = ublk_quiesce(dev, args->data);
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
+	{ UBLK_U_CMD_GET_FEATURES, 0, .run = ublk_get_features,
+	  .no_device = true },
+	{ UBLK_U_CMD_ADD_DEV, 0, .run = ublk_add_dev, .no_device = true },
+	{ UBLK_U_CMD_DEL_DEV, MAY_READ | MAY_WRITE, .run = ublk_del_dev },
+	{ UBLK_U_CMD_DEL_DEV_ASYNC, MAY_READ | MAY_WRITE,
+	  .run = ublk_del_dev },
+	{ UBLK_U_CMD_START_DEV, MAY_READ | MAY_WRITE, .run = ublk_start_dev },
+	{ UBLK_U_CMD_STOP_DEV, MAY_READ | MAY_WRITE, .run = ublk_stop_dev },
+	{ UBLK_U_CMD_SET_PARAMS, MAY_READ | MAY_WRITE,
+	  .run = ublk_set_params },
+	{ UBLK_U_CMD_GET_PARAMS, MAY_READ, .run = ublk_get_params },
+	{ UBLK_U_CMD_GET_DEV_INFO, MAY_READ, .run = ublk_get_dev_info },
+	{ UBLK_U_CMD_GET_DEV_INFO2, MAY_READ, .always_path = true,
+	  .run = ublk_get_dev_info },
+	{ UBLK_U_CMD_GET_QUEUE_AFFINITY, MAY_READ,
+	  .run = ublk_get_queue_affinity },
+	{ UBLK_U_CMD_START_USER_RECOVERY, MAY_READ | MAY_WRITE,
+	  .run = ublk_start_user_recovery },
+	{ UBLK_U_CMD_END_USER_RECOVERY, MAY_READ | MAY_WRITE,
+	  .run = ublk_end_user_recovery },
+	{ UBLK_U_CMD_UPDATE_SIZE, MAY_READ | MAY_WRITE,
+	  .run = ublk_update_size },
+	{ UBLK_U_CMD_QUIESCE_DEV, MAY_READ | MAY_WRITE,
+	  .run = ublk_quiesce_dev },
+};
+
+/* Finds a command by its encoded number, or by the plain one of old. */
+static const struct ublk_ctrl_op *ublk_ctrl_find(u32 op)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ublk_ctrl_ops); i++) {
+		const struct ublk_ctrl_op *entry = &ublk_ctrl_ops[i];
+
+		if (op == entry->op ||
+		    (op == _IOC_NR(entry->op) &&
+		     op <= UBLK_CMD_GET_DEV_INFO2))
+			return entry;
+	}
+	return NULL;
+}
+
+/* True when @path is the device's own node and the caller may use it. */
+static int ublk_check_node(const struct ublk_device *dev, const char *name,
+			   u32 access)
+{
+	struct inode *inode;
+	struct path path;
+	int ret = kern_path(name, LOOKUP_FOLLOW, &path);
+
+	if (ret)
+		return ret;
+	inode = d_backing_inode(path.dentry);
+	if (!S_ISCHR(inode->i_mode) || inode->i_rdev != dev->device.devt)
+		ret = -EINVAL;
+	else
+		ret = inode_permission(mnt_idmap(path.mnt), inode, access);
+	path_put(&path);
+	return ret;
+}
+
+/*
+ * May the caller send this to the device? Takes the path, where there is one,
+ * off the front of the argument.
+ */
+static int ublk_ctrl_permitted(const struct ublk_device *dev,
+			       const struct ublk_ctrl_op *op,
+			       struct ublk_ctrl_args *args)
+{
+	const bool users = dev->info.flags & UBLK_F_UNPRIVILEGED_DEV;
+	char *name;
+	int ret = 0;
+
+	if (!users && !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	if (!users && !op->always_path)
+		return 0;
+
+	if (!args->path_len || args->path_len > PATH_MAX ||
+	    args->len < args->path_len)
+		return -EINVAL;
+	name = memdup_user_nul(u64_to_user_ptr(args->addr), args->path_len);
+	if (IS_ERR(name))
+		return PTR_ERR(name);
+	/* For anybody but their owners, paths to other devices mean nothing. */
+	if (users)
+		ret = ublk_check_node(dev, name, op->access);
+	kfree(name);
+	args->addr += args->path_len;
+	args->len -= args->path_len;
+	return ret;
+}
+
+static int ublk_ctrl_run(const struct ublk_ctrl_op *op,
+			 struct ublk_ctrl_args *args)
+{
+	struct ublk_device *dev;
+	u64 serial;
+	int ret;
+
+	if (op->no_device)
+		return op->run(NULL, args);
+	dev = ublk_device_get(args->id);
+	if (!dev)
+		return -ENODEV;
+	ret = ublk_ctrl_permitted(dev, op, args);
+	if (!ret)
+		ret = op->run(dev, args);
+	serial = dev->serial;
+	ublk_device_put(dev);
+	/* Only now can the last reference be gone. */
+	if (!ret && op->op == UBLK_U_CMD_DEL_DEV)
+		ret = ublk_device_wait_gone(args->id, serial);
+	return ret;
+}
+
+static int ublk_ctrl_command(struct io_uring_cmd *cmd,
+			     unsigned int issue_flags)
+{
+	const struct ublksrv_ctrl_cmd *shared = io_uring_sqe_cmd(cmd->sqe);
+	const struct ublk_ctrl_op *op;
+	struct ublk_ctrl_args args;
+
+	/* They wait, all of them: from a worker of io_uring. */
+	if (issue_flags & IO_URING_F_NONBLOCK)
+		return -EAGAIN;
+	if (!(issue_flags & IO_URING_F_SQE128))
+		return -EINVAL;
+	op = ublk_ctrl_find(cmd->cmd_op);
+	if (!op)
+		return -EOPNOTSUPP;
+	args = (struct ublk_ctrl_args) {
+		.id = READ_ONCE(shared->dev_id),
+		.queue = READ_ONCE(shared->queue_id),
+		.len = READ_ONCE(shared->len),
+		.addr = READ_ONCE(shared->addr),
+		.data = READ_ONCE(shared->data[0]),
+		.path_len = READ_ONCE(shared->dev_path_len),
+	};
+	return ublk_ctrl_run(op, &args);
+}
+
+static const struct file_operations ublk_ctrl_fops = {
+	.owner		= THIS_MODULE,
+	.open		= nonseekable_open,
+	.uring_cmd	= ublk_ctrl_command,
+	.llseek		= noop_llseek,
+};
+
+static struct miscdevice ublk_ctrl_misc = {
+	.minor	= MISC_DYNAMIC_MINOR,
+	.name	= "ublk-control",
+	.fops	= &ublk_ctrl_fops,
+};
+
+static int __init ublk_init(void)
+{
+	int ret;
+
+	BUILD_BUG_ON(sizeof(struct ublksrv_io_desc) != 24);
+	BUILD_BUG_ON(sizeof(struct ublksrv_ctrl_cmd) != 32);
+	BUILD_BUG_ON(sizeof(struct ublksrv_ctrl_dev_info) != 64);
+	BUILD_BUG_ON(sizeof(struct ublksrv_io_cmd) != 16);
+
+	ret = ublk_devices_init();
+	if (ret)
+		return ret;
+	ret = misc_register(&ublk_ctrl_misc);
+	if (ret)
+		ublk_devices_exit();
+	return ret;
+}
+
+static void __exit ublk_exit(void)
+{
+	misc_deregister(&ublk_ctrl_misc);
+	ublk_devices_exit();
+}
+
+module_init(ublk_init);
+module_exit(ublk_exit);
+
+MODULE_DESCRIPTION("Block devices served from user space");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of a device: its id, its nodes, its disk. A device is referred to
+ * by everyone who has one of its nodes open and by the control commands that
+ * work on it; with the last reference the id is free.
+ */
+#include <linux/blkdev.h>
+#include <linux/cred.h>
+#include <linux/idr.h>
+#include <linux/minmax.h>
+#include <linux/module.h>
+
+#include "ublk.h"
+
+#define UBLK_MINORS		BIT(MINORBITS)
+#define UBLK_MAX_UNPRIVILEGED	64
+
+static DEFINE_MUTEX(ublk_devices_mutex);	/* for all of these */
+static DEFINE_IDR(ublk_devices);		/* id -> struct ublk_device */
+static unsigned int ublk_unprivileged;		/* devices of users */
+static DECLARE_WAIT_QUEUE_HEAD(ublk_id_free);
+
+static dev_t ublk_chardev_numbers;
+static const struct class ublk_class = {
+	.name = "ublk-char",
+};
+
+struct ublk_device *ublk_device_get(u32 id)
+{
+	struct ublk_device *dev;
+
+	mutex_lock(&ublk_devices_mutex);
+	dev = id < UBLK_MINORS ? idr_find(&ublk_devices, id) : NULL;
+	if (dev && dev->deleted)
+		dev = NULL;
+	if (dev)
+		get_device(&dev->device);
+	mutex_unlock(&ublk_devices_mutex);
+	return dev;
+}
+
+void ublk_device_put(struct ublk_device *dev)
+{
+	put_device(&dev->device);
+}
+
+/* The node of a user's device is his. */
+static char *ublk_chardev_node(const struct device *device, umode_t *mode,
+			       kuid_t *uid, kgid_t *gid)
+{
+	const struct ublk_device *dev = container_of(device, struct ublk_device,
+						     device);
+
+	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV) {
+		*uid = make_kuid(&init_user_ns, dev->info.owner_uid);
+		*gid = make_kgid(&init_user_ns, dev->info.owner_gid);
+	}
+	return NULL;
+}
+
+static const struct device_type ublk_chardev_type = {
+	.name = "ublk-char",
+	.devnode = ublk_chardev_node,
+};
+
+/* With the last reference: nobody can reach the device any more. */
+static void ublk_device_release(struct device *device)
+{
+	struct ublk_device *dev = container_of(device, struct ublk_device,
+					       device);
+
+	if (dev->tags.tags)
+		blk_mq_free_tag_set(&dev->tags);
+	ublk_queues_free(dev);
+
+	mutex_lock(&ublk_devices_mutex);
+	idr_remove(&ublk_devices, dev->info.dev_id);
+	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		ublk_unprivileged--;
+	mutex_unlock(&ublk_devices_mutex);
+	wake_up_all(&ublk_id_free);
+	mutex_destroy(&dev->mutex);
+	kfree(dev);
+}
+
+/*
+ * Takes an id for the device; @id -1: any. Until the device is whole, nothing
+ * is found under it.
+ */
+static int ublk_id_take(struct ublk_device *dev, u32 id)
+{
+	static u64 serial;
+	const bool any = id == U32_MAX;
+	int ret;
+
+	mutex_lock(&ublk_devices_mutex);
+	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV &&
+	    ublk_unprivileged >= UBLK_MAX_UNPRIVILEGED) {
+		ret = -EACCES;
+	} else {
+		ret = idr_alloc(&ublk_devices, NULL, any ? 0 : id,
+				any ? UBLK_MINORS : id + 1, GFP_KERNEL);
+		if (ret == -ENOSPC && !any)
+			ret = -EEXIST;
+	}
+	if (ret >= 0) {
+		dev->info.dev_id = ret;
+		dev->serial = ++serial;
+		if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+			ublk_unprivileged++;
+	}
+	mutex_unlock(&ublk_devices_mutex);
+	return ret < 0 ? ret : 0;
+}
+
+static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
+{
+	info->flags &= UBLK_FEATURES;
+	info->flags |= UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_PER_IO_DAEMON |
+		       UBLK_F_URING_CMD_COMP_IN_TASK;
+	if (info->flags & UBLK_F_USER_COPY)
+		info->flags &= ~UBLK_F_NEED_GET_DATA;
+	info->nr_hw_queues = min_t(unsigned int, info->nr_hw_queues,
+				   nr_cpu_ids);
+	if (!info->max_io_buf_bytes ||
+	    info->max_io_buf_bytes > UBLK_MAX_IO_BYTES)
+		info->max_io_buf_bytes = UBLK_MAX_IO_BYTES;
+	info->max_io_buf_bytes = round_down(info->max_io_buf_bytes, PAGE_SIZE);
+	info->state = UBLK_S_DEV_DEAD;
+	info->ublksrv_pid = -1;
+	info->owner_uid = from_kuid(&init_user_ns, current_uid());
+	info->owner_gid = from_kgid(&init_user_ns, current_gid());
+}
+
+int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
+{
+	struct ublk_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
+	int ret;
+
+	if (!dev)
+		return -ENOMEM;
+	dev->info = *info;
+	ublk_info_complete(&dev->info);
+	ret = ublk_id_take(dev, info->dev_id);
+	if (ret) {
+		kfree(dev);
+		return ret;
+	}
+	mutex_init(&dev->mutex);
+	spin_lock_init(&dev->lock);
+	init_waitqueue_head(&dev->wait);
+	ublk_recovery_init(dev);
+	dev->fetchable = true;
+	device_initialize(&dev->device);
+	dev->device.class = &ublk_class;
+	dev->device.type = &ublk_chardev_type;
+	dev->device.release = ublk_device_release;
+	dev->device.devt = MKDEV(MAJOR(ublk_chardev_numbers),
+				 dev->info.dev_id);
+	cdev_init(&dev->cdev, &ublk_chardev_fops);
+
+	ret = dev_set_name(&dev->device, "ublkc%u", dev->info.dev_id);
+	if (!ret)
+		ret = ublk_queues_alloc(dev);
+	if (!ret)
+		ret = blk_mq_alloc_tag_set(&dev->tags);
+	if (!ret) {
+		/* Only a device that is whole can be found. */
+		mutex_lock(&dev->mutex);
+		mutex_lock(&ublk_devices_mutex);
+		idr_replace(&ublk_devices, dev, dev->info.dev_id);
+		mutex_unlock(&ublk_devices_mutex);
+		*info = dev->info;
+		ret = cdev_device_add(&dev->cdev, &dev->device);
+		if (ret)
+			dev->deleted = true;
+		mutex_unlock(&dev->mutex);
+	}
+	if (ret)
+		ublk_device_put(dev);
+	return ret;
+}
+
+static void ublk_free_disk(struct gendisk *disk)
+{
+	ublk_device_put(disk->private_data);
+}
+
+static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
+{
+	const struct ublk_device *dev = disk->private_data;
+
+	/*
+	 * What users serve is not trusted: only they open it, or who may
+	 * control any device.
+	 */
+	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV &&
+	    !uid_eq(current_uid(),
+		    make_kuid(&init_user_ns, dev->info.owner_uid)) &&
+	    !capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	return 0;
+}
+
+static const struct block_device_operations ublk_disk_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ublk_disk_open,
+	.free_disk	= ublk_free_disk,
+};
+
+int ublk_device_start(struct ublk_device *dev)
+{
+	const struct ublk_param_basic *basic = &dev->params.basic;
+	struct queue_limits limits = ublk_params_limits(dev);
+	struct gendisk *disk;
+	int ret;
+
+	lockdep_assert_held(&dev->mutex);
+	disk = blk_mq_alloc_disk(&dev->tags, &limits, NULL);
+	if (IS_ERR(disk))
+		return PTR_ERR(disk);
+	sprintf(disk->disk_name, "ublkb%u", dev->info.dev_id);
+	disk->fops = &ublk_disk_fops;
+	disk->private_data = dev;
+	/* dropped by ublk_free_disk() */
+	get_device(&dev->device);
+	set_capacity(disk, basic->dev_sectors);
+	set_disk_ro(disk, basic->attrs & UBLK_ATTR_READ_ONLY);
+	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+
+	spin_lock(&dev->lock);
+	ret = ublk_is_fetched(dev) ? 0 : -ENODEV;
+	if (!ret) {
+		dev->fetchable = false;
+		dev->stopping = false;
+		dev->info.state = UBLK_S_DEV_LIVE;
+		WRITE_ONCE(dev->service, UBLK_DELIVER);
+	}
+	spin_unlock(&dev->lock);
+	if (!ret) {
+		/* Partitions are looked for here: the server is at work. */
+		dev->disk = disk;
+		ret = add_disk(disk);
+		if (!ret)
+			return 0;
+		dev->disk = NULL;
+		spin_lock(&dev->lock);
+		WRITE_ONCE(dev->service, UBLK_NOT_STARTED);
+		dev->info.state = UBLK_S_DEV_DEAD;
+		dev->fetchable = !test_bit(0, &dev->in_use);
+		spin_unlock(&dev->lock);
+		ublk_device_abort(dev, false);
+	}
+	put_disk(disk);
+	return ret;
+}
+
+void ublk_device_stop(struct ublk_device *dev)
+{
+	lockdep_assert_held(&dev->mutex);
+	if (!dev->disk)
+		goto out;
+
+	/* From here on nobody is waited for who does not live already. */
+	spin_lock(&dev->lock);
+	dev->stopping = true;
+	if (dev->service == UBLK_HOLD)
+		WRITE_ONCE(dev->service, UBLK_FAIL);
+	spin_unlock(&dev->lock);
+	blk_mq_kick_requeue_list(dev->disk->queue);
+
+	del_gendisk(dev->disk);
+	put_disk(dev->disk);
+	dev->disk = NULL;
+out:
+	spin_lock(&dev->lock);
+	WRITE_ONCE(dev->service, UBLK_NOT_STARTED);
+	dev->info.state = UBLK_S_DEV_DEAD;
+	if (test_bit(0, &dev->in_use) && dev->fetched && !dev->broken) {
+		dev->broken = true;
+		dev->deaths++;
+	}
+	dev->fetchable = !test_bit(0, &dev->in_use);
+	spin_unlock(&dev->lock);
+	wake_up_all(&dev->wait);
+	ublk_device_abort(dev, false);
+}
+
+int ublk_device_delete(struct ublk_device *dev)
+{
+	bool mine;
+
+	mutex_lock(&ublk_devices_mutex);
+	mine = !dev->deleted;
+	dev->deleted = true;
+	mutex_unlock(&ublk_devices_mutex);
+	if (!mine)
+		return -ENODEV;
+	wake_up_all(&dev->wait);
+
+	mutex_lock(&dev->mutex);
+	ublk_device_stop(dev);
+	mutex_unlock(&dev->mutex);
+	cdev_device_del(&dev->cdev, &dev->device);
+	/* that of ublk_device_add() */
+	ublk_device_put(dev);
+	return 0;
+}
+
+static bool ublk_id_is_of(u32 id, u64 serial)
+{
+	const struct ublk_device *dev;
+	bool is;
+
+	mutex_lock(&ublk_devices_mutex);
+	dev = idr_find(&ublk_devices, id);
+	is = dev && dev->serial == serial;
+	mutex_unlock(&ublk_devices_mutex);
+	return is;
+}
+
+int ublk_device_wait_gone(u32 id, u64 serial)
+{
+	return wait_event_interruptible(ublk_id_free,
+					!ublk_id_is_of(id, serial)) ?
+	       -EINTR : 0;
+}
+
+int ublk_devices_init(void)
+{
+	int ret = class_register(&ublk_class);
+
+	if (ret)
+		return ret;
+	ret = alloc_chrdev_region(&ublk_chardev_numbers, 0, UBLK_MINORS,
+				  "ublk-char");
+	if (ret)
+		class_unregister(&ublk_class);
+	return ret;
+}
+
+void ublk_devices_exit(void)
+{
+	struct ublk_device *dev;
+	int id;
+
+	idr_for_each_entry(&ublk_devices, dev, id) {
+		ublk_device_delete(dev);
+	}
+	idr_destroy(&ublk_devices);
+	unregister_chrdev_region(ublk_chardev_numbers, UBLK_MINORS);
+	class_unregister(&ublk_class);
+}

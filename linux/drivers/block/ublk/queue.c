@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The way of a request: from the block layer to its slot (ublk_queue_rq), from
+ * there to the server, in the server's own context (ublk_deliver), and back
+ * when the server commits it (ublk_slot_commit). Nothing here waits, and no
+ * lock is taken as long as there is a server.
+ */
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "ublk.h"
+
+/*
+ * A thread may end while all that it fetched is being served. It holds no
+ * command then, so that io_uring has nothing to cancel, and the process may
+ * go on and keep the device open. Requests that take so long are looked after
+ * by the block layer's timer.
+ */
+#define UBLK_TASK_CHECK		HZ
+
+static u32 ublk_desc_flags(const struct request *rq)
+{
+	u32 flags = 0;
+
+	if (rq->cmd_flags & REQ_FAILFAST_DEV)
+		flags |= UBLK_IO_F_FAILFAST_DEV;
+	if (rq->cmd_flags & REQ_FAILFAST_TRANSPORT)
+		flags |= UBLK_IO_F_FAILFAST_TRANSPORT;
+	if (rq->cmd_flags & REQ_FAILFAST_DRIVER)
+		flags |= UBLK_IO_F_FAILFAST_DRIVER;
+	if (rq->cmd_flags & REQ_META)
+		flags |= UBLK_IO_F_META;
+	if (rq->cmd_flags & REQ_FUA)
+		flags |= UBLK_IO_F_FUA;
+	if (rq->cmd_flags & REQ_NOUNMAP)
+		flags |= UBLK_IO_F_NOUNMAP;
+	if (rq->cmd_flags & REQ_SWAP)
+		flags |= UBLK_IO_F_SWAP;
+	return flags;
+}
+
+/* UBLK_IO_OP_* of a request, or -1 for what was never offered. */
+static int ublk_desc_op(const struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return UBLK_IO_OP_READ;
+	case REQ_OP_WRITE:
+		return UBLK_IO_OP_WRITE;
+	case REQ_OP_FLUSH:
+		return UBLK_IO_OP_FLUSH;
+	case REQ_OP_DISCARD:
+		return UBLK_IO_OP_DISCARD;
+	case REQ_OP_WRITE_ZEROES:
+		return UBLK_IO_OP_WRITE_ZEROES;
+	default:
+		return -1;
+	}
+}
+
+static struct ublksrv_io_desc *ublk_desc(struct ublk_queue *queue,
+					 struct ublk_slot *slot)
+{
+	return &queue->descs[slot - queue->slots];
+}
+
+/* How much of a request the server can be answered for; at least a block. */
+static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
+{
+	return round_down(min_t(size_t, bytes, blk_rq_bytes(rq)),
+			  queue_logical_block_size(rq->q));
+}
+
+/* Ends the first @bytes of a request and has the rest served anew. */
+static void ublk_request_progress(struct request *rq, unsigned int bytes)
+{
+	if (blk_update_request(rq, BLK_STS_OK, bytes))
+		blk_mq_requeue_request(rq, true);
+	else
+		__blk_mq_end_request(rq, BLK_STS_OK);
+}
+
+/* Ends a request as the server answered it; @result: bytes or -errno. */
+static void ublk_request_answer(struct request *rq, int result)
+{
+	unsigned int bytes;
+
+	if (result < 0) {
+		blk_mq_end_request(rq, errno_to_blk_status(result));
+		return;
+	}
+	if (req_op(rq) != REQ_OP_READ && req_op(rq) != REQ_OP_WRITE) {
+		blk_mq_end_request(rq, BLK_STS_OK);
+		return;
+	}
+	bytes = ublk_whole_blocks(rq, result);
+	if (likely(bytes))
+		ublk_request_progress(rq, bytes);
+	else
+		blk_mq_end_request(rq, BLK_STS_IOERR);
+}
+
+void ublk_request_unserved(struct ublk_device *dev, struct request *rq)
+{
+	bool hold;
+
+	/*
+	 * Under the lock, since the next server lets go what is held at that
+	 * moment and nobody looks again.
+	 */
+	spin_lock(&dev->lock);
+	hold = dev->service == UBLK_HOLD;
+	if (hold)
+		blk_mq_requeue_request(rq, false);
+	spin_unlock(&dev->lock);
+	if (!hold)
+		blk_mq_end_request(rq, BLK_STS_IOERR);
+}
+
+/*
+ * Takes a request back that the server may have begun to serve. Without
+ * REISSUE it must not be done twice, so it fails.
+ */
+static void ublk_request_reclaim(struct ublk_queue *queue, struct request *rq)
+{
+	if (queue->flags & UBLK_F_USER_RECOVERY_REISSUE)
+		ublk_request_unserved(queue->dev, rq);
+	else
+		blk_mq_end_request(rq, BLK_STS_IOERR);
+}
+
+#define UBLK_RESULT_RECLAIM	INT_MIN
+
+struct request *ublk_slot_request_get(struct ublk_slot *slot)
+{
+	if (ublk_slot_state(slot) != UBLK_SLOT_SERVING ||
+	    !refcount_inc_not_zero(&slot->refs))
+		return NULL;
+	return slot->rq;
+}
+
+void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
+			   struct request *rq)
+{
+	if (!refcount_dec_and_test(&slot->refs))
+		return;
+	if (slot->result == UBLK_RESULT_RECLAIM)
+		ublk_request_reclaim(queue, rq);
+	else
+		ublk_request_answer(rq, slot->result);
+}
+
+void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot)
+{
+	struct request *rq;
+
+	if (!ublk_slot_take(slot, UBLK_SLOT_SERVING, UBLK_SLOT_COMMITTING))
+		return;
+	rq = slot->rq;
+	slot->result = UBLK_RESULT_RECLAIM;
+	ublk_slot_give(slot, UBLK_SLOT_IDLE);
+	if (queue->flags & UBLK_F_USER_COPY)
+		ublk_slot_request_put(queue, slot, rq);
+	else
+		ublk_request_reclaim(queue, rq);
+}
+
+bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags)
+{
+	struct io_uring_cmd *cmd;
+
+	if (!ublk_slot_take(slot, UBLK_SLOT_ARMED, UBLK_SLOT_COMMITTING))
+		return false;
+	cmd = slot->cmd;
+	ublk_slot_give(slot, UBLK_SLOT_IDLE);
+	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, 0, issue_flags);
+	return true;
+}
+
+void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
+		   struct io_uring_cmd *cmd, u64 addr, unsigned int issue_flags)
+{
+	if (unlikely(cmd_to_io_kiocb(cmd)->ctx != queue->ring ||
+		     current != queue->task))
+		WRITE_ONCE(queue->mixed, true);
+	ublk_cmd_pdu(cmd)->queue = queue;
+	ublk_cmd_pdu(cmd)->slot = slot;
+	slot->cmd = cmd;
+	slot->addr = addr;
+	io_uring_cmd_mark_cancelable(cmd, issue_flags);
+	ublk_slot_give(slot, UBLK_SLOT_ARMED);
+}
+
+/*
+ * A slot was armed while the device may have stopped delivering. Whoever
+ * stopped it looks at all slots after that, and here we look at the device
+ * after arming, so that one of both sees it.
+ */
+static void ublk_slot_armed(struct ublk_queue *queue, struct ublk_slot *slot,
+			    unsigned int issue_flags)
+{
+	smp_mb(); /* pairs with that of ublk_device_abort() */
+	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER))
+		ublk_slot_abort(slot, issue_flags);
+}
+
+/*
+ * Delivers one request; @issue_flags are those of the ring of its command.
+ * @dead: the server's task ends, nothing can be delivered any more.
+ */
+static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
+			      bool dead, unsigned int issue_flags)
+{
+	struct ublksrv_io_desc *desc = ublk_desc(queue, slot);
+	struct io_uring_cmd *cmd = slot->cmd;
+	struct request *rq = slot->rq;
+	unsigned int bytes = blk_rq_bytes(rq);
+	int answer = UBLK_IO_RES_OK;
+
+	if (unlikely(dead)) {
+		ublk_server_gone(queue->dev);
+		ublk_slot_give(slot, UBLK_SLOT_IDLE);
+		ublk_request_unserved(queue->dev, rq);
+		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, 0, issue_flags);
+		return;
+	}
+
+	slot->wants_data = false;
+	if (req_op(rq) == REQ_OP_WRITE &&
+	    !(queue->flags & UBLK_F_USER_COPY)) {
+		if (queue->flags & UBLK_F_NEED_GET_DATA) {
+			slot->wants_data = true;
+			answer = UBLK_IO_RES_NEED_GET_DATA;
+		} else {
+			bytes = ublk_copy_to_server(rq,
+						    u64_to_user_ptr(slot->addr),
+						    bytes);
+			bytes = ublk_whole_blocks(rq, bytes);
+			if (unlikely(!bytes)) {
+				ublk_slot_give(slot, UBLK_SLOT_ARMED);
+				ublk_slot_armed(queue, slot, issue_flags);
+				blk_mq_end_request(rq, BLK_STS_IOERR);
+				return;
+			}
+		}
+	}
+	if (queue->flags & UBLK_F_USER_COPY)
+		refcount_set(&slot->refs, 1);
+
+	desc->op_flags = ublk_desc_op(rq) | ublk_desc_flags(rq);
+	desc->nr_sectors = bytes >> SECTOR_SHIFT;
+	desc->start_sector = blk_rq_pos(rq);
+	desc->addr = slot->addr;
+	ublk_slot_give(slot, UBLK_SLOT_SERVING);
+	io_uring_cmd_done(cmd, answer, 0, issue_flags);
+}
+
+static bool ublk_task_is_dead(const struct ublk_slot *slot,
+			      unsigned int issue_flags)
+{
+	return current != slot->task || issue_flags & IO_URING_F_TASK_DEAD;
+}
+
+/* Task work of a command: delivers what was claimed so far. */
+static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ublk_queue *queue = ublk_cmd_pdu(cmd)->queue;
+	bool dead = ublk_task_is_dead(ublk_cmd_pdu(cmd)->slot, issue_flags);
+	struct llist_node *pending = llist_del_all(&queue->pending);
+	struct ublk_slot *slot, *next;
+
+	/* The youngest is the first in the list. */
+	pending = llist_reverse_order(pending);
+	llist_for_each_entry_safe(slot, next, pending, node)
+		ublk_deliver_slot(queue, slot, dead, issue_flags);
+}
+
+/* The same where commands are of several rings: one request each. */
+static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags)
+{
+	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
+
+	ublk_deliver_slot(pdu->queue, pdu->slot,
+			  ublk_task_is_dead(pdu->slot, issue_flags),
+			  issue_flags);
+}
+
+/* Claims the slot of a request. False: there is no command. */
+static bool ublk_claim(struct ublk_queue *queue, struct request *rq)
+{
+	struct ublk_slot *slot = &queue->slots[rq->tag];
+
+	if (unlikely(!ublk_slot_take(slot, UBLK_SLOT_ARMED,
+				     UBLK_SLOT_CLAIMED)))
+		return false;
+	blk_mq_start_request(rq);
+	slot->rq = rq;
+	return true;
+}
+
+/* Has a claimed request delivered by the command of its own slot. */
+static void ublk_send_one(struct ublk_slot *slot)
+{
+	io_uring_cmd_complete_in_task(slot->cmd, ublk_deliver_one);
+}
+
+/*
+ * Has a list of claimed requests delivered, youngest first and @oldest at its
+ * end. If none was pending, the command of the oldest takes them all along.
+ */
+static void ublk_send(struct ublk_queue *queue, struct ublk_slot *youngest,
+		      struct ublk_slot *oldest)
+{
+	if (llist_add_batch(&youngest->node, &oldest->node, &queue->pending))
+		io_uring_cmd_complete_in_task(oldest->cmd, ublk_deliver);
+}
+
+static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
+				  const struct blk_mq_queue_data *data)
+{
+	struct ublk_queue *queue = hctx->driver_data;
+	struct request *rq = data->rq;
+	struct ublk_slot *slot = &queue->slots[rq->tag];
+
+	if (unlikely(ublk_desc_op(rq) < 0))
+		return BLK_STS_NOTSUPP;
+	if (unlikely(!ublk_claim(queue, rq))) {
+		blk_mq_start_request(rq);
+		ublk_request_unserved(queue->dev, rq);
+		return BLK_STS_OK;
+	}
+	if (unlikely(READ_ONCE(queue->mixed)))
+		ublk_send_one(slot);
+	else
+		ublk_send(queue, slot, slot);
+	return BLK_STS_OK;
+}
+
+/*
+ * A plug full of requests: all of one queue are sent at once. What cannot be
+ * claimed stays on @requests for ublk_queue_rq(), one by one.
+ */
+static void ublk_queue_rqs(struct rq_list *requests)
+{
+	struct ublk_slot *youngest = NULL, *oldest = NULL;
+	struct ublk_queue *queue = NULL;
+	struct rq_list rest = {};
+	struct request *rq;
+
+	while ((rq = rq_list_pop(requests))) {
+		struct ublk_slot *slot;
+
+		if (rq->mq_hctx->driver_data != queue) {
+			if (youngest)
+				ublk_send(queue, youngest, oldest);
+			youngest = NULL;
+			queue = rq->mq_hctx->driver_data;
+		}
+		slot = &queue->slots[rq->tag];
+		if (unlikely(ublk_desc_op(rq) < 0 || !ublk_claim(queue, rq))) {
+			rq_list_add_tail(&rest, rq);
+		} else if (unlikely(READ_ONCE(queue->mixed))) {
+			ublk_send_one(slot);
+		} else {
+			slot->node.next = youngest ? &youngest->node : NULL;
+			if (!youngest)
+				oldest = slot;
+			youngest = slot;
+		}
+	}
+	if (youngest)
+		ublk_send(queue, youngest, oldest);
+	*requests = rest;
+}
+
+/* A buffer is needed to copy from, and by the next request if not later. */
+static bool ublk_commit_addr_ok(const struct ublk_queue *queue,
+				const struct request *rq, u64 addr)
+{
+	if (queue->flags & UBLK_F_USER_COPY)
+		return !addr;
+	if (queue->flags & UBLK_F_NEED_GET_DATA)
+		return addr || req_op(rq) != REQ_OP_READ;
+	return addr;
+}
+
+/* What the server's result really is, once the data of a READ is copied. */
+static int ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot,
+			      int result, u64 addr)
+{
+	struct request *rq = slot->rq;
+	unsigned int bytes;
+
+	if (result == UBLK_RESULT_RECLAIM)
+		return -EIO;
+	if (result <= 0 || queue->flags & UBLK_F_USER_COPY)
+		return result;
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		bytes = min_t(unsigned int, result, blk_rq_bytes(rq));
+		return ublk_copy_from_server(rq, u64_to_user_ptr(addr), bytes);
+	case REQ_OP_WRITE:
+		/* it may have been delivered only in part */
+		bytes = ublk_desc(queue, slot)->nr_sectors << SECTOR_SHIFT;
+		return min_t(unsigned int, result, bytes);
+	default:
+		return result;
+	}
+}
+
+int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
+		     struct io_uring_cmd *cmd, int result, u64 addr,
+		     unsigned int issue_flags)
+{
+	struct request *rq;
+
+	if (unlikely(!ublk_slot_take(slot, UBLK_SLOT_SERVING,
+				     UBLK_SLOT_COMMITTING)))
+		return -EINVAL;
+	rq = slot->rq;
+	if (unlikely(!ublk_commit_addr_ok(queue, rq, addr))) {
+		ublk_slot_give(slot, UBLK_SLOT_SERVING);
+		return -EINVAL;
+	}
+	result = ublk_commit_result(queue, slot, result, addr);
+	slot->result = result;
+
+	/*
+	 * Armed first: the tag is free as soon as the request is ended, and
+	 * the next request with it must find a command.
+	 */
+	ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
+	ublk_slot_armed(queue, slot, issue_flags);
+	if (queue->flags & UBLK_F_USER_COPY)
+		ublk_slot_request_put(queue, slot, rq);
+	else
+		ublk_request_answer(rq, result);
+
+	if (unlikely(READ_ONCE(queue->dev->quiescing)))
+		wake_up_all(&queue->dev->wait);
+	return -EIOCBQUEUED;
+}
+
+int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
+		       u64 addr)
+{
+	struct request *rq;
+	int ret = UBLK_IO_RES_OK;
+
+	if (!addr || !ublk_slot_take(slot, UBLK_SLOT_SERVING,
+				     UBLK_SLOT_COMMITTING))
+		return -EINVAL;
+	rq = slot->rq;
+	if (!slot->wants_data) {
+		ret = -EINVAL;
+	} else if (ublk_copy_to_server(rq, u64_to_user_ptr(addr),
+				       blk_rq_bytes(rq)) < blk_rq_bytes(rq)) {
+		/* it may ask again with a better one, or commit an error */
+		ret = -EFAULT;
+	} else {
+		slot->wants_data = false;
+		slot->addr = addr;
+		ublk_desc(queue, slot)->addr = addr;
+	}
+	ublk_slot_give(slot, UBLK_SLOT_SERVING);
+	return ret;
+}
+
+static enum blk_eh_timer_return ublk_timeout(struct request *rq)
+{
+	struct ublk_queue *queue = rq->mq_hctx->driver_data;
+	struct ublk_device *dev = queue->dev;
+	struct task_struct *task;
+	bool gone;
+
+	spin_lock(&dev->lock);
+	task = queue->slots[rq->tag].task;
+	gone = task && READ_ONCE(task->flags) & PF_EXITING;
+	spin_unlock(&dev->lock);
+	if (gone)
+		ublk_server_gone(dev);
+	return BLK_EH_RESET_TIMER;
+}
+
+static int ublk_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
+			  unsigned int index)
+{
+	struct ublk_device *dev = data;
+
+	hctx->driver_data = dev->queues[index];
+	return 0;
+}
+
+const struct blk_mq_ops ublk_mq_ops = {
+	.queue_rq	= ublk_queue_rq,
+	.queue_rqs	= ublk_queue_rqs,
+	.timeout	= ublk_timeout,
+	.init_hctx	= ublk_init_hctx,
+};
+
+size_t ublk_queue_descs_bytes(unsigned int depth)
+{
+	return PAGE_ALIGN(depth * sizeof(struct ublksrv_io_desc));
+}
+
+void ublk_queues_free(struct ublk_device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; dev->queues && i < dev->info.nr_hw_queues; i++) {
+		if (!dev->queues[i])
+			continue;
+		vfree(dev->queues[i]->descs);
+		kvfree(dev->queues[i]);
+	}
+	kfree(dev->queues);
+}
+
+int ublk_queues_alloc(struct ublk_device *dev)
+{
+	const unsigned int depth = dev->info.queue_depth;
+	struct ublk_queue *queue;
+	unsigned int i;
+
+	dev->queues = kcalloc(dev->info.nr_hw_queues, sizeof(*dev->queues),
+			      GFP_KERNEL);
+	if (!dev->queues)
+		return -ENOMEM;
+	for (i = 0; i < dev->info.nr_hw_queues; i++) {
+		queue = kvzalloc(struct_size(queue, slots, depth), GFP_KERNEL);
+		if (!queue)
+			return -ENOMEM;
+		dev->queues[i] = queue;
+		queue->dev = dev;
+		queue->id = i;
+		queue->depth = depth;
+		queue->flags = dev->info.flags;
+		init_llist_head(&queue->pending);
+		queue->descs = vmalloc_user(ublk_queue_descs_bytes(depth));
+		if (!queue->descs)
+			return -ENOMEM;
+	}
+	dev->tags = (struct blk_mq_tag_set) {
+		.ops = &ublk_mq_ops,
+		.nr_hw_queues = dev->info.nr_hw_queues,
+		.queue_depth = depth,
+		.numa_node = NUMA_NO_NODE,
+		.timeout = UBLK_TASK_CHECK,
+		.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT,
+		.driver_data = dev,
+	};
+	return 0;
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The death of a server, and the next one. io_uring cancels the commands that
+ * a dying task holds, and the last close of /dev/ublkcN says that nobody is
+ * left. With the first of these the device stops delivering; a worker takes
+ * back commands and requests, whoever else may hold a mutex or wait for I/O,
+ * and then the disk, where nobody will come after.
+ */
+#include <linux/sched/task.h>
+
+#include "ublk.h"
+
+void ublk_device_abort(struct ublk_device *dev, bool reclaim)
+{
+	unsigned int i, tag;
+
+	/* dev->service was changed; see ublk_slot_rearm() */
+	smp_mb();
+	for (i = 0; i < dev->info.nr_hw_queues; i++) {
+		struct ublk_queue *queue = dev->queues[i];
+
+		for (tag = 0; tag < queue->depth; tag++) {
+			struct ublk_slot *slot = &queue->slots[tag];
+
+			if (!ublk_slot_abort(slot, IO_URING_F_UNLOCKED) &&
+			    reclaim)
+				ublk_slot_reclaim(queue, slot);
+		}
+	}
+}
+
+static void ublk_abort_work(struct work_struct *work)
+{
+	struct ublk_device *dev = container_of(work, struct ublk_device,
+					       abort_work);
+
+	ublk_device_abort(dev, true);
+	ublk_device_put(dev);
+}
+
+static void ublk_remove_work(struct work_struct *work)
+{
+	struct ublk_device *dev = container_of(work, struct ublk_device,
+					       remove_work);
+
+	mutex_lock(&dev->mutex);
+	if (dev->service == UBLK_FAIL && !ublk_dev_recovers(dev))
+		ublk_device_stop(dev);
+	mutex_unlock(&dev->mutex);
+	ublk_device_put(dev);
+}
+
+/* Queues a work that holds a reference to the device. */
+static void ublk_queue_work(struct ublk_device *dev, struct work_struct *work)
+{
+	get_device(&dev->device);
+	if (!queue_work(system_unbound_wq, work))
+		put_device(&dev->device);
+}
+
+/* What becomes of requests now, and how the device calls that. */
+static void ublk_leave_service(struct ublk_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	if (!ublk_dev_recovers(dev) || dev->stopping) {
+		WRITE_ONCE(dev->service, UBLK_FAIL);
+	} else if (dev->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO) {
+		WRITE_ONCE(dev->service, UBLK_FAIL);
+		dev->info.state = UBLK_S_DEV_FAIL_IO;
+	} else {
+		WRITE_ONCE(dev->service, UBLK_HOLD);
+		dev->info.state = UBLK_S_DEV_QUIESCED;
+	}
+}
+
+void ublk_server_gone(struct ublk_device *dev)
+{
+	bool served;
+
+	spin_lock(&dev->lock);
+	served = dev->service == UBLK_DELIVER;
+	if (dev->fetched && !dev->broken) {
+		dev->broken = true;
+		dev->deaths++;
+	}
+	if (served)
+		ublk_leave_service(dev);
+	spin_unlock(&dev->lock);
+
+	wake_up_all(&dev->wait);
+	if (!served)
+		return;
+	ublk_queue_work(dev, &dev->abort_work);
+	if (!ublk_dev_recovers(dev))
+		ublk_queue_work(dev, &dev->remove_work);
+}
+
+void ublk_server_closed(struct ublk_device *dev)
+{
+	unsigned int i, tag;
+
+	ublk_server_gone(dev);
+	/* no command can be held any more, so that this does not wait */
+	flush_work(&dev->abort_work);
+	ublk_device_abort(dev, true);
+
+	spin_lock(&dev->lock);
+	for (i = 0; i < dev->info.nr_hw_queues; i++) {
+		struct ublk_queue *queue = dev->queues[i];
+
+		queue->ring = NULL;
+		queue->task = NULL;
+		queue->mixed = false;
+		for (tag = 0; tag < queue->depth; tag++) {
+			struct ublk_slot *slot = &queue->slots[tag];
+
+			if (slot->task)
+				put_task_struct(slot->task);
+			slot->task = NULL;
+		}
+	}
+	dev->fetched = 0;
+	dev->broken = false;
+	dev->fetchable = dev->service == UBLK_NOT_STARTED;
+	dev->info.ublksrv_pid = -1;
+	clear_bit(0, &dev->in_use);
+	spin_unlock(&dev->lock);
+	wake_up_all(&dev->wait);
+}
+
+bool ublk_is_fetched(const struct ublk_device *dev)
+{
+	return !dev->broken && dev->fetched ==
+	       dev->info.nr_hw_queues * dev->info.queue_depth;
+}
+
+/* False as long as ublk_wait_fetched() has to wait; else @ret is its answer. */
+static bool ublk_fetched_or_dead(struct ublk_device *dev, unsigned int deaths,
+				 int *ret)
+{
+	bool dead, fetched;
+
+	spin_lock(&dev->lock);
+	dead = dev->deaths != deaths || dev->deleted;
+	fetched = ublk_is_fetched(dev);
+	spin_unlock(&dev->lock);
+	*ret = dead ? -ENODEV : 0;
+	return dead || fetched;
+}
+
+int ublk_wait_fetched(struct ublk_device *dev)
+{
+	const unsigned int deaths = READ_ONCE(dev->deaths);
+	int ret;
+
+	if (wait_event_interruptible(dev->wait,
+				     ublk_fetched_or_dead(dev, deaths, &ret)))
+		return -EINTR;
+	return ret;
+}
+
+void ublk_recovery_init(struct ublk_device *dev)
+{
+	INIT_WORK(&dev->abort_work, ublk_abort_work);
+	INIT_WORK(&dev->remove_work, ublk_remove_work);
+}
+
+int ublk_recovery_start(struct ublk_device *dev)
+{
+	int ret = 0;
+
+	if (!ublk_dev_recovers(dev))
+		return -EINVAL;
+	spin_lock(&dev->lock);
+	if ((dev->info.state != UBLK_S_DEV_QUIESCED &&
+	     dev->info.state != UBLK_S_DEV_FAIL_IO) ||
+	    test_bit(0, &dev->in_use))
+		ret = -EBUSY;
+	else
+		dev->fetchable = true;
+	spin_unlock(&dev->lock);
+	return ret;
+}
+
+int ublk_recovery_end(struct ublk_device *dev, pid_t server)
+{
+	int ret;
+
+	if (!ublk_dev_recovers(dev))
+		return -EINVAL;
+	if (!READ_ONCE(dev->fetchable))
+		return -EBUSY;
+	ret = ublk_wait_fetched(dev);
+	if (ret)
+		return ret;
+
+	mutex_lock(&dev->mutex);
+	spin_lock(&dev->lock);
+	if (!dev->disk || dev->service == UBLK_DELIVER) {
+		ret = -EBUSY;
+	} else if (!ublk_is_fetched(dev)) {
+		ret = -ENODEV;
+	} else {
+		dev->info.state = UBLK_S_DEV_LIVE;
+		dev->info.ublksrv_pid = server;
+		dev->fetchable = false;
+		WRITE_ONCE(dev->service, UBLK_DELIVER);
+	}
+	spin_unlock(&dev->lock);
+	if (!ret)
+		blk_mq_kick_requeue_list(dev->disk->queue);
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+/* True while a request is with the server or on its way to it. */
+static bool ublk_is_serving(struct ublk_device *dev)
+{
+	unsigned int i, tag;
+
+	for (i = 0; i < dev->info.nr_hw_queues; i++) {
+		struct ublk_queue *queue = dev->queues[i];
+
+		for (tag = 0; tag < queue->depth; tag++) {
+			switch (ublk_slot_state(&queue->slots[tag])) {
+			case UBLK_SLOT_CLAIMED:
+			case UBLK_SLOT_SERVING:
+			case UBLK_SLOT_COMMITTING:
+				return true;
+			default:
+			}
+		}
+	}
+	return false;
+}
+
+/* Nothing is with the server, or nobody is there to wait for. */
+static bool ublk_is_quiet(struct ublk_device *dev)
+{
+	return READ_ONCE(dev->service) != UBLK_DELIVER || !ublk_is_serving(dev);
+}
+
+int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms)
+{
+	unsigned long timeout = timeout_ms ?
+		msecs_to_jiffies(min_t(u64, timeout_ms, INT_MAX)) :
+		MAX_SCHEDULE_TIMEOUT;
+	struct request_queue *q;
+	long left;
+	int ret = 0;
+
+	if (!(dev->info.flags & UBLK_F_QUIESCE))
+		return -EOPNOTSUPP;
+	if (!dev->disk || READ_ONCE(dev->service) != UBLK_DELIVER)
+		return -EBUSY;
+
+	/* What comes now stays with the block layer until the end of this. */
+	q = dev->disk->queue;
+	blk_mq_quiesce_queue(q);
+	WRITE_ONCE(dev->quiescing, true);
+	left = wait_event_interruptible_timeout(dev->wait, ublk_is_quiet(dev),
+						timeout);
+	WRITE_ONCE(dev->quiescing, false);
+	if (left < 0)
+		ret = -EINTR;
+	else if (!left)
+		ret = -EBUSY;
+
+	if (!ret) {
+		spin_lock(&dev->lock);
+		if (dev->service == UBLK_DELIVER)
+			ublk_leave_service(dev);
+		spin_unlock(&dev->lock);
+		ublk_device_abort(dev, false);
+	}
+	blk_mq_unquiesce_queue(q);
+	return ret;
+}

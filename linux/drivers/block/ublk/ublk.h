@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ublk driver's own structures, and who may touch what when.
+ *
+ * A device is made of queues, a queue of slots, one for each tag. A request
+ * travels between the block layer and the server through its slot, and the
+ * state of the slot says who owns it. Devices live in device.c, parameters in
+ * params.c, requests in queue.c, their data in copy.c, the server's side in
+ * chardev.c, its death and succession in recovery.c, control in ctrl.c.
+ */
+#ifndef _UBLK_H
+#define _UBLK_H
+
+#include <linux/blk-mq.h>
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/io_uring/cmd.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/refcount.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <uapi/linux/ublk_cmd.h>
+
+#define UBLK_FEATURES (UBLK_F_URING_CMD_COMP_IN_TASK |	\
+		       UBLK_F_NEED_GET_DATA |		\
+		       UBLK_F_USER_RECOVERY |		\
+		       UBLK_F_USER_RECOVERY_REISSUE |	\
+		       UBLK_F_USER_RECOVERY_FAIL_IO |	\
+		       UBLK_F_UNPRIVILEGED_DEV |	\
+		       UBLK_F_CMD_IOCTL_ENCODE |	\
+		       UBLK_F_USER_COPY |		\
+		       UBLK_F_UPDATE_SIZE |		\
+		       UBLK_F_QUIESCE |			\
+		       UBLK_F_PER_IO_DAEMON)
+
+#define UBLK_RECOVERY_FLAGS (UBLK_F_USER_RECOVERY |		\
+			     UBLK_F_USER_RECOVERY_REISSUE |	\
+			     UBLK_F_USER_RECOVERY_FAIL_IO)
+
+#define UBLK_MAX_IO_BYTES	((u32)BIT(UBLK_IO_BUF_BITS))
+
+/*
+ * The states of a slot. Whoever changes a state by cmpxchg owns what the old
+ * state protected; nobody else changes it.
+ *
+ *   IDLE     -> ARMED	   the server's FETCH
+ *   ARMED    -> CLAIMED   a request with this tag: ublk_queue_rq()
+ *   ARMED    -> IDLE	   the command is taken back: ublk_slot_abort()
+ *   CLAIMED  -> SERVING   delivery, in the server's context
+ *   CLAIMED  -> ARMED	   delivery failed, the command is still held
+ *   CLAIMED  -> IDLE	   the server died before delivery
+ *   SERVING  -> COMMITTING   the server's COMMIT, while it copies
+ *   COMMITTING -> ARMED   and is held for the next request
+ *   COMMITTING -> SERVING a request for data was answered
+ *   SERVING  -> IDLE	   the request is taken back: ublk_slot_reclaim()
+ *
+ * The three states that the interface knows are IDLE, ARMED and SERVING; the
+ * other two last only while somebody works on the slot.
+ */
+enum ublk_slot_state {
+	UBLK_SLOT_IDLE,
+	UBLK_SLOT_ARMED,
+	UBLK_SLOT_CLAIMED,
+	UBLK_SLOT_SERVING,
+	UBLK_SLOT_COMMITTING,
+};
+
+/*
+ * One tag of one queue, in one cache line. @cmd is valid while ARMED or
+ * CLAIMED, @rq from CLAIMED on until the request is ended. @task changes only
+ * under the device's lock, and not while the slot is in use.
+ */
+struct ublk_slot {
+	atomic_t state;			/* enum ublk_slot_state */
+	bool wants_data;		/* a WRITE delivered without its data */
+	struct io_uring_cmd *cmd;	/* the server's, held */
+	struct request *rq;
+	u64 addr;			/* the server's buffer */
+	struct task_struct *task;	/* the only one that may use the slot */
+	struct llist_node node;		/* in the queue's pending list */
+
+	/*
+	 * With USER_COPY: the request is ended by whoever drops the last
+	 * reference, with this result. Delivery sets one, which COMMIT or
+	 * reclaiming drops; pread() and pwrite() have their own.
+	 */
+	refcount_t refs;
+	int result;
+} ____cacheline_aligned_in_smp;
+
+struct ublk_queue {
+	struct ublk_device *dev;
+	unsigned int id;
+	unsigned int depth;
+	u64 flags;			/* UBLK_F_* of the device */
+	struct ublksrv_io_desc *descs;	/* [depth], mapped by the server */
+
+	/*
+	 * Requests that are claimed are collected in @pending and delivered by
+	 * one task work, which is that of the command of the first of them.
+	 * That needs all commands to be of one ring and one task: @ring is that of the
+	 * first FETCH and @task who sent it, and once another one was seen
+	 * (@mixed) each request is delivered by its own command.
+	 */
+	const void *ring;
+	const struct task_struct *task;
+	bool mixed;
+	struct llist_head pending ____cacheline_aligned_in_smp;
+
+	struct ublk_slot slots[] __counted_by(depth);
+};
+
+/* What happens to a request that finds its slot without a command. */
+enum ublk_service {
+	UBLK_NOT_STARTED,	/* there is no disk */
+	UBLK_DELIVER,		/* cannot be: all slots are armed or in use */
+	UBLK_HOLD,		/* it waits for the next server */
+	UBLK_FAIL,		/* it ends with EIO */
+};
+
+/*
+ * A device, from ADD_DEV until the last user of its nodes is gone. References
+ * are those of @device.
+ *
+ * @mutex serialises control commands that change the device; START_DEV and
+ * END_USER_RECOVERY wait for the server without it. @lock guards what the
+ * death of a server touches, which may happen under any of those: @service,
+ * @stopping, @fetched, @broken, @deaths, @fetchable and the tasks of slots and
+ * queues. It is never taken for a request while the server is well.
+ */
+struct ublk_device {
+	struct device device;
+	struct cdev cdev;
+	struct mutex mutex;	/* for control commands */
+	spinlock_t lock;	/* for the death of a server */
+
+	u64 serial;			/* no other device ever had it */
+	struct ublksrv_ctrl_dev_info info;
+	struct ublk_params params;	/* types == 0: none were set */
+	struct blk_mq_tag_set tags;
+	struct gendisk *disk;		/* between START and STOP */
+	struct ublk_queue **queues;	/* [info.nr_hw_queues] */
+
+	enum ublk_service service;
+	bool stopping;			/* the next death fails requests */
+	bool fetchable;			/* FETCH is allowed */
+	bool broken;			/* a fetched command was taken back */
+	unsigned int deaths;		/* servers that died or left */
+	bool quiescing;			/* QUIESCE_DEV waits for commits */
+	unsigned int fetched;		/* slots with a command */
+
+	unsigned long in_use;		/* bit 0: /dev/ublkcN is open */
+	bool deleted;			/* by DEL_DEV, under ublk_devices_mutex */
+	wait_queue_head_t wait;		/* for all that is waited for here */
+
+	struct work_struct abort_work;	/* takes back commands and requests */
+	struct work_struct remove_work;	/* and then the disk */
+};
+
+/* What a held command has to find its way back. */
+struct ublk_cmd_pdu {
+	struct ublk_queue *queue;
+	struct ublk_slot *slot;
+};
+
+static inline struct ublk_cmd_pdu *ublk_cmd_pdu(struct io_uring_cmd *cmd)
+{
+	return io_uring_cmd_to_pdu(cmd, struct ublk_cmd_pdu);
+}
+
+static inline enum ublk_slot_state ublk_slot_state(struct ublk_slot *slot)
+{
+	return atomic_read_acquire(&slot->state);
+}
+
+/* True when the slot was in state @from: then it is the caller's to handle. */
+static inline bool ublk_slot_take(struct ublk_slot *slot,
+				  enum ublk_slot_state from,
+				  enum ublk_slot_state to)
+{
+	return atomic_cmpxchg(&slot->state, from, to) == from;
+}
+
+/* Gives a slot that the caller owns away again. */
+static inline void ublk_slot_give(struct ublk_slot *slot,
+				  enum ublk_slot_state to)
+{
+	atomic_set_release(&slot->state, to);
+}
+
+static inline bool ublk_dev_recovers(const struct ublk_device *dev)
+{
+	return dev->info.flags & UBLK_F_USER_RECOVERY;
+}
+
+/* device.c */
+
+/* The device with that id and a reference to it, or NULL. */
+struct ublk_device *ublk_device_get(u32 id);
+void ublk_device_put(struct ublk_device *dev);
+
+/*
+ * Adds a device as @info says and updates it with what it became. Returns 0 or
+ * -errno: -EEXIST for an id that is taken.
+ */
+int ublk_device_add(struct ublksrv_ctrl_dev_info *info);
+
+/* Makes the disk appear. All slots are fetched; the caller has the mutex. */
+int ublk_device_start(struct ublk_device *dev);
+
+/*
+ * Removes the disk, after its I/O as long as there is a server, and gives the
+ * server its commands back. The caller has the mutex.
+ */
+void ublk_device_stop(struct ublk_device *dev);
+
+/*
+ * Stops the device and removes its nodes; the caller has a reference. Returns
+ * 0, or -ENODEV when another one is deleting it.
+ */
+int ublk_device_delete(struct ublk_device *dev);
+
+/*
+ * Waits until the id of a deleted device is free: when its nodes have no user
+ * any more, nor the caller a reference. Returns 0 or -EINTR.
+ */
+int ublk_device_wait_gone(u32 id, u64 serial);
+
+int ublk_devices_init(void);
+void ublk_devices_exit(void);
+
+/* params.c */
+
+/* 0, or -EINVAL for parameters that no disk can be made with. */
+int ublk_params_check(const struct ublk_device *dev,
+		      const struct ublk_params *params);
+
+/* The limits of the disk that the device's parameters ask for. */
+struct queue_limits ublk_params_limits(const struct ublk_device *dev);
+
+/* queue.c */
+
+extern const struct blk_mq_ops ublk_mq_ops;
+
+/* Allocates or frees dev->queues. Returns 0 or -ENOMEM. */
+int ublk_queues_alloc(struct ublk_device *dev);
+void ublk_queues_free(struct ublk_device *dev);
+
+/* Bytes of a queue's descriptors, in whole pages: what the server maps. */
+size_t ublk_queue_descs_bytes(unsigned int depth);
+
+/*
+ * Holds @cmd for the next request of a slot that the caller owns; it may be
+ * completed from now on.
+ */
+void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
+		   struct io_uring_cmd *cmd, u64 addr, unsigned int issue_flags);
+
+/* Gives an armed command back to the server. False if there was none. */
+bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags);
+
+/* Takes a request back from a server that is gone. */
+void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot);
+
+/* The server's COMMIT_AND_FETCH_REQ and NEED_GET_DATA. */
+int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
+		     struct io_uring_cmd *cmd, int result, u64 addr,
+		     unsigned int issue_flags);
+int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
+		       u64 addr);
+
+/*
+ * References to the request of a slot for pread() and pwrite(). Returns the
+ * request, or NULL when none is being served.
+ */
+struct request *ublk_slot_request_get(struct ublk_slot *slot);
+void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
+			   struct request *rq);
+
+/* Ends a request that no server will answer: fails it or holds it. */
+void ublk_request_unserved(struct ublk_device *dev, struct request *rq);
+
+/* copy.c */
+
+/*
+ * Copies data of a request from or to the current task's memory and returns
+ * how many bytes were copied.
+ */
+size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
+			   size_t bytes);
+size_t ublk_copy_from_server(struct request *rq, const void __user *buffer,
+			     size_t bytes);
+
+/* The same from @offset in the request on, for pread() and pwrite(). */
+size_t ublk_copy_iter(struct request *rq, size_t offset, struct iov_iter *iter);
+
+/* chardev.c */
+
+extern const struct file_operations ublk_chardev_fops;
+
+/* recovery.c */
+
+/* The server is no more. Takes back all that it has, from another context. */
+void ublk_server_gone(struct ublk_device *dev);
+
+/* The last part of it, when the server has closed /dev/ublkcN. */
+void ublk_server_closed(struct ublk_device *dev);
+
+/* Gives all armed commands back; @reclaim: and takes all requests back. */
+void ublk_device_abort(struct ublk_device *dev, bool reclaim);
+
+/*
+ * Waits until every slot has a command. Returns 0, -EINTR, or -ENODEV when the
+ * server died over it or the device was deleted.
+ */
+int ublk_wait_fetched(struct ublk_device *dev);
+
+/* The same without waiting. The caller has the device's lock. */
+bool ublk_is_fetched(const struct ublk_device *dev);
+
+void ublk_recovery_init(struct ublk_device *dev);
+int ublk_recovery_start(struct ublk_device *dev);
+int ublk_recovery_end(struct ublk_device *dev, pid_t server);
+int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms);
+
+#endif
