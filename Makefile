@@ -227,8 +227,9 @@ lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 	$(call say,CHECKPA,$(words $(LINT_FILES)) files)
 	$(Q)cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict \
 		-q --terse --show-types --file --ignore \
-		FILE_PATH_CHANGES \
-		$(LINT_FILES:linux/%=%)
+		FILE_PATH_CHANGES $(LINT_FILES:linux/%=%) \
+		>$(abspath $(LINT_BUILD).log) || \
+		{ cat $(abspath $(LINT_BUILD).log); exit 1; }
 	$(call say,SPARSE,drivers/block/ublk)
 	$(Q)rm -rf $(LINT_BUILD)/drivers/block/ublk
 	$(Q)$(call kernel_make,6.12,$(LINT_BUILD)) C=2 W=1 drivers/block/ublk/ \
