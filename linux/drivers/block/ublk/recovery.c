@@ -228,6 +228,7 @@ static bool ublk_is_serving(struct ublk_device *dev)
 			case UBLK_SLOT_COMMITTING:
 				return true;
 			default:
+				break;
 			}
 		}
 	}
