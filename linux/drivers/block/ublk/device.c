@@ -44,14 +44,14 @@ void ublk_device_put(struct ublk_device *dev)
 	put_device(&dev->device);
 }
 
-/* The node of a user's device is his. */
+/* The node of a user's device is his. Nobody asks whose when it is removed. */
 static char *ublk_chardev_node(const struct device *device, umode_t *mode,
 			       kuid_t *uid, kgid_t *gid)
 {
 	const struct ublk_device *dev = container_of(device, struct ublk_device,
 						     device);
 
-	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV) {
+	if (uid && dev->info.flags & UBLK_F_UNPRIVILEGED_DEV) {
 		*uid = make_kuid(&init_user_ns, dev->info.owner_uid);
 		*gid = make_kgid(&init_user_ns, dev->info.owner_gid);
 	}
