@@ -212,10 +212,13 @@ static void after_third(struct succession *s)
 {
 	rig_becomes(&s->rig, s->down, "it dies, too");
 	job_start(&s->later, IO_READ, s->rig.disk, s->data, 4096, 0);
-	if (!s->fail)
+	if (s->fail)
+		is(job_end(&s->later), -EIO, "a READ fails");
+	else
 		ok(job_waits(&s->later), "a READ waits");
 	is(raw_stop(&ctrl, s->rig.id), 0, "STOP_DEV");
-	is(job_end(&s->later), -EIO, "the READ failed");
+	if (!s->fail)
+		is(job_end(&s->later), -EIO, "the READ failed");
 	is(raw_state(&ctrl, s->rig.id), UBLK_S_DEV_DEAD, "the device is DEAD");
 	is(raw_start_recovery(&ctrl, s->rig.id), -EBUSY,
 	   "START_USER_RECOVERY of a DEAD device");
@@ -617,7 +620,11 @@ static void test_quiesce(void)
 	is(raw_quiesce(&ctrl, rig.id, 100), -EOPNOTSUPP, "without the flag");
 	rig_down(&rig);
 
-	if (!rig_add(&rig, UBLK_F_USER_RECOVERY | UBLK_F_QUIESCE, 1, 2))
+	/*
+	 * One tag: Linux's driver waits until there is an idle tag, by which
+	 * it can tell the server, and not for all requests.
+	 */
+	if (!rig_add(&rig, UBLK_F_USER_RECOVERY | UBLK_F_QUIESCE, 1, 1))
 		return;
 	is(rig.info.flags & UBLK_F_QUIESCE, UBLK_F_QUIESCE,
 	   "the flag is taken");
@@ -649,8 +656,7 @@ static void test_quiesce(void)
 	commit(&rig, 4096);
 	is(job_end(&job), 4096, "the READ ends");
 	is(raw_ctrl_answer(&ctrl, IO_MS), 0, "and then QUIESCE_DEV");
-	is(rig_next(&rig, 0, IO_MS), -ENODEV, "a command comes back");
-	is(rig_next(&rig, 0, IO_MS), -ENODEV, "and the other one");
+	is(rig_next(&rig, 0, IO_MS), -ENODEV, "the command comes back");
 	job_start(&later, IO_READ, rig.disk, data + 4096, 4096, 4096);
 	ok(job_waits(&later), "a READ is held");
 	rig_server_dies(&rig);

@@ -20,8 +20,6 @@ static const struct difference differences[] = {
 	{ "params: best I/O of 2^32 bytes", 0, UNCHECKED },
 	{ "params: a capacity of 2^64 - 1 sectors", 0, UNCHECKED },
 	{ "params: a capacity of 2^55 sectors", 0, UNCHECKED },
-	{ "idle: FETCH of another task", -ETIME,
-	  "a queue has its task only when all tags are there" },
 	{ "user-copy: a part that ends with the request", 8192,
 	  "tells what was asked for, not what was copied" },
 	{ "user-copy: its second half, no more than there is", 8192,
