@@ -6,6 +6,8 @@
 #ifndef TESTS_DRIVER_INTERFACE_IO_H
 #define TESTS_DRIVER_INTERFACE_IO_H
 
+#include <sys/swap.h>
+
 #include "tests/driver/interface-test.h"
 
 /* The next request is this one. */
@@ -693,6 +695,86 @@ down:
 	rig_down(&rig);
 	munmap(data, 8192);
 	munmap(copy, 16384);
+}
+
+/* The device as swap: pages go out and come back, and tell what they are. */
+#define SWAPPED (256 * KIB)
+
+struct swapper {
+	char path[32];
+	int error;
+	bool same;		/* what came back is what went out */
+	atomic_bool done;
+};
+
+static void *swapper_run(void *arg)
+{
+	struct swapper *swapper = arg;
+	char *memory = pages(SWAPPED);
+
+	fill(memory, SWAPPED, 9);
+	if (swapon(swapper->path, 0)) {
+		swapper->error = -errno;
+	} else {
+		madvise(memory, SWAPPED, MADV_PAGEOUT);
+		swapper->same = holds(memory, SWAPPED, 9, 0);
+		swapper->error = swapoff(swapper->path) ? -errno : 0;
+	}
+	munmap(memory, SWAPPED);
+	atomic_store(&swapper->done, true);
+	return NULL;
+}
+
+/* Serves from @disk until the swapper is done; the flags that were seen. */
+static uint32_t serve_swap(struct rig *rig, char *disk,
+			   const struct swapper *swapper)
+{
+	uint32_t seen = 0;
+
+	while (!atomic_load(&swapper->done)) {
+		const struct ublksrv_io_desc *desc;
+		char *at;
+
+		if (rig_next(rig, 0, 20))
+			continue;
+		desc = rig_desc(rig, 0);
+		at = disk + (desc->start_sector << 9);
+		if (ublksrv_get_op(desc) == UBLK_IO_OP_WRITE) {
+			memcpy(at, rig_data(rig, 0), rig_bytes(rig, 0));
+			seen |= desc->op_flags & ~0xffU;
+		} else if (ublksrv_get_op(desc) == UBLK_IO_OP_READ) {
+			memcpy(rig_data(rig, 0), at, rig_bytes(rig, 0));
+		}
+		commit(rig, rig_bytes(rig, 0));
+	}
+	return seen;
+}
+
+static void test_swap(void)
+{
+	char *disk = pages(DISK_BYTES);
+	struct swapper swapper = { .error = -EIO };
+	uint32_t header[2] = { 1, DISK_BYTES / 4096 - 1 };
+	pthread_t thread;
+	struct rig rig;
+
+	if (sysconf(_SC_PAGESIZE) != 4096) {
+		skip("all", "pages of another size");
+		return;
+	}
+	if (!rig_begin(&rig, 0, 1, 8))
+		return;
+	memcpy(disk + 1024, header, sizeof(header));
+	memcpy(disk + 4096 - 10, "SWAPSPACE2", 10);
+	snprintf(swapper.path, sizeof(swapper.path), "/dev/ublkb%d", rig.id);
+	pthread_create(&thread, NULL, swapper_run, &swapper);
+	is(serve_swap(&rig, disk, &swapper) & UBLK_IO_F_SWAP, UBLK_IO_F_SWAP,
+	   "pages that go out have the swap flag");
+	pthread_join(thread, NULL);
+	is(swapper.error, 0, "swapon and swapoff");
+	ok(swapper.same, "what comes back is what went out");
+	rig_down(&rig);
+	munmap(disk, DISK_BYTES);
 }
 
 /* Every queue delivers the requests of its own processors. */

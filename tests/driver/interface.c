@@ -65,6 +65,7 @@ static const struct group {
 	{ "buffers", test_buffers, 0 },
 	{ "stop-serving", test_stop_serving, 0 },
 	{ "queues", test_queues, 0 },
+	{ "swap", test_swap, 0 },
 	{ "need-get-data", test_need_get_data, UBLK_F_NEED_GET_DATA },
 	{ "user-copy", test_user_copy, UBLK_F_USER_COPY },
 	{ "recovery-wait", test_recovery_wait, UBLK_F_USER_RECOVERY },
