@@ -113,11 +113,12 @@ $(if $(4),$(call image_rules,$(1),$(2),$(4)))
 $(call image_rules,$(1),$(2),$(5),ublk_drv.o)
 endef
 
+# What the versions name differently has fragments of their own.
 # $(call kernels,VERSION,OWN NAME,INTREE NAME): all configurations of a kernel.
 define kernels
 $(eval $(call kernel_rules,$(1),$(O)/linux-$(1),$(FRAGMENTS) linux-$(1),$(2),$(3)))
 $(foreach config,$(CONFIGS),$(eval $(call kernel_rules,$(1),$(O)/linux-$(1)-$(config),\
-	$(FRAGMENTS) linux-$(1) $(FRAGMENTS_$(config)),$(2:%=%-$(config)),$(3)-$(config))))
+	$(FRAGMENTS) linux-$(1) linux-$(1)-tests $(FRAGMENTS_$(config)),$(2:%=%-$(config)),$(3)-$(config))))
 endef
 $(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
 $(call kernels,6.1,,$(O)/bzImage-6.1)
