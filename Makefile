@@ -193,8 +193,7 @@ bench: all $(O)/bzImage-tests $(O)/bzImage-intree-tests ## what an I/O costs, wi
 	@tests/bench $(B)
 
 LINT_PACKAGES := cppcheck shellcheck sparse perl
-SCRIPTS = .ci/run deps/packages deps/fetch linux/install linux/configure \
-	linux/check-header \
+SCRIPTS = .ci/run deps/packages deps/fetch \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
 
