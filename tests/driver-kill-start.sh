@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
+# board: --timeout 600
+#
+# The server is killed between any two steps of its start, and of another's
+# recovery: what is there can be deleted at once, and the number used again.
+. "${0%/*}/lib.sh"
+. "${0%/*}/driver.lib"
+
+truncate -s 16M "$tmp/file"
+steps="opened added params char fetched-one fetched-half fetched starting
+	serving started"
+
+# dies STEP OPTION...: it starts and is dead, by its own hand.
+dies() {
+	step=$1
+	shift
+	launch --die-at "$step" --file "$tmp/file" "$@" &&
+		problem="$problem, live in spite of --die-at $step"
+	must "the server does not end" wait_until 2 ended "$pid"
+	wait "$pid"
+	is_killed=$?
+	[ $is_killed -eq 137 ] ||
+		problem="$problem, exit $is_killed: $(cat "$tmp/server")"
+	not_stuck
+}
+# usable: a server takes the number, is read, and goes.
+usable() {
+	devices="$devices 7"
+	launch --id 7 --file "$tmp/file" ||
+		{ problem="$problem, $(cat "$tmp/server")"; return; }
+	must "cannot be read" dd if="$dev" of=/dev/null bs=64k 2>/dev/null
+	must "cannot be deleted afterwards" "$server" --delete 7
+	must "something is left" gone 7
+}
+
+for queues in 1 3; do
+	for step in $steps; do
+		[ $step != serving ] || [ -z "$spare" ] || {
+			skip "$queues queues, killed at $step" \
+				"Linux's driver warns, and its START_DEV hangs"
+			continue
+		}
+		dies "$step" --id 7 --queues $queues
+		[ "$step" = opened ] ||
+			must "it cannot be deleted" "$server" --delete 7
+		usable
+		answer "$queues queues, killed at $step"
+	done
+done
+for step in added fetched-half fetched started; do
+	for recovery in wait reissue; do
+		dies "$step" --id 7 --recovery $recovery --user-copy
+		must "it cannot be deleted" "$server" --delete 7
+		usable
+		answer "recovery $recovery, killed at $step"
+	done
+done
+
+done_testing

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
+# board: --mem 512M --timeout 300
+#
+# One thread of many ends, under load: the device is as if all of the server had,
+# the other threads are told, and the requests of all queues are answered.
+. "${0%/*}/lib.sh"
+. "${0%/*}/driver.lib"
+
+truncate -s 32M "$tmp/file"
+
+for options in "--queues 2" "--queues 4 --need-get-data" \
+	"--queues 2 --user-copy" "--queues 2 --per-io-daemon --threads 2"; do
+	case $options in *per-io*) offers per-io-daemon || {
+		skip "$options" "not offered"
+		continue
+	} ;; esac
+	# shellcheck disable=SC2086 # words are meant to be split
+	launch --id 9 --file "$tmp/file" $spare $options ||
+		{ fail "serve $options" "$(cat "$tmp/server")"; continue; }
+	must "no load" load
+	kill -USR1 "$pid"
+	not_stuck
+	must "the load does not end" wait_until 5 ended $load
+	must "the other threads go on" wait_until 2 ended "$pid"
+	must "it is $(state_of 9)" wait_until 2 state_is 9 dead
+	must "no deletion" "$server" --delete 9
+	must "something is left" gone 9
+	answer "without recovery, $options"
+
+	# shellcheck disable=SC2086 # words are meant to be split
+	launch --id 9 --file "$tmp/file" $spare --recovery reissue $options
+	must "no load" load
+	kill -USR1 "$pid"
+	must "the other threads go on" wait_until 2 ended "$pid"
+	must "it is $(state_of 9)" wait_until 2 state_is 9 quiesced
+	must "the load has ended" runs $load
+	must "no new server" launch --recover 9 --file "$tmp/file"
+	seen_before=$(seen_requests)
+	must "nothing moves" wait_until 10 loaded
+	kill -INT $load
+	must "the load does not end" wait_until 20 ended $load
+	must "no deletion" "$server" --delete 9
+	answer "with recovery, $options"
+done
+
+done_testing
