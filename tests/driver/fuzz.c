@@ -77,7 +77,7 @@ static const uint32_t control_op[OTHER_CONTROL] = {
 
 /* How often each is sent, of the sum. */
 static const int control_weight[OTHER_CONTROL] = {
-	12, 8, 3, 8, 6, 12, 4, 4, 4, 4, 2, 6, 6, 4, 3,
+	12, 4, 1, 8, 3, 12, 4, 4, 4, 4, 2, 6, 6, 4, 3,
 };
 
 /* Answers: 0 is success, 1 to 133 an errno, then another number. */
@@ -176,7 +176,7 @@ struct thread {
 	int id;			/* of cdev */
 	int queues;		/* as far as known */
 	int depth;
-	char *arena;		/* ARENA bytes, the last page unmapped */
+	char *arena;		/* ARENA bytes, and as much without access */
 	char *read_only;	/* a page */
 	char *arguments;	/* ENTRIES of ARGUMENT bytes */
 	unsigned int argument;
@@ -191,7 +191,7 @@ static bool thread_open(struct thread *t, uint64_t seed)
 	t->queues = 2;
 	t->depth = 4;
 	t->control = open("/dev/ublk-control", O_RDWR);
-	t->arena = mmap(NULL, ARENA + PAGE, PROT_READ | PROT_WRITE,
+	t->arena = mmap(NULL, 2 * ARENA, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t->read_only = mmap(NULL, PAGE, PROT_READ,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -200,7 +200,8 @@ static bool thread_open(struct thread *t, uint64_t seed)
 	if (t->control < 0 || t->arena == MAP_FAILED ||
 	    t->read_only == MAP_FAILED || t->arguments == MAP_FAILED)
 		return false;
-	munmap(t->arena + ARENA, PAGE);
+	/* Not unmapped: something that is ours would be mapped there. */
+	mprotect(t->arena + ARENA, ARENA, PROT_NONE);
 	t->has_small = chance(&t->random, 20) &&
 		       !io_uring_queue_init(8, &t->small, 0);
 	return !io_uring_queue_init(ENTRIES, &t->ring, IORING_SETUP_SQE128);
@@ -214,7 +215,7 @@ static void thread_close(struct thread *t)
 	if (t->cdev >= 0)
 		close(t->cdev);
 	close(t->control);
-	munmap(t->arena, ARENA);
+	munmap(t->arena, 2 * ARENA);
 	munmap(t->read_only, PAGE);
 	munmap(t->arguments, ENTRIES * ARGUMENT);
 }
@@ -292,7 +293,7 @@ static uint64_t address(struct thread *t, bool right)
 		return 0;
 	case 1:
 		return (uintptr_t)t->arena + below(random, ARENA);
-	case 2:		/* mapped at its beginning only */
+	case 2:		/* can be accessed at its beginning only */
 		return (uintptr_t)t->arena + ARENA - 1 - below(random, PAGE);
 	case 3:
 		return (uintptr_t)t->arena + ARENA;
@@ -383,7 +384,7 @@ static struct ublk_params some_params(struct random *random)
 
 	raw_params(&params, (1 + below(random, 64)) << 16,
 		   4096U << below(random, 6));
-	switch (below(random, 12)) {
+	switch (below(random, 40)) {
 	case 0:
 		params.basic.logical_bs_shift = below(random, 16);
 		break;
@@ -837,6 +838,26 @@ static int open_soon(struct thread *t, int id)
 	return t->cdev;
 }
 
+/* Adds a device as a server does: where there is none, or in another's place. */
+static int add(struct thread *t, struct ublksrv_ctrl_dev_info *info)
+{
+	struct random *random = &t->random;
+	int id, tries;
+
+	for (tries = 0; tries < 2 * IDS; tries++) {
+		id = below(random, IDS);
+		if (tries >= IDS && chance(random, 20)) {
+			control(t, DEL_DEV, id, NULL, 0, 0, true);
+			succeeded(t, DEL_DEV);
+		}
+		*info = some_info(random, id);
+		control(t, ADD_DEV, id, info, sizeof(*info), 0, true);
+		if (succeeded(t, ADD_DEV))
+			return id;
+	}
+	return -1;
+}
+
 /*
  * A server that goes the right way to a live device, or takes over one whose
  * server is dead, and has its moods on the way.
@@ -850,21 +871,19 @@ static void server(struct thread *t)
 	bool recover = chance(random, 30);
 	pthread_t thread;
 
-	info = some_info(random, id);
 	if (recover) {
 		control(t, START_USER_RECOVERY, id, NULL, 0, 0, true);
 		if (!succeeded(t, START_USER_RECOVERY))
 			return chaos(t);
+		info = some_info(random, id);
 		control(t, GET_DEV_INFO, id, &info, sizeof(info), 0, true);
 		if (!succeeded(t, GET_DEV_INFO))
 			return;
 		memcpy(&info, t->arguments + (t->argument - 1) % ENTRIES *
 		       ARGUMENT, sizeof(info));
 	} else {
-		control(t, DEL_DEV, id, NULL, 0, 0, true);
-		succeeded(t, DEL_DEV);
-		control(t, ADD_DEV, id, &info, sizeof(info), 0, true);
-		if (!succeeded(t, ADD_DEV))
+		id = add(t, &info);
+		if (id < 0)
 			return chaos(t);
 		params = some_params(random);
 		control(t, SET_PARAMS, id, &params, sizeof(params), 0, true);
@@ -1012,9 +1031,9 @@ static void life(uint64_t seed)
 	if (!t || !thread_open(t, seed))
 		_exit(1);
 	role = below(&t->random, 100);
-	if (role < 30)
+	if (role < 20)
 		chaos(t);
-	else if (role < 70)
+	else if (role < 65)
 		server(t);
 	else
 		client(t);
