@@ -69,7 +69,9 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 	spin_lock(&dev->lock);
 	if (!dev->fetchable || ublk_is_fetched(dev))
 		ret = -EBUSY;
-	else if (slot->task || dev->broken)
+	else if (slot->task)
+		ret = -EBUSY;
+	else if (dev->broken)
 		ret = -EINVAL;
 	else
 		slot->task = get_task_struct(current);
@@ -163,7 +165,8 @@ static ssize_t ublk_chardev_copy(struct kiocb *iocb, struct iov_iter *iter)
 	u64 place, offset;
 	unsigned int index, tag;
 
-	if (!(dev->info.flags & UBLK_F_USER_COPY))
+	if (!(dev->info.flags & UBLK_F_USER_COPY) ||
+	    READ_ONCE(dev->service) == UBLK_NOT_STARTED)
 		return -EACCES;
 	if (iocb->ki_pos < UBLKSRV_IO_BUF_OFFSET ||
 	    iocb->ki_pos - UBLKSRV_IO_BUF_OFFSET >= UBLKSRV_IO_BUF_TOTAL_SIZE)
@@ -180,7 +183,9 @@ static ssize_t ublk_chardev_copy(struct kiocb *iocb, struct iov_iter *iter)
 	rq = ublk_slot_request_get(slot);
 	if (!rq)
 		return -EINVAL;
-	if (req_op(rq) != op || offset > blk_rq_bytes(rq)) {
+	if (req_op(rq) != op) {
+		ret = -EACCES;
+	} else if (offset > blk_rq_bytes(rq)) {
 		ret = -EINVAL;
 	} else {
 		const size_t wanted = iov_iter_count(iter);

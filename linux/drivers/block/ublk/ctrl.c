@@ -176,6 +176,7 @@ static int ublk_set_params(struct ublk_device *dev,
 	if (copy_from_user(&params, from, bytes))
 		return -EFAULT;
 	params.len = sizeof(params);
+	params.types &= UBLK_PARAM_TYPES;
 	ret = ublk_params_check(dev, &params);
 
 	mutex_lock(&dev->mutex);
@@ -364,7 +365,7 @@ static int ublk_check_node(const struct ublk_device *dev, const char *name,
 		return ret;
 	inode = d_backing_inode(path.dentry);
 	if (!S_ISCHR(inode->i_mode) || inode->i_rdev != dev->device.devt)
-		ret = -EINVAL;
+		ret = -EPERM;
 	else
 		ret = inode_permission(mnt_idmap(path.mnt), inode, access);
 	path_put(&path);

@@ -10,22 +10,16 @@
 
 #include "ublk.h"
 
-#define UBLK_PARAM_TYPES (UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DISCARD | \
-			  UBLK_PARAM_TYPE_DMA_ALIGN | UBLK_PARAM_TYPE_SEGMENT)
-
 static bool ublk_basic_ok(const struct ublk_device *dev,
 			  const struct ublk_param_basic *basic)
 {
-	const unsigned int block_sectors =
-		1U << (min_t(u8, basic->logical_bs_shift, PAGE_SHIFT) -
-		       SECTOR_SHIFT);
-
-	if (basic->logical_bs_shift > PAGE_SHIFT ||
+	if (basic->logical_bs_shift < SECTOR_SHIFT ||
+	    basic->logical_bs_shift > PAGE_SHIFT ||
 	    basic->logical_bs_shift > basic->physical_bs_shift ||
 	    basic->physical_bs_shift >= 32 || basic->io_opt_shift >= 32 ||
 	    basic->io_min_shift >= 32)
 		return false;
-	if (basic->max_sectors < block_sectors ||
+	if (basic->max_sectors < PAGE_SECTORS ||
 	    basic->max_sectors > dev->info.max_io_buf_bytes >> SECTOR_SHIFT)
 		return false;
 	if (basic->chunk_sectors && (!is_power_of_2(basic->chunk_sectors) ||
@@ -45,9 +39,8 @@ static bool ublk_discard_ok(const struct ublk_params *params)
 		return false;
 	if (!discard->max_discard_sectors)
 		return true;
-	return discard->max_discard_segments && discard->discard_granularity &&
-	       discard->discard_granularity >=
-			(1U << params->basic.logical_bs_shift) &&
+	/* One smaller than a block becomes as large. */
+	return discard->max_discard_segments &&
 	       is_power_of_2(discard->discard_granularity);
 }
 
@@ -66,9 +59,10 @@ int ublk_params_check(const struct ublk_device *dev,
 {
 	const u32 types = params->types;
 
-	if (!(types & UBLK_PARAM_TYPE_BASIC) || types & ~UBLK_PARAM_TYPES)
+	/* The numbers of nodes are only told, and zones are not offered. */
+	if (types & (UBLK_PARAM_TYPE_DEVT | UBLK_PARAM_TYPE_ZONED))
 		return -EINVAL;
-	if (params->basic.logical_bs_shift < SECTOR_SHIFT ||
+	if (!(types & UBLK_PARAM_TYPE_BASIC) ||
 	    !ublk_basic_ok(dev, &params->basic))
 		return -EINVAL;
 	if (types & UBLK_PARAM_TYPE_DISCARD && !ublk_discard_ok(params))

@@ -94,7 +94,7 @@ static void ublk_request_answer(struct request *rq, int result)
 		return;
 	}
 	bytes = ublk_whole_blocks(rq, result);
-	if (likely(bytes))
+	if (likely(bytes || req_op(rq) == REQ_OP_WRITE))
 		ublk_request_progress(rq, bytes);
 	else
 		blk_mq_end_request(rq, BLK_STS_IOERR);
@@ -373,6 +373,18 @@ static void ublk_queue_rqs(struct rq_list *requests)
 	*requests = rest;
 }
 
+/* What an answer to a slot that is not being served gets. */
+static int ublk_slot_refused(struct ublk_slot *slot)
+{
+	switch (ublk_slot_state(slot)) {
+	case UBLK_SLOT_ARMED:
+	case UBLK_SLOT_CLAIMED:
+		return -EBUSY;
+	default:
+		return -EINVAL;
+	}
+}
+
 /* A buffer is needed to copy from, and by the next request if not later. */
 static bool ublk_commit_addr_ok(const struct ublk_queue *queue,
 				const struct request *rq, u64 addr)
@@ -416,9 +428,10 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 
 	if (unlikely(!ublk_slot_take(slot, UBLK_SLOT_SERVING,
 				     UBLK_SLOT_COMMITTING)))
-		return -EINVAL;
+		return ublk_slot_refused(slot);
 	rq = slot->rq;
-	if (unlikely(!ublk_commit_addr_ok(queue, rq, addr))) {
+	if (unlikely(slot->wants_data ||
+		     !ublk_commit_addr_ok(queue, rq, addr))) {
 		ublk_slot_give(slot, UBLK_SLOT_SERVING);
 		return -EINVAL;
 	}
@@ -447,9 +460,10 @@ int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 	struct request *rq;
 	int ret = UBLK_IO_RES_OK;
 
-	if (!addr || !ublk_slot_take(slot, UBLK_SLOT_SERVING,
-				     UBLK_SLOT_COMMITTING))
+	if (!addr)
 		return -EINVAL;
+	if (!ublk_slot_take(slot, UBLK_SLOT_SERVING, UBLK_SLOT_COMMITTING))
+		return ublk_slot_refused(slot);
 	rq = slot->rq;
 	if (!slot->wants_data) {
 		ret = -EINVAL;

@@ -252,7 +252,11 @@ int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms)
 
 	if (!(dev->info.flags & UBLK_F_QUIESCE))
 		return -EOPNOTSUPP;
-	if (!dev->disk || READ_ONCE(dev->service) != UBLK_DELIVER)
+	if (!dev->disk)
+		return -ENODEV;
+	if (dev->info.state == UBLK_S_DEV_QUIESCED)
+		return 0;
+	if (READ_ONCE(dev->service) != UBLK_DELIVER)
 		return -EBUSY;
 
 	/* What comes now stays with the block layer until the end of this. */

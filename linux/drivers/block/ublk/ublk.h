@@ -39,6 +39,14 @@
 			     UBLK_F_USER_RECOVERY_REISSUE |	\
 			     UBLK_F_USER_RECOVERY_FAIL_IO)
 
+/* Types of parameters that are known; others are cleared. */
+#define UBLK_PARAM_TYPES (UBLK_PARAM_TYPE_BASIC |	\
+			  UBLK_PARAM_TYPE_DISCARD |	\
+			  UBLK_PARAM_TYPE_DEVT |	\
+			  UBLK_PARAM_TYPE_ZONED |	\
+			  UBLK_PARAM_TYPE_DMA_ALIGN |	\
+			  UBLK_PARAM_TYPE_SEGMENT)
+
 #define UBLK_MAX_IO_BYTES	((u32)BIT(UBLK_IO_BUF_BITS))
 
 /*
