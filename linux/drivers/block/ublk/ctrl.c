@@ -4,6 +4,7 @@
  * does with its argument. What they do to a device is elsewhere.
  */
 #include <linux/capability.h>
+#include <linux/completion.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -34,6 +35,60 @@ struct ublk_ctrl_op {
 	int (*run)(struct ublk_device *dev, const struct ublk_ctrl_args *args);
 	bool no_device;
 };
+
+/*
+ * What waits for I/O of the device is done by a worker, and the command waits
+ * for that. A server may send commands about its own device: when it is killed
+ * its end waits for its commands, so they must not wait for its end.
+ */
+struct ublk_job {
+	struct work_struct work;
+	struct completion done;
+	refcount_t refs;		/* the worker and the command */
+	struct ublk_device *dev;
+	int (*run)(struct ublk_device *dev, u64 data);
+	u64 data;
+	int ret;
+};
+
+static void ublk_job_put(struct ublk_job *job)
+{
+	if (refcount_dec_and_test(&job->refs))
+		kfree(job);
+}
+
+static void ublk_job_work(struct work_struct *work)
+{
+	struct ublk_job *job = container_of(work, struct ublk_job, work);
+
+	job->ret = job->run(job->dev, job->data);
+	ublk_device_put(job->dev);
+	complete(&job->done);
+	ublk_job_put(job);
+}
+
+/* Returns what @run does, or -EINTR, and then it is done all the same. */
+static int ublk_job_run(struct ublk_device *dev,
+			int (*run)(struct ublk_device *dev, u64 data), u64 data)
+{
+	struct ublk_job *job = kzalloc(sizeof(*job), GFP_KERNEL);
+	int ret = -EINTR;
+
+	if (!job)
+		return -ENOMEM;
+	INIT_WORK(&job->work, ublk_job_work);
+	init_completion(&job->done);
+	refcount_set(&job->refs, 2);
+	get_device(&dev->device);
+	job->dev = dev;
+	job->run = run;
+	job->data = data;
+	queue_work(system_unbound_wq, &job->work);
+	if (!wait_for_completion_interruptible(&job->done))
+		ret = job->ret;
+	ublk_job_put(job);
+	return ret;
+}
 
 static int ublk_answer(const struct ublk_ctrl_args *args, const void *answer,
 		       size_t bytes)
@@ -114,10 +169,30 @@ static int ublk_add_dev(struct ublk_device *none,
 	return ret;
 }
 
+static int ublk_del_job(struct ublk_device *dev, u64 unused)
+{
+	return ublk_device_delete(dev);
+}
+
 static int ublk_del_dev(struct ublk_device *dev,
 			const struct ublk_ctrl_args *args)
 {
-	return ublk_device_delete(dev);
+	return ublk_job_run(dev, ublk_del_job, 0);
+}
+
+static int ublk_start_job(struct ublk_device *dev, u64 server)
+{
+	int ret;
+
+	mutex_lock(&dev->mutex);
+	if (dev->deleted)
+		ret = -ENODEV;
+	else if (dev->disk)
+		ret = -EEXIST;
+	else
+		ret = ublk_device_start(dev, server);
+	mutex_unlock(&dev->mutex);
+	return ret;
 }
 
 static int ublk_start_dev(struct ublk_device *dev,
@@ -133,29 +208,21 @@ static int ublk_start_dev(struct ublk_device *dev,
 	if (!(dev->params.types & UBLK_PARAM_TYPE_BASIC))
 		return -EINVAL;
 	ret = ublk_wait_fetched(dev);
-	if (ret)
-		return ret;
-
-	mutex_lock(&dev->mutex);
-	if (dev->deleted) {
-		ret = -ENODEV;
-	} else if (dev->disk) {
-		ret = -EEXIST;
-	} else {
-		dev->info.ublksrv_pid = server;
-		ret = ublk_device_start(dev);
-	}
-	mutex_unlock(&dev->mutex);
-	return ret;
+	return ret ? ret : ublk_job_run(dev, ublk_start_job, server);
 }
 
-static int ublk_stop_dev(struct ublk_device *dev,
-			 const struct ublk_ctrl_args *args)
+static int ublk_stop_job(struct ublk_device *dev, u64 unused)
 {
 	mutex_lock(&dev->mutex);
 	ublk_device_stop(dev);
 	mutex_unlock(&dev->mutex);
 	return 0;
+}
+
+static int ublk_stop_dev(struct ublk_device *dev,
+			 const struct ublk_ctrl_args *args)
+{
+	return ublk_job_run(dev, ublk_stop_job, 0);
 }
 
 static int ublk_set_params(struct ublk_device *dev,
@@ -179,7 +246,8 @@ static int ublk_set_params(struct ublk_device *dev,
 	params.types &= UBLK_PARAM_TYPES;
 	ret = ublk_params_check(dev, &params);
 
-	mutex_lock(&dev->mutex);
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
 	if (dev->disk) {
 		ret = -EACCES;
 	} else {
@@ -206,7 +274,8 @@ static int ublk_get_params(struct ublk_device *dev,
 		return -EINVAL;
 	bytes = min_t(u32, bytes, sizeof(params));
 
-	mutex_lock(&dev->mutex);
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
 	params = dev->params;
 	params.len = bytes;
 	params.types |= UBLK_PARAM_TYPE_DEVT;
@@ -225,11 +294,9 @@ static int ublk_get_dev_info(struct ublk_device *dev,
 {
 	struct ublksrv_ctrl_dev_info info;
 
-	mutex_lock(&dev->mutex);
 	spin_lock(&dev->lock);
 	info = dev->info;
 	spin_unlock(&dev->lock);
-	mutex_unlock(&dev->mutex);
 	return ublk_answer(args, &info, sizeof(info));
 }
 
@@ -265,7 +332,8 @@ static int ublk_start_user_recovery(struct ublk_device *dev,
 {
 	int ret;
 
-	mutex_lock(&dev->mutex);
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
 	ret = ublk_recovery_start(dev);
 	mutex_unlock(&dev->mutex);
 	return ret;
@@ -283,7 +351,8 @@ static int ublk_update_size(struct ublk_device *dev,
 	struct ublk_params params;
 	int ret;
 
-	mutex_lock(&dev->mutex);
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
 	params = dev->params;
 	params.basic.dev_sectors = args->data;
 	if (!dev->disk) {
@@ -304,7 +373,8 @@ static int ublk_quiesce_dev(struct ublk_device *dev,
 {
 	int ret;
 
-	mutex_lock(&dev->mutex);
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
 	ret = ublk_quiesce(dev, args->data);
 	mutex_unlock(&dev->mutex);
 	return ret;
@@ -408,22 +478,21 @@ static int ublk_ctrl_run(const struct ublk_ctrl_op *op,
 			 struct ublk_ctrl_args *args)
 {
 	struct ublk_device *dev;
-	u64 serial;
-	int ret;
+	int ret = -ENODEV;
 
 	if (op->no_device)
 		return op->run(NULL, args);
 	dev = ublk_device_get(args->id);
-	if (!dev)
-		return -ENODEV;
-	ret = ublk_ctrl_permitted(dev, op, args);
-	if (!ret)
-		ret = op->run(dev, args);
-	serial = dev->serial;
-	ublk_device_put(dev);
-	/* Only now can the last reference be gone. */
-	if (!ret && op->op == UBLK_U_CMD_DEL_DEV)
-		ret = ublk_device_wait_gone(args->id, serial);
+	if (dev) {
+		ret = ublk_ctrl_permitted(dev, op, args);
+		if (!ret)
+			ret = op->run(dev, args);
+		ublk_device_put(dev);
+	}
+	/* Also when another one is deleting it; without a reference now. */
+	if (op->op == UBLK_U_CMD_DEL_DEV && (!ret || ret == -ENODEV) &&
+	    ublk_device_wait_gone(args->id))
+		ret = -EINTR;
 	return ret;
 }
 

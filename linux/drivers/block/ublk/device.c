@@ -89,7 +89,6 @@ static void ublk_device_release(struct device *device)
  */
 static int ublk_id_take(struct ublk_device *dev, u32 id)
 {
-	static u64 serial;
 	const bool any = id == U32_MAX;
 	int ret;
 
@@ -105,7 +104,6 @@ static int ublk_id_take(struct ublk_device *dev, u32 id)
 	}
 	if (ret >= 0) {
 		dev->info.dev_id = ret;
-		dev->serial = ++serial;
 		if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
 			ublk_unprivileged++;
 	}
@@ -208,7 +206,22 @@ static const struct block_device_operations ublk_disk_fops = {
 	.free_disk	= ublk_free_disk,
 };
 
-int ublk_device_start(struct ublk_device *dev)
+/* The disk is there; unless the server died over it, it will stay. */
+static int ublk_device_started(struct ublk_device *dev)
+{
+	bool served;
+
+	spin_lock(&dev->lock);
+	served = dev->service == UBLK_DELIVER;
+	dev->stopping = false;
+	spin_unlock(&dev->lock);
+	if (served)
+		return 0;
+	ublk_device_stop(dev);
+	return -ENODEV;
+}
+
+int ublk_device_start(struct ublk_device *dev, pid_t server)
 {
 	const struct ublk_param_basic *basic = &dev->params.basic;
 	struct queue_limits limits = ublk_params_limits(dev);
@@ -233,7 +246,12 @@ int ublk_device_start(struct ublk_device *dev)
 	ret = ublk_is_fetched(dev) ? 0 : -ENODEV;
 	if (!ret) {
 		dev->fetchable = false;
-		dev->stopping = false;
+		/*
+		 * The search for partitions must not wait for another server:
+		 * it may be the process of the dead one that searches.
+		 */
+		dev->stopping = true;
+		dev->info.ublksrv_pid = server;
 		dev->info.state = UBLK_S_DEV_LIVE;
 		WRITE_ONCE(dev->service, UBLK_DELIVER);
 	}
@@ -243,14 +261,9 @@ int ublk_device_start(struct ublk_device *dev)
 		dev->disk = disk;
 		ret = add_disk(disk);
 		if (!ret)
-			return 0;
+			return ublk_device_started(dev);
 		dev->disk = NULL;
-		spin_lock(&dev->lock);
-		WRITE_ONCE(dev->service, UBLK_NOT_STARTED);
-		dev->info.state = UBLK_S_DEV_DEAD;
-		dev->fetchable = !test_bit(0, &dev->in_use);
-		spin_unlock(&dev->lock);
-		ublk_device_abort(dev, false);
+		ublk_device_stop(dev);
 	}
 	put_disk(disk);
 	return ret;
@@ -308,22 +321,22 @@ int ublk_device_delete(struct ublk_device *dev)
 	return 0;
 }
 
-static bool ublk_id_is_of(u32 id, u64 serial)
+/* True while the device of that id is deleted and not gone. */
+static bool ublk_id_is_leaving(u32 id)
 {
 	const struct ublk_device *dev;
-	bool is;
+	bool leaving;
 
 	mutex_lock(&ublk_devices_mutex);
-	dev = idr_find(&ublk_devices, id);
-	is = dev && dev->serial == serial;
+	dev = id < UBLK_MINORS ? idr_find(&ublk_devices, id) : NULL;
+	leaving = dev && dev->deleted;
 	mutex_unlock(&ublk_devices_mutex);
-	return is;
+	return leaving;
 }
 
-int ublk_device_wait_gone(u32 id, u64 serial)
+int ublk_device_wait_gone(u32 id)
 {
-	return wait_event_interruptible(ublk_id_free,
-					!ublk_id_is_of(id, serial)) ?
+	return wait_event_interruptible(ublk_id_free, !ublk_id_is_leaving(id)) ?
 	       -EINTR : 0;
 }
 

@@ -194,7 +194,8 @@ int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 	if (ret)
 		return ret;
 
-	mutex_lock(&dev->mutex);
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
 	spin_lock(&dev->lock);
 	if (!dev->disk || dev->service == UBLK_DELIVER) {
 		ret = -EBUSY;

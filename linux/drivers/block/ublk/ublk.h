@@ -144,7 +144,6 @@ struct ublk_device {
 	struct mutex mutex;	/* for control commands */
 	spinlock_t lock;	/* for the death of a server */
 
-	u64 serial;			/* no other device ever had it */
 	struct ublksrv_ctrl_dev_info info;
 	struct ublk_params params;	/* types == 0: none were set */
 	struct blk_mq_tag_set tags;
@@ -215,8 +214,13 @@ void ublk_device_put(struct ublk_device *dev);
  */
 int ublk_device_add(struct ublksrv_ctrl_dev_info *info);
 
-/* Makes the disk appear. All slots are fetched; the caller has the mutex. */
-int ublk_device_start(struct ublk_device *dev);
+/*
+ * Makes the disk appear, once all slots are fetched by the process @server. The
+ * caller has the mutex, and is nobody whom the server's end waits for.
+ * Returns 0, -ENODEV when the server died meanwhile, or what the block layer
+ * answered.
+ */
+int ublk_device_start(struct ublk_device *dev, pid_t server);
 
 /*
  * Removes the disk, after its I/O as long as there is a server, and gives the
@@ -231,10 +235,10 @@ void ublk_device_stop(struct ublk_device *dev);
 int ublk_device_delete(struct ublk_device *dev);
 
 /*
- * Waits until the id of a deleted device is free: when its nodes have no user
- * any more, nor the caller a reference. Returns 0 or -EINTR.
+ * Waits until no deleted device has the id any more: when its nodes have no
+ * user, nor the caller a reference. Returns 0 or -EINTR.
  */
-int ublk_device_wait_gone(u32 id, u64 serial);
+int ublk_device_wait_gone(u32 id);
 
 int ublk_devices_init(void);
 void ublk_devices_exit(void);
