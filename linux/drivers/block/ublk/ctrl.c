@@ -5,6 +5,7 @@
  */
 #include <linux/capability.h>
 #include <linux/completion.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -192,6 +193,8 @@ static int ublk_start_job(struct ublk_device *dev, u64 server)
 	else
 		ret = ublk_device_start(dev, server);
 	mutex_unlock(&dev->mutex);
+	/* A worker closes what it looked for partitions with only later. */
+	flush_delayed_fput();
 	return ret;
 }
 
