@@ -37,11 +37,12 @@ usable() {
 
 for queues in 1 3; do
 	for step in $steps; do
-		[ $step != serving ] || [ -z "$spare" ] || {
+		case $spare$step in
+		--*serving | --*fetched-one | --*fetched-half | --*starting)
 			skip "$queues queues, killed at $step" \
-				"Linux's driver warns, and its START_DEV hangs"
-			continue
-		}
+				"Linux's driver warns or hangs"
+			continue ;;
+		esac
 		dies "$step" --id 7 --queues $queues
 		[ "$step" = opened ] ||
 			must "it cannot be deleted" "$server" --delete 7
@@ -50,6 +51,7 @@ for queues in 1 3; do
 	done
 done
 for step in added fetched-half fetched started; do
+	[ $step != fetched-half ] || [ -z "$spare" ] || continue
 	for recovery in wait reissue; do
 		dies "$step" --id 7 --recovery $recovery --user-copy
 		must "it cannot be deleted" "$server" --delete 7
