@@ -15,7 +15,7 @@
 #define UBLK_MINORS		BIT(MINORBITS)
 #define UBLK_MAX_UNPRIVILEGED	64
 
-static DEFINE_MUTEX(ublk_devices_mutex);	/* for all of these */
+static DEFINE_SPINLOCK(ublk_devices_lock);	/* for all of these */
 static DEFINE_IDR(ublk_devices);		/* id -> struct ublk_device */
 static unsigned int ublk_unprivileged;		/* devices of users */
 static DECLARE_WAIT_QUEUE_HEAD(ublk_id_free);
@@ -29,13 +29,13 @@ struct ublk_device *ublk_device_get(u32 id)
 {
 	struct ublk_device *dev;
 
-	mutex_lock(&ublk_devices_mutex);
+	spin_lock(&ublk_devices_lock);
 	dev = id < UBLK_MINORS ? idr_find(&ublk_devices, id) : NULL;
 	if (dev && dev->deleted)
 		dev = NULL;
 	if (dev)
 		get_device(&dev->device);
-	mutex_unlock(&ublk_devices_mutex);
+	spin_unlock(&ublk_devices_lock);
 	return dev;
 }
 
@@ -73,11 +73,11 @@ static void ublk_device_release(struct device *device)
 		blk_mq_free_tag_set(&dev->tags);
 	ublk_queues_free(dev);
 
-	mutex_lock(&ublk_devices_mutex);
+	spin_lock(&ublk_devices_lock);
 	idr_remove(&ublk_devices, dev->info.dev_id);
 	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
 		ublk_unprivileged--;
-	mutex_unlock(&ublk_devices_mutex);
+	spin_unlock(&ublk_devices_lock);
 	wake_up_all(&ublk_id_free);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
@@ -92,13 +92,14 @@ static int ublk_id_take(struct ublk_device *dev, u32 id)
 	const bool any = id == U32_MAX;
 	int ret;
 
-	mutex_lock(&ublk_devices_mutex);
+	idr_preload(GFP_KERNEL);
+	spin_lock(&ublk_devices_lock);
 	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV &&
 	    ublk_unprivileged >= UBLK_MAX_UNPRIVILEGED) {
 		ret = -EACCES;
 	} else {
 		ret = idr_alloc(&ublk_devices, NULL, any ? 0 : id,
-				any ? UBLK_MINORS : id + 1, GFP_KERNEL);
+				any ? UBLK_MINORS : id + 1, GFP_NOWAIT);
 		if (ret == -ENOSPC && !any)
 			ret = -EEXIST;
 	}
@@ -107,7 +108,8 @@ static int ublk_id_take(struct ublk_device *dev, u32 id)
 		if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
 			ublk_unprivileged++;
 	}
-	mutex_unlock(&ublk_devices_mutex);
+	spin_unlock(&ublk_devices_lock);
+	idr_preload_end();
 	return ret < 0 ? ret : 0;
 }
 
@@ -165,9 +167,9 @@ int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 	if (!ret) {
 		/* Only a device that is whole can be found. */
 		mutex_lock(&dev->mutex);
-		mutex_lock(&ublk_devices_mutex);
+		spin_lock(&ublk_devices_lock);
 		idr_replace(&ublk_devices, dev, dev->info.dev_id);
-		mutex_unlock(&ublk_devices_mutex);
+		spin_unlock(&ublk_devices_lock);
 		*info = dev->info;
 		ret = cdev_device_add(&dev->cdev, &dev->device);
 		if (ret)
@@ -304,10 +306,10 @@ int ublk_device_delete(struct ublk_device *dev)
 {
 	bool mine;
 
-	mutex_lock(&ublk_devices_mutex);
+	spin_lock(&ublk_devices_lock);
 	mine = !dev->deleted;
 	dev->deleted = true;
-	mutex_unlock(&ublk_devices_mutex);
+	spin_unlock(&ublk_devices_lock);
 	if (!mine)
 		return -ENODEV;
 	wake_up_all(&dev->wait);
@@ -327,10 +329,10 @@ static bool ublk_id_is_leaving(u32 id)
 	const struct ublk_device *dev;
 	bool leaving;
 
-	mutex_lock(&ublk_devices_mutex);
+	spin_lock(&ublk_devices_lock);
 	dev = id < UBLK_MINORS ? idr_find(&ublk_devices, id) : NULL;
 	leaving = dev && dev->deleted;
-	mutex_unlock(&ublk_devices_mutex);
+	spin_unlock(&ublk_devices_lock);
 	return leaving;
 }
 

@@ -159,7 +159,7 @@ struct ublk_device {
 	unsigned int fetched;		/* slots with a command */
 
 	unsigned long in_use;		/* bit 0: /dev/ublkcN is open */
-	bool deleted;			/* by DEL_DEV, under ublk_devices_mutex */
+	bool deleted;			/* by DEL_DEV, under ublk_devices_lock */
 	wait_queue_head_t wait;		/* for all that is waited for here */
 
 	struct work_struct abort_work;	/* takes back commands and requests */
