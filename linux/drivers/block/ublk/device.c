@@ -237,8 +237,6 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	sprintf(disk->disk_name, "ublkb%u", dev->info.dev_id);
 	disk->fops = &ublk_disk_fops;
 	disk->private_data = dev;
-	/* dropped by ublk_free_disk() */
-	get_device(&dev->device);
 	set_capacity(disk, basic->dev_sectors);
 	set_disk_ro(disk, basic->attrs & UBLK_ATTR_READ_ONLY);
 	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
@@ -261,9 +259,13 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	if (!ret) {
 		/* Partitions are looked for here: the server is at work. */
 		dev->disk = disk;
+		/* dropped by ublk_free_disk(), of a disk that was added */
+		get_device(&dev->device);
 		ret = add_disk(disk);
 		if (!ret)
 			return ublk_device_started(dev);
+		if (!test_bit(GD_ADDED, &disk->state))
+			put_device(&dev->device);
 		dev->disk = NULL;
 		ublk_device_stop(dev);
 	}

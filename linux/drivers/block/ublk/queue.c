@@ -253,6 +253,10 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 	desc->addr = slot->addr;
 	ublk_slot_give(slot, UBLK_SLOT_SERVING);
 	io_uring_cmd_done(cmd, answer, 0, issue_flags);
+	/* Another thread's end may have passed by while this was claimed. */
+	smp_mb(); /* pairs with that of ublk_device_abort() */
+	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER))
+		ublk_slot_reclaim(queue, slot);
 }
 
 static bool ublk_task_is_dead(const struct ublk_slot *slot,
