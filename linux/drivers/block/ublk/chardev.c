@@ -67,9 +67,7 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 		return -EINVAL;
 
 	spin_lock(&dev->lock);
-	if (!dev->fetchable || ublk_is_fetched(dev))
-		ret = -EBUSY;
-	else if (slot->task)
+	if (!dev->fetchable || ublk_is_fetched(dev) || slot->task)
 		ret = -EBUSY;
 	else if (dev->broken)
 		ret = -EINVAL;

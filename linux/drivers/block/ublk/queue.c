@@ -550,7 +550,6 @@ int ublk_queues_alloc(struct ublk_device *dev)
 			return -ENOMEM;
 		dev->queues[i] = queue;
 		queue->dev = dev;
-		queue->id = i;
 		queue->depth = depth;
 		queue->flags = dev->info.flags;
 		init_llist_head(&queue->pending);

@@ -14,7 +14,7 @@ void ublk_device_abort(struct ublk_device *dev, bool reclaim)
 {
 	unsigned int i, tag;
 
-	/* dev->service was changed; see ublk_slot_rearm() */
+	/* dev->service was changed; see ublk_slot_armed() */
 	smp_mb();
 	for (i = 0; i < dev->info.nr_hw_queues; i++) {
 		struct ublk_queue *queue = dev->queues[i];

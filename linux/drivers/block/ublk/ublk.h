@@ -64,6 +64,8 @@
  *   COMMITTING -> SERVING a request for data was answered
  *   SERVING  -> IDLE	   the request is taken back: ublk_slot_reclaim()
  *
+ * What is taken back is COMMITTING in between, while its owner reads the slot.
+ *
  * The three states that the interface knows are IDLE, ARMED and SERVING; the
  * other two last only while somebody works on the slot.
  */
@@ -100,7 +102,6 @@ struct ublk_slot {
 
 struct ublk_queue {
 	struct ublk_device *dev;
-	unsigned int id;
 	unsigned int depth;
 	u64 flags;			/* UBLK_F_* of the device */
 	struct ublksrv_io_desc *descs;	/* [depth], mapped by the server */
@@ -108,9 +109,9 @@ struct ublk_queue {
 	/*
 	 * Requests that are claimed are collected in @pending and delivered by
 	 * one task work, which is that of the command of the first of them.
-	 * That needs all commands to be of one ring and one task: @ring is that of the
-	 * first FETCH and @task who sent it, and once another one was seen
-	 * (@mixed) each request is delivered by its own command.
+	 * That needs all commands to be of one ring and one task: @ring is
+	 * that of the first FETCH and @task who sent it, and once another one
+	 * was seen (@mixed) each request is delivered by its own command.
 	 */
 	const void *ring;
 	const struct task_struct *task;
