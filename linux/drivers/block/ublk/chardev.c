@@ -99,7 +99,7 @@ static void ublk_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	ublk_slot_abort(pdu->slot, issue_flags);
 }
 
-static int ublk_chardev_command(struct io_uring_cmd *cmd,
+static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 				unsigned int issue_flags)
 {
 	struct ublk_device *dev = cmd->file->private_data;
@@ -109,10 +109,6 @@ static int ublk_chardev_command(struct io_uring_cmd *cmd,
 	struct ublk_slot *slot;
 	bool fetch;
 
-	if (unlikely(issue_flags & IO_URING_F_CANCEL)) {
-		ublk_cancel(cmd, issue_flags);
-		return 0;
-	}
 	/* It lies in memory that the server can write at any time. */
 	shared = io_uring_sqe_cmd(cmd->sqe);
 	body.q_id = READ_ONCE(shared->q_id);
@@ -145,6 +141,36 @@ static int ublk_chardev_command(struct io_uring_cmd *cmd,
 	default:
 		return -EINVAL;
 	}
+}
+
+/* Task work of a command that a worker has handed back. */
+static void ublk_chardev_handed_back(struct io_uring_cmd *cmd,
+				     unsigned int issue_flags)
+{
+	int ret = -ECANCELED;
+
+	if (likely(!(issue_flags & IO_URING_F_TASK_DEAD)))
+		ret = ublk_chardev_execute(cmd, issue_flags);
+	if (ret != -EIOCBQUEUED)
+		io_uring_cmd_done(cmd, ret, 0, issue_flags);
+}
+
+static int ublk_chardev_command(struct io_uring_cmd *cmd,
+				unsigned int issue_flags)
+{
+	if (unlikely(issue_flags & IO_URING_F_CANCEL)) {
+		ublk_cancel(cmd, issue_flags);
+		return 0;
+	}
+	/*
+	 * A slot belongs to the task that fetches it. A worker of io_uring, as
+	 * IOSQE_ASYNC has one, comes and goes: whom it works for does it.
+	 */
+	if (unlikely(issue_flags & IO_URING_F_IOWQ)) {
+		io_uring_cmd_complete_in_task(cmd, ublk_chardev_handed_back);
+		return -EIOCBQUEUED;
+	}
+	return ublk_chardev_execute(cmd, issue_flags);
 }
 
 /*

@@ -11,8 +11,9 @@
 
 #include "ublk.h"
 
-size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
-			   size_t bytes)
+/* Copies the first @bytes of a request; which way is known at compile time. */
+static __always_inline size_t ublk_copy(struct request *rq, void __user *buffer,
+					size_t bytes, bool to_server)
 {
 	struct req_iterator iter;
 	struct bio_vec part;
@@ -21,8 +22,14 @@ size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
 	rq_for_each_segment(part, rq, iter) {
 		size_t length = min_t(size_t, part.bv_len, bytes - copied);
 		void *data = bvec_kmap_local(&part);
-		size_t left = copy_to_user(buffer + copied, data, length);
+		size_t left;
 
+		if (to_server) {
+			left = copy_to_user(buffer + copied, data, length);
+		} else {
+			left = copy_from_user(data, buffer + copied, length);
+			flush_dcache_page(part.bv_page);
+		}
 		kunmap_local(data);
 		copied += length - left;
 		if (left || copied == bytes)
@@ -31,25 +38,16 @@ size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
 	return copied;
 }
 
+size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
+			   size_t bytes)
+{
+	return ublk_copy(rq, buffer, bytes, true);
+}
+
 size_t ublk_copy_from_server(struct request *rq, const void __user *buffer,
 			     size_t bytes)
 {
-	struct req_iterator iter;
-	struct bio_vec part;
-	size_t copied = 0;
-
-	rq_for_each_segment(part, rq, iter) {
-		size_t length = min_t(size_t, part.bv_len, bytes - copied);
-		void *data = bvec_kmap_local(&part);
-		size_t left = copy_from_user(data, buffer + copied, length);
-
-		flush_dcache_page(part.bv_page);
-		kunmap_local(data);
-		copied += length - left;
-		if (left || copied == bytes)
-			break;
-	}
-	return copied;
+	return ublk_copy(rq, (void __user *)buffer, bytes, false);
 }
 
 size_t ublk_copy_iter(struct request *rq, size_t offset, struct iov_iter *iter)

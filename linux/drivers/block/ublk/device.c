@@ -202,9 +202,20 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 	return 0;
 }
 
+/* The node of a user's disk is for all: who may is asked when it is opened. */
+static char *ublk_disk_node(struct gendisk *disk, umode_t *mode)
+{
+	const struct ublk_device *dev = disk->private_data;
+
+	if (mode && dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
+		*mode = 0666;
+	return NULL;
+}
+
 static const struct block_device_operations ublk_disk_fops = {
 	.owner		= THIS_MODULE,
 	.open		= ublk_disk_open,
+	.devnode	= ublk_disk_node,
 	.free_disk	= ublk_free_disk,
 };
 
