@@ -24,12 +24,13 @@ extern const struct ublk_target target_ram, target_file, target_zimg,
 				target_null;
 
 /* Each of these is a verb that serves a device. */
-static const struct ublk_target *const targets[] = {
-	&target_ram, &target_file, &target_zimg, &target_null,
+const struct ublk_target *const ublk_targets[] = {
+	&target_ram, &target_file, &target_zimg, &target_null, NULL
 };
 
 static const struct verb *const verbs[] = {
-	&verb_list, &verb_stop, &verb_features,
+	&verb_list, &verb_stop, &verb_recover, &verb_upgrade, &verb_continue,
+	&verb_features,
 	&verb_pack, &verb_unpack, &verb_info, &verb_check,
 	&verb_init,
 };
@@ -41,9 +42,9 @@ static const struct ublk_target *find_target(const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < COUNT(targets); i++)
-		if (!strcmp(targets[i]->name, name))
-			return targets[i];
+	for (i = 0; ublk_targets[i]; i++)
+		if (!strcmp(ublk_targets[i]->name, name))
+			return ublk_targets[i];
 	return NULL;
 }
 
@@ -63,13 +64,14 @@ static void help_all(FILE *out)
 
 	fprintf(out, "usage: ublk VERB [OPTIONS] [ARGUMENTS]\n\n"
 		"Serve a block device and print its node:\n");
-	for (i = 0; i < COUNT(targets); i++)
-		fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
-			targets[i]->argument, targets[i]->summary);
+	for (i = 0; ublk_targets[i]; i++)
+		fprintf(out, "  %-5s %-8s %s\n", ublk_targets[i]->name,
+			ublk_targets[i]->argument, ublk_targets[i]->summary);
 	fprintf(out, "\nEverything else:\n");
 	for (i = 0; i < COUNT(verbs); i++)
-		fprintf(out, "  %-14s %s\n", verbs[i]->name,
-			verbs[i]->summary);
+		if (verbs[i]->summary)
+			fprintf(out, "  %-14s %s\n", verbs[i]->name,
+				verbs[i]->summary);
 	fprintf(out, "  %-14s %s\n  %-14s %s\n", "help [VERB]",
 		"this, or all about a verb", "--version",
 		"the version of this program");
@@ -77,7 +79,8 @@ static void help_all(FILE *out)
 
 static void help_text(const char *summary, const char *manual)
 {
-	printf("\n%c%s.\n", toupper(*summary), summary + 1);
+	if (summary)
+		printf("\n%c%s.\n", toupper(*summary), summary + 1);
 	if (manual)
 		printf("\n%s", manual);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -36,20 +37,58 @@ static int ctrl_ring_init(struct ublk_ctrl *ctrl)
 	return io_uring_queue_init(4, &ctrl->ring, IORING_SETUP_SQE128);
 }
 
-/* @op is the ioctl-encoded number; its lower part is the plain opcode. */
-static int ctrl_submit(struct ublk_ctrl *ctrl, uint32_t op,
-		       const struct ublksrv_ctrl_cmd *command)
+#define PATH_BYTES 24	/* of "/dev/ublkc" and a number */
+#define DATA_MAX 1024
+
+/*
+ * A command to device @id, with @length bytes of @data there and back. One to a
+ * user's device names its node, on which the driver looks up who may send it:
+ * that stands in front of the data.
+ */
+struct exchange {
+	uint32_t op;		/* encoded; its lower part is the plain opcode */
+	int id;
+	void *data;
+	size_t length;
+	uint64_t argument;
+	bool has_path;
+	char with_path[PATH_BYTES + DATA_MAX];
+};
+
+static void exchange_add_path(struct exchange *exchange)
+{
+	exchange->has_path = true;
+	memset(exchange->with_path, 0, PATH_BYTES);
+	snprintf(exchange->with_path, PATH_BYTES, "/dev/ublkc%d", exchange->id);
+	if (exchange->length)
+		memcpy(exchange->with_path + PATH_BYTES, exchange->data,
+		       exchange->length);
+}
+
+static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ctrl->ring);
+	struct ublksrv_ctrl_cmd command = {
+		.dev_id = exchange->id,
+		.queue_id = UINT16_MAX,
+		.addr = (uintptr_t)exchange->data,
+		.len = exchange->length,
+		.data = { exchange->argument },
+	};
 	int ret;
 
 	if (!sqe)
 		return -EBUSY;
+	if (exchange->has_path) {
+		command.addr = (uintptr_t)exchange->with_path;
+		command.len += PATH_BYTES;
+		command.dev_path_len = PATH_BYTES;
+	}
 	memset(sqe, 0, 2 * sizeof(*sqe));	/* 128-byte SQEs */
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = ctrl->fd;
-	sqe->cmd_op = ctrl->encoded ? op : _IOC_NR(op);
-	memcpy(sqe->cmd, command, sizeof(*command));
+	sqe->cmd_op = ctrl->encoded ? exchange->op : _IOC_NR(exchange->op);
+	memcpy(sqe->cmd, &command, sizeof(command));
 	do {
 		ret = io_uring_submit(&ctrl->ring);
 	} while (ret == -EINTR);
@@ -78,28 +117,51 @@ static int ctrl_abandon(struct ublk_ctrl *ctrl)
 	return ctrl_ring_init(ctrl);
 }
 
-static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op,
-		     const struct ublksrv_ctrl_cmd *command)
+static int ctrl_exchange(struct ublk_ctrl *ctrl, struct exchange *exchange)
 {
-	int ret = ctrl_submit(ctrl, op, command);
+	int ret = ctrl_submit(ctrl, exchange);
 
 	if (!ret)
 		ret = ctrl_wait(ctrl);
+	if (ret >= 0 && exchange->has_path && exchange->length)
+		memcpy(exchange->data, exchange->with_path + PATH_BYTES,
+		       exchange->length);
 	return ret < 0 ? ret : 0;
 }
 
-/* A command that reads or writes @length bytes at @data. */
-static int ctrl_send_data(struct ublk_ctrl *ctrl, uint32_t op, int id,
-			  void *data, size_t length)
+/* A command to no device, or to one that is not there yet. */
+static int ctrl_send_plain(struct ublk_ctrl *ctrl, uint32_t op, int id,
+			   void *data, size_t length)
 {
-	const struct ublksrv_ctrl_cmd command = {
-		.dev_id = id,
-		.queue_id = UINT16_MAX,
-		.addr = (uintptr_t)data,
-		.len = length,
+	struct exchange exchange = {
+		.op = op, .id = id, .data = data, .length = length,
 	};
 
-	return ctrl_send(ctrl, op, &command);
+	return ctrl_exchange(ctrl, &exchange);
+}
+
+/* Puts a path into the command where the device is an ordinary user's. */
+static void ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	if (ctrl->known_id != exchange->id &&
+	    ctrl_get_dev_info(ctrl, exchange->id, &info))
+		return;
+	if (ctrl->known_users)
+		exchange_add_path(exchange);
+}
+
+static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op, int id, void *data,
+		     size_t length, uint64_t argument)
+{
+	struct exchange exchange = {
+		.op = op, .id = id, .data = data, .length = length,
+		.argument = argument,
+	};
+
+	ctrl_address(ctrl, &exchange);
+	return ctrl_exchange(ctrl, &exchange);
 }
 
 /*
@@ -111,8 +173,8 @@ static int ctrl_probe(struct ublk_ctrl *ctrl)
 	int err;
 
 	ctrl->encoded = true;
-	err = ctrl_send_data(ctrl, UBLK_U_CMD_GET_FEATURES, -1,
-			     &ctrl->features, sizeof(ctrl->features));
+	err = ctrl_send_plain(ctrl, UBLK_U_CMD_GET_FEATURES, -1,
+			      &ctrl->features, sizeof(ctrl->features));
 	if (!err)
 		return 0;
 	if (err == -EPERM || err == -EACCES)
@@ -137,7 +199,8 @@ static int ctrl_open_failed(int err)
 			"CONFIG_BLK_DEV_UBLK=y (Linux 6.0 and later), or try "
 			"`modprobe ublk_drv`", CONTROL_DEVICE);
 	else if (err == EACCES || err == EPERM)
-		message("%s: not permitted; run as root", CONTROL_DEVICE);
+		message("%s: not permitted; run as root, or let users open it "
+			"(chmod 666)", CONTROL_DEVICE);
 	else
 		message_fail(err, "%s", CONTROL_DEVICE);
 	return -err;
@@ -160,6 +223,7 @@ int ctrl_open(struct ublk_ctrl *ctrl)
 	int err;
 
 	memset(ctrl, 0, sizeof(*ctrl));
+	ctrl->known_id = -1;
 	ctrl->fd = open(CONTROL_DEVICE, O_RDWR | O_CLOEXEC);
 	if (ctrl->fd < 0)
 		return ctrl_open_failed(errno);
@@ -182,25 +246,55 @@ void ctrl_close(struct ublk_ctrl *ctrl)
 	close(ctrl->fd);
 }
 
+static void ctrl_know(struct ublk_ctrl *ctrl,
+		      const struct ublksrv_ctrl_dev_info *info)
+{
+	ctrl->known_id = info->dev_id;
+	ctrl->known_users = info->flags & UBLK_F_UNPRIVILEGED_DEV;
+}
+
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
 {
-	return ctrl_send_data(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id, info,
-			      sizeof(*info));
+	int err = ctrl_send_plain(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id, info,
+				  sizeof(*info));
+
+	if (!err)
+		ctrl_know(ctrl, info);
+	return err;
+}
+
+int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
+		      struct ublksrv_ctrl_dev_info *info)
+{
+	/* Whose a device is tells only the answer, so this always has a path. */
+	const bool users = ctrl->features & UBLK_F_UNPRIVILEGED_DEV;
+	struct exchange exchange = {
+		.op = users ? UBLK_U_CMD_GET_DEV_INFO2 :
+			      UBLK_U_CMD_GET_DEV_INFO,
+		.id = id, .data = info, .length = sizeof(*info),
+	};
+	int err;
+
+	memset(info, 0, sizeof(*info));
+	if (users)
+		exchange_add_path(&exchange);
+	err = ctrl_exchange(ctrl, &exchange);
+	if (!err)
+		ctrl_know(ctrl, info);
+	return err;
 }
 
 int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 {
-	const struct ublksrv_ctrl_cmd command = {
-		.dev_id = id,
-		.queue_id = UINT16_MAX,
-	};
-	struct pollfd answer = {
-		.fd = ctrl->ring.ring_fd, .events = POLLIN
-	};
-	int ret = ctrl_submit(ctrl, UBLK_U_CMD_DEL_DEV, &command);
+	struct exchange exchange = { .op = UBLK_U_CMD_DEL_DEV, .id = id };
+	struct pollfd answer = { .events = POLLIN };
+	int ret;
 
+	ctrl_address(ctrl, &exchange);
+	ret = ctrl_submit(ctrl, &exchange);
 	if (ret)
 		return ret;
+	answer.fd = ctrl->ring.ring_fd;
 	do {
 		ret = poll(&answer, 1, DELETE_WAIT_MS);
 	} while (ret < 0 && errno == EINTR);
@@ -210,23 +304,23 @@ int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 	return ret ? ret : -EBUSY;
 }
 
-int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
-		   int cancel_fd)
+/* Sends what waits until @server has fetched every tag, or @cancel_fd speaks. */
+static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
+			     pid_t server, int cancel_fd)
 {
-	const struct ublksrv_ctrl_cmd command = {
-		.dev_id = id,
-		.queue_id = UINT16_MAX,
-		.data = { server },
-	};
+	struct exchange exchange = { .op = op, .id = id, .argument = server };
 	struct pollfd either[] = {
-		{ .fd = ctrl->ring.ring_fd, .events = POLLIN },
+		{ .events = POLLIN },
 		{ .fd = cancel_fd, .events = POLLIN },
 	};
-	int ret = ctrl_submit(ctrl, UBLK_U_CMD_START_DEV, &command);
+	int ret;
 
+	ctrl_address(ctrl, &exchange);
+	ret = ctrl_submit(ctrl, &exchange);
 	if (ret)
 		return ret;
-	while (!either[0].revents) {
+	either[0].fd = ctrl->ring.ring_fd;
+	while (!either[0].revents && !either[1].revents) {
 		if (poll(either, 2, -1) < 0 && errno != EINTR)
 			return -errno;
 	}
@@ -237,44 +331,55 @@ int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 	return ret ? ret : -ECANCELED;
 }
 
+int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
+		   int cancel_fd)
+{
+	return ctrl_send_waiting(ctrl, UBLK_U_CMD_START_DEV, id, server,
+				 cancel_fd);
+}
+
+int ctrl_start_recovery(struct ublk_ctrl *ctrl, int id)
+{
+	return ctrl_send(ctrl, UBLK_U_CMD_START_USER_RECOVERY, id, NULL, 0, 0);
+}
+
+int ctrl_end_recovery(struct ublk_ctrl *ctrl, int id, pid_t server,
+		      int cancel_fd)
+{
+	return ctrl_send_waiting(ctrl, UBLK_U_CMD_END_USER_RECOVERY, id, server,
+				 cancel_fd);
+}
+
+int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds)
+{
+	return ctrl_send(ctrl, UBLK_U_CMD_QUIESCE_DEV, id, NULL, 0,
+			 milliseconds);
+}
+
 int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id)
 {
-	return ctrl_send_data(ctrl, UBLK_U_CMD_STOP_DEV, id, NULL, 0);
+	return ctrl_send(ctrl, UBLK_U_CMD_STOP_DEV, id, NULL, 0, 0);
 }
 
 int ctrl_set_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)
 {
 	params->len = sizeof(*params);
-	return ctrl_send_data(ctrl, UBLK_U_CMD_SET_PARAMS, id, params,
-			      sizeof(*params));
+	return ctrl_send(ctrl, UBLK_U_CMD_SET_PARAMS, id, params,
+			 sizeof(*params), 0);
 }
 
 int ctrl_get_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)
 {
 	memset(params, 0, sizeof(*params));
 	params->len = sizeof(*params);
-	return ctrl_send_data(ctrl, UBLK_U_CMD_GET_PARAMS, id, params,
-			      sizeof(*params));
-}
-
-int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
-		      struct ublksrv_ctrl_dev_info *info)
-{
-	return ctrl_send_data(ctrl, UBLK_U_CMD_GET_DEV_INFO, id, info,
-			      sizeof(*info));
+	return ctrl_send(ctrl, UBLK_U_CMD_GET_PARAMS, id, params,
+			 sizeof(*params), 0);
 }
 
 int ctrl_get_queue_affinity(struct ublk_ctrl *ctrl, int id, unsigned int queue,
 			    cpu_set_t *cpus)
 {
-	const struct ublksrv_ctrl_cmd command = {
-		.dev_id = id,
-		.queue_id = UINT16_MAX,
-		.addr = (uintptr_t)cpus,
-		.len = sizeof(*cpus),
-		.data = { queue },
-	};
-
 	CPU_ZERO(cpus);
-	return ctrl_send(ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, &command);
+	return ctrl_send(ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, id, cpus,
+			 sizeof(*cpus), queue);
 }

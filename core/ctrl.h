@@ -18,6 +18,10 @@ struct ublk_ctrl {
 	int fd;
 	uint64_t features;	/* UBLK_F_*: what the driver offers */
 	bool encoded;		/* commands are ioctl-encoded (6.4 and later) */
+
+	/* The device that was asked about last: it is an ordinary user's. */
+	int known_id;
+	bool known_users;
 };
 
 /*
@@ -51,6 +55,21 @@ int ctrl_del_dev(struct ublk_ctrl *ctrl, int id);
  */
 int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 		   int cancel_fd);
+
+/*
+ * A new server for a disk that waits for one: START comes before its FETCHes
+ * and returns -EBUSY as long as the old server has not let go; END as
+ * ctrl_start_dev().
+ */
+int ctrl_start_recovery(struct ublk_ctrl *ctrl, int id);
+int ctrl_end_recovery(struct ublk_ctrl *ctrl, int id, pid_t server,
+		      int cancel_fd);
+
+/*
+ * Takes the disk from its server once that has answered what it has, which may
+ * take @milliseconds; the disk waits for another one.
+ */
+int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds);
 
 /* Removes the disk, after its I/O; the device stays until it is deleted. */
 int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id);

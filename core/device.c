@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Creates a device, serves it until it is stopped, deletes it. The main thread
- * does the control work and waits for signals; queues have threads of their
- * own. Knows no target by name.
+ * What a device is: its options, its target's promise and what becomes of them
+ * at the driver and in the record; and the life of one that is new. Knows no
+ * target by name.
  */
 #include "core/device.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "core/ctrl.h"
+#include "core/memory.h"
 #include "core/message.h"
 #include "core/process.h"
-#include "core/queue.h"
 #include "core/record.h"
 #include "core/size.h"
+#include "core/supervise.h"
 #include "core/verb.h"
 
 #define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
@@ -49,6 +46,8 @@ const struct option_spec serve_options[] = {
 	  "the disk cannot be written" },
 	{ "foreground", 'f', OPTION_FLAG, FIELD(foreground), 0, 0, NULL,
 	  "stay until the device is stopped or SIGINT comes" },
+	{ "no-supervise", 0, OPTION_FLAG, FIELD(no_supervise), 0, 0, NULL,
+	  "nobody replaces the server when it dies" },
 	{ "max-io", 0, OPTION_SIZE, FIELD(max_io), 4096, 32 << 20, "SIZE",
 	  "largest request (128K)" },
 	{ "block-size", 0, OPTION_SIZE, FIELD(block_size), 512, 4096, "SIZE",
@@ -58,41 +57,6 @@ const struct option_spec serve_options[] = {
 	{ 0 }
 };
 #undef FIELD
-
-struct ublk_device {
-	const struct ublk_target *target;
-	const char *argument;
-	const void *target_settings;
-	const struct serve_settings *settings;
-	void *data;			/* the target's */
-	struct ublk_disk disk;
-
-	struct ublk_ctrl ctrl;
-	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
-	int files[1 + UBLK_DEVICE_FILES];	/* /dev/ublkcN, the target's */
-	unsigned int file_count;
-
-	struct ublk_queue_setup setup;
-	struct ublk_queue *queues;
-	unsigned int started;		/* threads to join */
-	sem_t reports;			/* posted for each report of a queue */
-	int ended_fd;			/* readable when a queue has ended */
-	_Atomic int failed;		/* -errno of the first queue to fail */
-	int signal_fd;			/* SIGINT, SIGTERM, SIGHUP */
-};
-
-/* In a queue's thread. */
-static void device_reported(struct ublk_device *device, int state)
-{
-	const uint64_t one = 1;
-	int none = 0;
-
-	if (state < 0)
-		atomic_compare_exchange_strong(&device->failed, &none, state);
-	if (state && write(device->ended_fd, &one, sizeof(one)) < 0)
-		message_fail(errno, "a queue that ended");
-	sem_post(&device->reports);
-}
 
 void device_node(int id, char node[DEVICE_NODE_MAX])
 {
@@ -112,12 +76,7 @@ bool device_in_use(int id)
 	return fd < 0 && errno == EBUSY;
 }
 
-/*
- * Opens a node that the kernel has just announced: at once with devtmpfs, but
- * udev or mdev may take their time over it. Returns the descriptor or -errno
- * after telling.
- */
-static int open_new_node(const char *node, int flags)
+int device_open_node(const char *node, int flags)
 {
 	const struct timespec tick = { .tv_nsec = 2000000 };
 	int waited, fd;
@@ -188,6 +147,36 @@ static int device_check_disk(struct ublk_device *device)
 	return 0;
 }
 
+/*
+ * A disk that exists keeps its size: what is behind it may have grown. What is
+ * smaller than the disk is something else.
+ */
+static int device_check_resumed(struct ublk_device *device)
+{
+	struct ublk_disk *disk = &device->disk;
+	struct ublk_params params;
+	uint64_t size;
+	int err;
+
+	err = ctrl_get_params(&device->ctrl, device->info.dev_id, &params);
+	if (err)
+		return message_fail(err, "device %d", device->info.dev_id);
+	size = params.basic.dev_sectors << 9;
+	if ((!device->inherited_count && disk->size < size) ||
+	    disk->logical_block > 1u << params.basic.logical_bs_shift ||
+	    (disk->read_only && !(params.basic.attrs & UBLK_ATTR_READ_ONLY))) {
+		message("%s: does not fit device %d, of %llu bytes in blocks "
+			"of %u", device->argument, device->info.dev_id,
+			(unsigned long long)size,
+			1u << params.basic.logical_bs_shift);
+		return -EINVAL;
+	}
+	disk->size = size;
+	disk->logical_block = 1u << params.basic.logical_bs_shift;
+	disk->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
+	return 0;
+}
+
 /* The smallest power of two not below @value, as an exponent. */
 static unsigned int shift_of(uint32_t value)
 {
@@ -210,7 +199,7 @@ static int device_set_params(struct ublk_device *device)
 			.io_opt_shift = shift_of(disk->io_optimal ?
 						 disk->io_optimal :
 						 disk->physical_block),
-			.max_sectors = device->setup.max_io >> 9,
+			.max_sectors = device->info.max_io_buf_bytes >> 9,
 			.dev_sectors = disk->size >> 9,
 		},
 	};
@@ -234,12 +223,26 @@ static int device_set_params(struct ublk_device *device)
 	return ctrl_set_params(&device->ctrl, device->info.dev_id, &params);
 }
 
-/* Adds the device and opens its /dev/ublkcN. */
+/* Whether a server that died is to be replaced, as far as the driver can. */
+static bool device_wants_recovery(const struct ublk_device *device)
+{
+	const struct serve_settings *settings = device->settings;
+	const uint64_t needed = UBLK_F_USER_RECOVERY |
+				UBLK_F_USER_RECOVERY_REISSUE;
+
+	return !settings->no_supervise && !settings->foreground &&
+	       (device->ctrl.features & needed) == needed;
+}
+
+bool device_recovers(const struct ublk_device *device)
+{
+	return device->info.flags & UBLK_F_USER_RECOVERY;
+}
+
 static int device_add(struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
 	long page = sysconf(_SC_PAGESIZE);
-	char node[DEVICE_NODE_MAX];
 	int err;
 
 	device->info = (struct ublksrv_ctrl_dev_info){
@@ -249,22 +252,20 @@ static int device_add(struct ublk_device *device)
 		.max_io_buf_bytes = (settings->max_io + page - 1) & -page,
 		.flags = device->ctrl.encoded ? UBLK_F_CMD_IOCTL_ENCODE : 0,
 	};
+	if (geteuid())
+		device->info.flags |= device->ctrl.features &
+				      UBLK_F_UNPRIVILEGED_DEV;
+	else if (device_wants_recovery(device))
+		device->info.flags |= UBLK_F_USER_RECOVERY |
+				      UBLK_F_USER_RECOVERY_REISSUE |
+				      (device->ctrl.features & UBLK_F_QUIESCE);
 	err = ctrl_add_dev(&device->ctrl, &device->info);
 	if (err == -EEXIST) {
 		message("device %d exists already; choose another --id, or "
 			"`ublk stop %d`", (int)settings->id, (int)settings->id);
 		return err;
 	}
-	if (err)
-		return message_fail(err, "cannot add a device");
-
-	snprintf(node, sizeof(node), "/dev/ublkc%d", device->info.dev_id);
-	device->files[0] = open_new_node(node, O_RDWR);
-	if (device->files[0] < 0) {
-		ctrl_del_dev(&device->ctrl, device->info.dev_id);
-		return device->files[0];
-	}
-	return 0;
+	return err ? message_fail(err, "cannot add a device") : 0;
 }
 
 int device_delete(struct ublk_ctrl *ctrl, int id)
@@ -272,6 +273,7 @@ int device_delete(struct ublk_ctrl *ctrl, int id)
 	int err;
 
 	record_remove(id);
+	memory_forget(id);
 	err = ctrl_del_dev(ctrl, id);
 	if (err == -EBUSY)
 		message("device %d is gone; its number is free when the last "
@@ -300,84 +302,50 @@ static void device_fill_record(FILE *out, const void *arg)
 	fprintf(out, "size=%llu\npid=%d\nstarted=%llu\n",
 		(unsigned long long)device->disk.size, (int)getpid(),
 		record_process_started(getpid()));
+	if (device->server)
+		fprintf(out, "worker=%d\nworker_started=%llu\n",
+			(int)device->server,
+			record_process_started(device->server));
 	if (device->target->options)
 		options_record(out, device->target->name,
 			       device->target->options,
 			       device->target_settings);
 }
 
-static int device_start_queue(struct ublk_device *device, unsigned int id)
+int device_record(const struct ublk_device *device)
 {
-	struct ublk_queue *queue = &device->queues[id];
-	int err;
-
-	queue->setup = &device->setup;
-	queue->id = id;
-	err = ctrl_get_queue_affinity(&device->ctrl, device->info.dev_id, id,
-				      &queue->cpus);
-	if (err)
-		return message_fail(err, "CPUs of queue %u", id);
-	err = queue_start(queue);
-	if (err)
-		return message_fail(err, "thread of queue %u", id);
-	device->started++;
-	return 0;
+	return record_write(device->info.dev_id, device_fill_record, device);
 }
 
-/*
- * Starts every queue and waits until each has fetched its tags, also when one
- * cannot be started: the driver gives back only tags that were fetched.
- */
-static int device_start_queues(struct ublk_device *device)
+int device_announce(const struct ublk_device *device)
 {
-	unsigned int i;
-	int err = 0;
-
-	for (i = 0; !err && i < device->info.nr_hw_queues; i++)
-		err = device_start_queue(device, i);
-	for (i = 0; i < device->started; i++)
-		while (sem_wait(&device->reports))
-			;
-	if (!err && device->failed)
-		err = message_fail(device->failed, "cannot start a queue");
-	return err;
-}
-
-/*
- * Ends the queues: the driver takes their tags back when the disk is gone. A
- * disk that never appeared is no error here.
- */
-static void device_stop_queues(struct ublk_device *device)
-{
-	ctrl_stop_dev(&device->ctrl, device->info.dev_id);
-	while (device->started)
-		queue_join(&device->queues[--device->started]);
-}
-
-/* Makes the disk appear, and returns when its node can be used. */
-static int device_start_disk(struct ublk_device *device)
-{
-	int id = device->info.dev_id;
 	char node[DEVICE_NODE_MAX];
-	int err, fd;
+	int fd;
 
-	err = ctrl_start_dev(&device->ctrl, id, getpid(), device->ended_fd);
-	if (err)
-		return message_fail(device->failed ? device->failed : err,
-				    "cannot start device %d", id);
-	device_node(id, node);
-	fd = open_new_node(node, O_RDONLY);
+	device_node(device->info.dev_id, node);
+	fd = device_open_node(node, O_RDONLY);
 	if (fd < 0)
 		return fd;
 	close(fd);
 	return process_ready(node);
 }
 
+bool device_asked_to_end(const struct ublk_device *device, int number)
+{
+	if (device->settings->rootfs || number == SIGUSR1)
+		return false;
+	if (!device_in_use(device->info.dev_id))
+		return true;
+	message("device %d is in use and goes on; unmount it first",
+		device->info.dev_id);
+	return false;
+}
+
 /* Returns when the device shall end: it was stopped, or a signal asks for it. */
 static void device_wait(struct ublk_device *device)
 {
 	struct pollfd events[] = {
-		{ .fd = device->ended_fd, .events = POLLIN },
+		{ .fd = device->worker.ended_fd, .events = POLLIN },
 		{ .fd = device->signal_fd, .events = POLLIN },
 	};
 	struct signalfd_siginfo signal;
@@ -387,84 +355,66 @@ static void device_wait(struct ublk_device *device)
 			continue;
 		if (events[0].revents)
 			return;
-		if (read(device->signal_fd, &signal, sizeof(signal)) < 0 ||
-		    device->settings->rootfs)
-			continue;
-		if (!device_in_use(device->info.dev_id))
+		if (read(device->signal_fd, &signal, sizeof(signal)) > 0 &&
+		    device_asked_to_end(device, signal.ssi_signo))
 			return;
-		message("device %d is in use and goes on; unmount it first",
-			device->info.dev_id);
 	}
 }
 
-/* From the threads to the end of the device, which exists at the driver. */
-static int device_live(struct ublk_device *device)
+/* The device's own process serves it, and nobody comes after it. */
+static int device_serve_alone(struct ublk_device *device)
 {
-	int err;
+	int id = device->info.dev_id;
+	int err, failed;
 
-	device->setup = (struct ublk_queue_setup){
-		.device = device,
-		.target = device->target,
-		.files = device->files,
-		.file_count = device->file_count,
-		.depth = device->info.queue_depth,
-		.max_io = device->info.max_io_buf_bytes,
-		.encoded = device->ctrl.encoded,
-		.talks = device->info.nr_hw_queues > 1,
-		.report = device_reported,
-	};
-	device->queues = calloc(device->info.nr_hw_queues,
-				sizeof(*device->queues));
-	if (!device->queues)
-		return message_fail(ENOMEM, "queues");
-	err = device_set_params(device);
-	if (err)
-		return message_fail(err, "the driver refuses the parameters");
-	err = device_start_queues(device);
+	err = worker_start(device);
+	if (!err) {
+		err = ctrl_start_dev(&device->ctrl, id, getpid(),
+				     device->worker.ended_fd);
+		if (err)
+			message_fail(device->worker.failed ?
+				     device->worker.failed : err,
+				     "cannot start device %d", id);
+	}
 	if (!err)
-		err = device_start_disk(device);
+		err = device_announce(device);
 	if (!err)
 		device_wait(device);
-	device_stop_queues(device);
-	if (!err && device->failed)
-		err = device->failed;
-	return err;
+	/* A disk that never appeared is no error here. */
+	ctrl_stop_dev(&device->ctrl, id);
+	failed = worker_join(device);
+	return err ? err : failed;
 }
 
 /* With the target open: everything from ADD_DEV to DEL_DEV. */
 static int device_at_driver(struct ublk_device *device)
 {
-	int err;
+	int id, err;
 
-	err = ctrl_open(&device->ctrl);
+	err = device_add(device);
 	if (err)
 		return err;
-	err = device_add(device);
-	if (err) {
-		ctrl_close(&device->ctrl);
-		return err;
-	}
-	process_protect(device->settings->rootfs);
-	if (device->settings->rootfs)
+	id = device->info.dev_id;
+	process_protect(device->settings->rootfs && !device_recovers(device));
+	/* By the mount that it was made on; a root's server gets others. */
+	err = memory_keep(id);
+	if (!err && device->settings->rootfs)
 		err = process_serve_root();
 	if (!err)
-		err = record_write(device->info.dev_id, device_fill_record,
-				   device);
+		err = device_record(device);
 	if (!err) {
-		err = device_live(device);
-		free(device->queues);
+		err = device_set_params(device);
+		if (err)
+			message_fail(err, "the driver refuses the parameters");
 	}
-	close(device->files[0]);
-	device_delete(&device->ctrl, device->info.dev_id);
-	ctrl_close(&device->ctrl);
+	if (!err)
+		err = device_recovers(device) ? supervise(device) :
+						device_serve_alone(device);
+	device_delete(&device->ctrl, id);
 	return err;
 }
 
-/*
- * From ADD_DEV on a signal must not kill us with the device half made; it
- * waits until device_wait() asks.
- */
-static int device_hold_signals(struct ublk_device *device)
+int device_hold_signals(struct ublk_device *device)
 {
 	sigset_t signals;
 
@@ -472,35 +422,56 @@ static int device_hold_signals(struct ublk_device *device)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
+	sigaddset(&signals, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	device->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	device->ended_fd = eventfd(0, EFD_CLOEXEC);
-	if (device->signal_fd < 0 || device->ended_fd < 0)
-		return message_fail(errno, "signals");
-	return 0;
+	return device->signal_fd < 0 ? message_fail(errno, "signals") : 0;
 }
 
-static int device_run(void *arg)
+int device_open(struct ublk_device *device)
 {
-	struct ublk_device *device = arg;
 	int err;
 
 	device->disk.logical_block = 512;
 	device->disk.physical_block = 4096;
 	device->file_count = 1;
-	sem_init(&device->reports, 0, 0);
+	device->files[0] = -1;
 	if (device_check_settings(device))
 		return EXIT_USAGE;
 	if (device->target->open(device, device->argument,
 				 device->target_settings, &device->disk))
 		return EXIT_FAILED;
 	err = device_check_disk(device);
-	if (!err)
-		err = device_hold_signals(device);
-	if (!err)
-		err = device_at_driver(device);
+	if (!err && device->resumed)
+		err = device_check_resumed(device);
+	if (err)
+		device->target->close(device);
+	return err ? EXIT_FAILED : EXIT_DONE;
+}
+
+void device_close(struct ublk_device *device)
+{
 	device->target->close(device);
+	memory_release();
+}
+
+static int device_run(void *arg)
+{
+	struct ublk_device *device = arg;
+	int status = device_open(device);
+	int err;
+
+	if (status != EXIT_DONE)
+		return status;
+	err = device_hold_signals(device);
+	if (!err)
+		err = ctrl_open(&device->ctrl);
+	if (!err) {
+		err = device_at_driver(device);
+		ctrl_close(&device->ctrl);
+	}
+	device_close(device);
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -545,6 +516,11 @@ bool ublk_device_read_only(const struct ublk_device *device)
 	return device->settings->read_only;
 }
 
+bool ublk_device_resumed(const struct ublk_device *device)
+{
+	return device->resumed;
+}
+
 uint64_t ublk_device_block_size(const struct ublk_device *device)
 {
 	return device->settings->block_size;
@@ -559,4 +535,23 @@ int ublk_device_register_file(struct ublk_device *device, int fd)
 {
 	device->files[device->file_count] = fd;
 	return device->file_count++;
+}
+
+int ublk_device_inherited_file(const struct ublk_device *device)
+{
+	unsigned int next = device->file_count - 1;
+
+	return next < device->inherited_count ? device->inherited[next] : -1;
+}
+
+int ublk_device_memory(const struct ublk_device *device, uint64_t size)
+{
+	int fd = ublk_device_inherited_file(device);
+
+	if (fd >= 0)
+		return fd;
+	if (device->resumed)
+		return memory_reopen(device->info.dev_id, size);
+	return memory_create(size, !device->settings->no_supervise &&
+				   !device->settings->foreground);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A device from the server's side: created, served until it is stopped, and
- * deleted. This is where a target, its queues, the driver and the record meet.
+ * A device from the server's side: what was asked for, what the driver granted,
+ * and the steps of its life: added, started, ended, deleted. Who serves its
+ * requests is worker.h's business, and who looks after that supervise.h's.
  */
 #ifndef CORE_DEVICE_H
 #define CORE_DEVICE_H
@@ -11,6 +12,7 @@
 
 #include "core/ctrl.h"
 #include "core/target.h"
+#include "core/worker.h"
 
 /* How to serve; the options that every target has. */
 struct serve_settings {
@@ -19,6 +21,7 @@ struct serve_settings {
 	int64_t depth;
 	bool read_only;
 	bool foreground;
+	bool no_supervise;	/* one process, and no other after it */
 	bool rootfs;		/* the root filesystem hangs on it */
 	uint64_t max_io;	/* bytes of one request */
 	uint64_t block_size;	/* logical block; 0: the target's */
@@ -26,6 +29,37 @@ struct serve_settings {
 
 extern const struct option_spec serve_options[];
 extern const struct serve_settings serve_defaults;
+
+/*
+ * One device in one process. The first four are set by whoever makes it, all
+ * else is zero then.
+ */
+struct ublk_device {
+	const struct ublk_target *target;
+	const char *argument;
+	const void *target_settings;
+	const struct serve_settings *settings;
+
+	/*
+	 * A device that exists already, when a server takes it over: @info is
+	 * set, and so are the files that an earlier program of it left open,
+	 * in the order in which the target registered them.
+	 */
+	bool resumed;
+	int inherited[UBLK_DEVICE_FILES];
+	unsigned int inherited_count;
+
+	void *data;			/* the target's */
+	struct ublk_disk disk;
+	int files[1 + UBLK_DEVICE_FILES];	/* /dev/ublkcN, the target's */
+	unsigned int file_count;
+
+	struct ublk_ctrl ctrl;
+	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
+	int signal_fd;			/* those that end a device, SIGUSR1 */
+	pid_t server;			/* who has /dev/ublkcN; 0: we */
+	struct worker worker;		/* where that is this process */
+};
 
 /*
  * Serves @argument through @target until the device is stopped, in the
@@ -36,6 +70,45 @@ extern const struct serve_settings serve_defaults;
 int device_serve(const struct ublk_target *target, const char *argument,
 		 const void *target_settings,
 		 const struct serve_settings *settings);
+
+/*
+ * Opens the target of a device, and checks that what it is fits what was asked
+ * for or, of one that is resumed, the disk there is. Returns an exit status,
+ * after telling; undone by device_close() if it is EXIT_DONE.
+ */
+int device_open(struct ublk_device *device);
+void device_close(struct ublk_device *device);
+
+/*
+ * From here on signals that would end the process wait until somebody looks at
+ * device->signal_fd. Returns 0 or -errno after telling.
+ */
+int device_hold_signals(struct ublk_device *device);
+
+/*
+ * A signal came: whether the device shall end now. One that is in use goes on,
+ * and says so. @number is the signal's.
+ */
+bool device_asked_to_end(const struct ublk_device *device, int number);
+
+/* Writes the device's record. Returns 0 or -errno after telling. */
+int device_record(const struct ublk_device *device);
+
+/* Whether the driver will keep its disk for another server. */
+bool device_recovers(const struct ublk_device *device);
+
+/*
+ * The disk can be used: tells the caller, as process_ready() does, once its
+ * node is there. Returns 0 or -errno after telling.
+ */
+int device_announce(const struct ublk_device *device);
+
+/*
+ * Opens a node that the kernel has just announced: at once with devtmpfs, but
+ * udev or mdev may take their time over it. Returns the descriptor or -errno
+ * after telling.
+ */
+int device_open_node(const char *node, int flags);
 
 /* The node of device @id, "/dev/ublkb7". */
 #define DEVICE_NODE_MAX 32

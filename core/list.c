@@ -40,10 +40,16 @@ static unsigned long long number(const char *text, const char *key)
 	return strtoull(value, NULL, 10);
 }
 
+/* The process of the record that still runs, or 0. */
+static pid_t running(const char *text, const char *key, const char *started)
+{
+	pid_t pid = number(text, key);
+
+	return record_process_runs(pid, number(text, started)) ? pid : 0;
+}
+
 static void from_record(struct listed *device, const char *text)
 {
-	pid_t pid = number(text, "pid");
-
 	device->recorded = true;
 	record_get(text, "target", device->target, sizeof(device->target));
 	record_get(text, "argument", device->argument,
@@ -52,8 +58,12 @@ static void from_record(struct listed *device, const char *text)
 	device->queues = number(text, "queues");
 	device->depth = number(text, "depth");
 	device->read_only = number(text, "read_only");
-	if (record_process_runs(pid, number(text, "started")))
-		device->pid = pid;
+	device->pid = running(text, "pid", "started");
+	device->worker = running(text, "worker", "worker_started");
+	device->supervised = device->pid && number(text, "worker");
+	/* A worker that is alone serves on. */
+	if (!device->pid)
+		device->pid = device->worker;
 }
 
 static const char *state_name(const struct listed *device, int state)
@@ -228,10 +238,11 @@ static void print_json(const struct listed *device, bool first)
 	printf(", \"argument\": ");
 	json_string(device->argument);
 	printf(", \"size\": %llu, \"read_only\": %s, \"queues\": %u, "
-	       "\"depth\": %u, \"pid\": %d}",
+	       "\"depth\": %u, \"pid\": %d, \"supervised\": %s}",
 	       (unsigned long long)device->size,
 	       device->read_only ? "true" : "false", device->queues,
-	       device->depth, (int)device->pid);
+	       device->depth, (int)device->pid,
+	       device->supervised ? "true" : "false");
 }
 
 /* Terminals get an underlined heading; everything else is the same. */
@@ -239,9 +250,10 @@ static void print_heading(void)
 {
 	bool terminal = isatty(STDOUT_FILENO);
 
-	printf("%s%-4s %-13s %-9s %-7s %8s %6s %7s  %s%s\n",
+	printf("%s%-4s %-13s %-9s %-7s %8s %6s %7s %-10s  %s%s\n",
 	       terminal ? "\033[4m" : "", "ID", "NODE", "STATE", "TARGET",
-	       "SIZE", "QUEUES", "PID", "ARGUMENT", terminal ? "\033[0m" : "");
+	       "SIZE", "QUEUES", "PID", "SUPERVISED", "ARGUMENT",
+	       terminal ? "\033[0m" : "");
 }
 
 static void print_row(const struct listed *device)
@@ -251,9 +263,10 @@ static void print_row(const struct listed *device)
 	device_node(device->id, node);
 	if (device->pid)
 		snprintf(pid, sizeof(pid), "%d", (int)device->pid);
-	printf("%-4d %-13s %-9s %-7s %8s %6u %7s  %s%s\n", device->id, node,
+	printf("%-4d %-13s %-9s %-7s %8s %6u %7s %-10s  %s%s\n", device->id, node,
 	       device->state, device->recorded ? device->target : "-",
 	       size_text(device->size, size), device->queues, pid,
+	       device->supervised ? "yes" : "no",
 	       device->recorded ? device->argument : "-",
 	       device->read_only ? " (read only)" : "");
 }

@@ -25,6 +25,8 @@ struct listed {
 	unsigned int queues, depth;
 	bool read_only;
 	pid_t pid;		/* of the server, 0 when it does not run */
+	pid_t worker;		/* of its worker, where that is another one */
+	bool supervised;	/* the one looks after the other */
 };
 
 /* Fills in @device for @id. Returns 0, or -ENODEV where there is no trace. */

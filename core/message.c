@@ -69,3 +69,11 @@ void message_to_kernel_log(void)
 	if (fd >= 0)
 		message_fd = fd;
 }
+
+int message_redirect(int fd)
+{
+	int before = message_fd;
+
+	message_fd = fd;
+	return before;
+}

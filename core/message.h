@@ -25,4 +25,10 @@ int message_fail(int err, const char *format, ...)
  */
 void message_to_kernel_log(void);
 
+/*
+ * Messages go to @fd from now on. Returns where they went before, to be given
+ * back in the same way.
+ */
+int message_redirect(int fd);
+
 #endif

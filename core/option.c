@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "core/message.h"
+#include "core/record.h"
 #include "core/size.h"
 
 static int option_number(const char *text, int64_t *number)
@@ -198,27 +199,34 @@ void options_help(FILE *out, const struct option_spec *specs)
 	}
 }
 
+#define KEY_MAX 64
+
 /* The option's name as a word that a shell takes as a variable's name. */
-static void option_key(FILE *out, const char *owner, const char *name)
+static const char *option_key(char key[KEY_MAX], const char *owner,
+			      const char *name)
 {
-	if (owner)
-		fprintf(out, "%s_", owner);
-	for (; *name; name++)
-		putc(*name == '-' ? '_' : *name, out);
-	putc('=', out);
+	char *c;
+
+	snprintf(key, KEY_MAX, "%s%s%s", owner ? owner : "", owner ? "_" : "",
+		 name);
+	for (c = key; *c; c++)
+		if (*c == '-')
+			*c = '_';
+	return key;
 }
 
 void options_record(FILE *out, const char *owner,
 		    const struct option_spec *specs, const void *values)
 {
 	const struct option_spec *spec;
+	char key[KEY_MAX];
 
 	for (spec = specs; spec->name; spec++) {
 		const void *field = (const char *)values + spec->offset;
 
 		if (spec->kind == OPTION_STRING && !*(char *const *)field)
 			continue;
-		option_key(out, owner, spec->name);
+		fprintf(out, "%s=", option_key(key, owner, spec->name));
 		switch (spec->kind) {
 		case OPTION_FLAG:
 			fprintf(out, "%d\n", *(const bool *)field);
@@ -236,4 +244,34 @@ void options_record(FILE *out, const char *owner,
 			break;
 		}
 	}
+}
+
+int options_recall(const char *record, const char *owner,
+		   const struct option_spec *specs, void *values)
+{
+	const struct option_spec *spec;
+	char text[RECORD_MAX], key[KEY_MAX];
+
+	for (spec = specs; spec->name; spec++) {
+		void *field = (char *)values + spec->offset;
+		const char *string;
+
+		if (!record_get(record, option_key(key, owner, spec->name),
+				text, sizeof(text)))
+			continue;
+		if (spec->kind == OPTION_FLAG) {
+			*(bool *)field = !strcmp(text, "1");
+		} else if (spec->kind == OPTION_STRING) {
+			string = strdup(text);
+			if (!string)
+				return -ENOMEM;
+			*(const char **)field = string;
+		} else if (spec->kind == OPTION_SIZE) {
+			if (size_parse(text, field))
+				return -EINVAL;
+		} else if (option_number(text, field)) {
+			return -EINVAL;
+		}
+	}
+	return 0;
 }

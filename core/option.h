@@ -55,4 +55,12 @@ void options_help(FILE *out, const struct option_spec *specs);
 void options_record(FILE *out, const char *owner,
 		    const struct option_spec *specs, const void *values);
 
+/*
+ * Reads back what options_record() wrote, from the text of a record; a value
+ * that is not there stays as it is. Strings are allocated and stay so. Returns
+ * 0, -EINVAL for a value that is none, or -ENOMEM.
+ */
+int options_recall(const char *record, const char *owner,
+		   const struct option_spec *specs, void *values);
+
 #endif

@@ -31,8 +31,9 @@
 static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define ENDING_SIGNALS (sizeof(ending_signals) / sizeof(ending_signals[0]))
 
-/* In the background process: where the caller waits; -1 in the foreground. */
+/* In the background process: where the caller waits; -1: nobody does. */
 static int ready_fd = -1;
+static bool background;
 
 /* In the caller: the process it waits for, and the signal that came. */
 static volatile pid_t body_pid;
@@ -62,6 +63,7 @@ static void close_inherited(int keep)
 	}
 	syscall(SYS_close_range, 4, ~0U, 0);
 	ready_fd = 3;
+	background = true;
 }
 
 static bool wait_ready(int fd)
@@ -147,11 +149,13 @@ static int print_line(const char *text)
 	return message_fail(errno, "standard output");
 }
 
-/* Nothing of the caller is held any more when this returns. */
-static int leave_caller(void)
+int process_leave_caller(void)
 {
 	int null;
 
+	if (!background)
+		return 0;
+	background = false;
 	if (chdir("/"))
 		return message_fail(errno, "/");
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -169,16 +173,27 @@ int process_ready(const char *text)
 {
 	int err = print_line(text);
 
+	if (!err)
+		err = process_leave_caller();
 	if (err || ready_fd < 0)
-		return err;
-	err = leave_caller();
-	if (err)
 		return err;
 	if (write(ready_fd, "", 1) != 1)
 		return message_fail(errno, "the caller");
 	close(ready_fd);
 	ready_fd = -1;
 	return 0;
+}
+
+void process_forked(void)
+{
+	if (ready_fd >= 0)
+		close(ready_fd);
+	ready_fd = -1;
+}
+
+void process_continued(void)
+{
+	background = true;
 }
 
 /*

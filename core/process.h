@@ -27,6 +27,25 @@ int process_background(int (*body)(void *arg), void *arg);
 int process_ready(const char *text);
 
 /*
+ * In the background: lets go of the terminal and of the caller's directory, and
+ * sends later messages to the kernel log. Nothing happens in the foreground.
+ * Returns 0 or -errno after telling.
+ */
+int process_leave_caller(void);
+
+/*
+ * For a process that was forked from one in the background and is not what its
+ * caller waits for.
+ */
+void process_forked(void);
+
+/*
+ * For a program that a server executes in its place: it is in the background,
+ * and nobody waits for it.
+ */
+void process_continued(void);
+
+/*
  * The program is in memory and locked there, and its data is locked as it is
  * touched; with @whole all that is mapped, now or later, is taken and locked at
  * once, so that nothing is left to wait for. The OOM killer looks elsewhere,

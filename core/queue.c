@@ -16,6 +16,7 @@
 #include "core/message.h"
 
 #define CHAR_FILE 0	/* index of /dev/ublkcN among the ring's files */
+#define QUEUE_FILES_MAX (1 + UBLK_DEVICE_FILES + 1)	/* with the wake_fd */
 
 /*
  * user_data of a completion: a tag with the lowest bit set, or the address of
@@ -127,7 +128,8 @@ static void queue_listen(struct ublk_queue *queue)
 
 	queue->operations--;
 	sqe->opcode = IORING_OP_READ;
-	sqe->fd = queue->wake_fd;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = queue->setup->file_count;	/* behind the device's */
 	sqe->addr = (uintptr_t)&queue->wake_count;
 	sqe->len = sizeof(queue->wake_count);
 }
@@ -168,13 +170,15 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 
 /*
  * Single issuer with deferred task work is the cheapest ring (6.1); a 6.0
- * kernel refuses it and gets the next best.
+ * kernel refuses it and gets the next best. It is disabled until it is known
+ * what it may do.
  */
 static int queue_ring_init(struct ublk_queue *queue)
 {
 	unsigned int depth = queue->setup->depth;
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE |
+			 IORING_SETUP_R_DISABLED |
 			 IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_DEFER_TASKRUN,
 		.cq_entries = 4 * depth,
@@ -185,16 +189,65 @@ static int queue_ring_init(struct ublk_queue *queue)
 	if (err == -EINVAL) {
 		memset(&params, 0, sizeof(params));
 		params.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE |
+			       IORING_SETUP_R_DISABLED |
 			       IORING_SETUP_COOP_TASKRUN;
 		params.cq_entries = 4 * depth;
 		err = io_uring_queue_init_params(2 * depth, &queue->ring,
 						 &params);
 	}
+	return err;
+}
+
+/* The files that the ring can reach, and no others. */
+static int queue_register_files(struct ublk_queue *queue)
+{
+	const struct ublk_queue_setup *setup = queue->setup;
+	int files[QUEUE_FILES_MAX];
+
+	memcpy(files, setup->files, setup->file_count * sizeof(*files));
+	files[setup->file_count] = queue->wake_fd;
+	return io_uring_register_files(&queue->ring, files,
+				       setup->file_count + setup->talks);
+}
+
+/*
+ * A filter of system calls does not see what a ring does. So it may only do
+ * what targets need, and that only with registered files: it opens nothing.
+ */
+static int queue_restrict(struct ublk_queue *queue)
+{
+	static const uint8_t operations[] = {
+		IORING_OP_URING_CMD, IORING_OP_READ, IORING_OP_WRITE,
+		IORING_OP_FSYNC, IORING_OP_FALLOCATE,
+	};
+	enum { OPERATIONS = sizeof(operations) };
+	struct io_uring_restriction limits[OPERATIONS + 2] = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < OPERATIONS; i++) {
+		limits[i].opcode = IORING_RESTRICTION_SQE_OP;
+		limits[i].sqe_op = operations[i];
+	}
+	limits[OPERATIONS].opcode = IORING_RESTRICTION_SQE_FLAGS_REQUIRED;
+	limits[OPERATIONS].sqe_flags = IOSQE_FIXED_FILE;
+	limits[OPERATIONS + 1].opcode = IORING_RESTRICTION_REGISTER_OP;
+	limits[OPERATIONS + 1].register_op = IORING_UNREGISTER_RING_FDS;
+	return io_uring_register_restrictions(&queue->ring, limits,
+					      OPERATIONS + 2);
+}
+
+static int queue_ring_open(struct ublk_queue *queue)
+{
+	int err = queue_ring_init(queue);
+
 	if (err)
 		return err;
 	io_uring_register_ring_fd(&queue->ring);
-	err = io_uring_register_files(&queue->ring, queue->setup->files,
-				      queue->setup->file_count);
+	err = queue_register_files(queue);
+	if (!err)
+		err = queue_restrict(queue);
+	if (!err)
+		err = io_uring_enable_rings(&queue->ring);
 	if (err)
 		io_uring_queue_exit(&queue->ring);
 	return err;
@@ -345,6 +398,7 @@ static int queue_serve(struct ublk_queue *queue)
 		return err;
 	err = queue_fetch_all(queue);
 	if (!err) {
+		rights_drop(target->system_calls);
 		queue->setup->report(queue->setup->device, 0);
 		err = queue_loop(queue);
 	}
@@ -363,7 +417,7 @@ static void *queue_thread(void *arg)
 
 	err = queue_prepare(queue);
 	if (!err)
-		err = queue_ring_init(queue);
+		err = queue_ring_open(queue);
 	if (!err) {
 		err = queue_serve(queue);
 		if (queue->ring.ring_fd >= 0)

@@ -15,11 +15,41 @@
 
 #include "core/message.h"
 
-#define PATH_BYTES 64
+#define PATH_BYTES 128
+
+/* Where records are. An ordinary user has a place of his own. */
+static const char *record_dir(void)
+{
+	static char dir[PATH_BYTES - 16];
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+	if (!geteuid())
+		return RECORD_DIR;
+	if (runtime && *runtime == '/' && strlen(runtime) < sizeof(dir) - 8)
+		snprintf(dir, sizeof(dir), "%s/ublk", runtime);
+	else
+		snprintf(dir, sizeof(dir), "/tmp/ublk-%u",
+			 (unsigned int)geteuid());
+	return dir;
+}
+
+/* Makes it; false, with errno, where it is not this user's alone. */
+static bool record_make_dir(const char *dir)
+{
+	struct stat st;
+
+	if (mkdir(dir, geteuid() ? 0700 : 0755) && errno != EEXIST)
+		return false;
+	if (lstat(dir, &st))
+		return false;
+	errno = EPERM;
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	       !(st.st_mode & 022);
+}
 
 static void record_path(char path[PATH_BYTES], int id)
 {
-	snprintf(path, PATH_BYTES, RECORD_DIR "/%d", id);
+	snprintf(path, PATH_BYTES, "%s/%d", record_dir(), id);
 }
 
 /* Writes and checks all of it: a full /run must not leave half a record. */
@@ -47,11 +77,11 @@ int record_write(int id, void (*fill)(FILE *out, const void *arg),
 	char path[PATH_BYTES], temporary[PATH_BYTES];
 	int err;
 
-	if (mkdir(RECORD_DIR, 0755) && errno != EEXIST)
-		return message_fail(errno, RECORD_DIR);
+	if (!record_make_dir(record_dir()))
+		return message_fail(errno, "%s", record_dir());
 	record_path(path, id);
 	/* A dot in front: record_each() must not take it for a record. */
-	snprintf(temporary, sizeof(temporary), RECORD_DIR "/.%d", id);
+	snprintf(temporary, sizeof(temporary), "%s/.%d", record_dir(), id);
 	err = record_write_file(temporary, fill, arg);
 	if (!err && rename(temporary, path))
 		err = -errno;
@@ -116,7 +146,7 @@ void record_remove(int id)
 
 void record_each(void (*each)(int id, void *arg), void *arg)
 {
-	DIR *dir = opendir(RECORD_DIR);
+	DIR *dir = opendir(record_dir());
 	struct dirent *entry;
 
 	if (!dir)
@@ -149,8 +179,13 @@ unsigned long long record_process_started(pid_t pid)
 		return 0;
 	text[length] = '\0';
 
-	/* Field 22; the second, the name in brackets, may hold spaces. */
+	/*
+	 * Field 22; the second, the name in brackets, may hold spaces. The third
+	 * is the state: one that has ended may still wait to be collected.
+	 */
 	field = strrchr(text, ')');
+	if (field && (!strncmp(field, ") Z", 3) || !strncmp(field, ") X", 3)))
+		return 0;
 	for (i = 2; field && i < 22; i++)
 		field = strchr(field + 1, ' ');
 	return field ? strtoull(field, NULL, 10) : 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The record of a running device: /run/ublk/ID, plain `key=value` lines that
+ * The record of a running device: /run/ublk/ID (an ordinary user's:
+ * $XDG_RUNTIME_DIR/ublk/ID, or /tmp/ublk-UID/ID where that is not set), plain `key=value` lines that
  * a script can read. It holds what the driver does not know: the target, its
  * argument and options. It is written whole or not at all, and whether the
  * device still runs is for the driver to say, not for the record.
@@ -49,7 +50,7 @@ bool record_process_runs(pid_t pid, unsigned long long started);
 
 /*
  * When a process started, in clock ticks since boot: with the pid it names a
- * process for good. 0 where there is no such process.
+ * process for good. 0 where there is none, or one that has ended.
  */
 unsigned long long record_process_started(pid_t pid);
 

@@ -12,6 +12,7 @@
 #include "core/ctrl.h"
 #include "core/device.h"
 #include "core/list.h"
+#include "core/memory.h"
 #include "core/message.h"
 #include "core/verb.h"
 
@@ -142,6 +143,8 @@ static int stop_run(const void *values, int argc, char **argv)
 			status = EXIT_FAILED;
 	}
 	ctrl_close(&ctrl);
+	/* As a root's server could not, having mounts of its own. */
+	memory_release();
 	return status;
 }
 

@@ -4,8 +4,12 @@
  * image) and the server. A target is one file that ends in one `const struct
  * ublk_target`; it sees requests, never a control command.
  *
- * Threads: open() and close() run in the main thread, before the first and
- * after the last queue. Everything that gets a queue runs in that queue's own
+ * Processes: a device may be served by one process after the other. open() runs
+ * once, in a process that stays; start() in each that serves, which is that one
+ * or a copy of it, so that what open() left is there as it was then.
+ *
+ * Threads: open(), start() and close() run in the main thread, before the first
+ * and after the last queue. Everything that gets a queue runs in that queue's own
  * thread; only what a target shares between queues needs care.
  */
 #ifndef CORE_TARGET_H
@@ -18,6 +22,7 @@
 #include <stdint.h>
 
 #include "core/option.h"
+#include "core/rights.h"
 
 struct ublk_device;
 struct ublk_queue;
@@ -74,6 +79,7 @@ struct ublk_target {
 	const void *defaults;
 	size_t settings_size;
 	size_t request_size;	/* bytes of state for each request, zeroed */
+	int system_calls[RIGHTS_CALLS];	/* that its requests make; see rights.h */
 
 	/*
 	 * Checks @argument and @settings, opens what holds the data, fills in
@@ -84,7 +90,13 @@ struct ublk_target {
 	int (*open)(struct ublk_device *device, const char *argument,
 		    const void *settings, struct ublk_disk *disk);
 
-	/* Gives back all that open() took. */
+	/*
+	 * Takes what only requests need (memory above all), before the first
+	 * queue. Returns 0 or -errno after telling. May be NULL.
+	 */
+	int (*start)(struct ublk_device *device);
+
+	/* Gives back all that open() and start() took. */
 	void (*close)(struct ublk_device *device);
 
 	/* State of one queue, by ublk_queue_set_data(). May be NULL. */
@@ -98,12 +110,21 @@ struct ublk_target {
 	int (*submit)(struct ublk_queue *queue, struct ublk_request *request);
 };
 
+/* All targets there are, then NULL: the table is in ublk.c. */
+extern const struct ublk_target *const ublk_targets[];
+
 /* The device: for open(), close() and queues. */
 void ublk_device_set_data(struct ublk_device *device, void *data);
 void *ublk_device_data(const struct ublk_device *device);
 unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
 unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
 bool ublk_device_read_only(const struct ublk_device *device);	/* asked for */
+
+/*
+ * The device exists, and open() is for a server that takes the place of one that
+ * has just died: what that one had claimed may be free only in a moment.
+ */
+bool ublk_device_resumed(const struct ublk_device *device);
 
 /* The logical block that was asked for, in bytes; 0: the target's choice. */
 uint64_t ublk_device_block_size(const struct ublk_device *device);
@@ -121,6 +142,21 @@ void ublk_device_set_argument(struct ublk_device *device, const char *argument);
  */
 #define UBLK_DEVICE_FILES 4
 int ublk_device_register_file(struct ublk_device *device, int fd);
+
+/*
+ * The file that an earlier program of this device left open (see `ublk
+ * upgrade`) in place of the one that open() is about to register, or -1 where it
+ * has to open that itself. It is the target's as any other.
+ */
+int ublk_device_inherited_file(const struct ublk_device *device);
+
+/*
+ * From open() only, for a target that keeps the disk in memory: a file of @size
+ * bytes in memory to be registered and mapped. It is empty, or has what an
+ * earlier server of the device wrote there. Returns the descriptor, which is
+ * the target's, or -errno without telling.
+ */
+int ublk_device_memory(const struct ublk_device *device, uint64_t size);
 
 /* The queue. */
 struct ublk_device *ublk_queue_device(const struct ublk_queue *queue);

@@ -19,7 +19,7 @@ enum {
 struct verb {
 	const char *name;
 	const char *arguments;	/* as the usage line shows them: `IN OUT` */
-	const char *summary;	/* one line of `ublk help` */
+	const char *summary;	/* one line of `ublk help`; NULL: not there */
 	const char *manual;	/* paragraphs of `ublk help VERB`, or NULL */
 	const struct option_spec *options;	/* or NULL */
 	const void *defaults;	/* values before parsing, settings_size bytes */
@@ -35,7 +35,8 @@ struct verb {
 	int (*run)(const void *settings, int argc, char **argv);
 };
 
-extern const struct verb verb_list, verb_stop, verb_features;	/* core/ */
+extern const struct verb verb_list, verb_stop, verb_recover, verb_upgrade,
+			 verb_continue, verb_features;		/* core/ */
 extern const struct verb verb_pack, verb_unpack, verb_info, verb_check;
 								/* targets/ */
 extern const struct verb verb_init;				/* initramfs/ */

@@ -10,16 +10,21 @@
 #include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/message.h"
 #include "core/target.h"
 
 #define DIRECT_BLOCK_MAX 4096
+#define CLAIM_MS 5000
+#define CLAIM_TICK_MS 10
 
 struct file_settings {
 	bool buffered;
@@ -42,6 +47,7 @@ static const struct option_spec file_options[] = {
 struct file {
 	int fd;
 	int index;		/* among the ring's files */
+	bool inherited;		/* and claimed already */
 	bool block_device;
 	bool discard_only;	/* a block device that cannot write zeroes */
 	uint64_t offset;	/* of the disk in the file */
@@ -93,29 +99,48 @@ static bool device_read_only(int fd)
 /*
  * Two writers of one file destroy each other's filesystem: a regular file is
  * locked, and of a block device the kernel is asked for a claim by opening it
- * again, which a mounted one refuses.
+ * again, which a mounted one refuses. Returns 0 or -errno without telling,
+ * -EBUSY where somebody else has it.
  */
-static int file_claim(struct file *file, const char *path, bool read_only)
+static int file_try_claim(struct file *file, const char *path, bool read_only)
 {
 	int fd;
 
 	if (!file->block_device) {
 		if (!flock(file->fd, LOCK_NB | (read_only ? LOCK_SH : LOCK_EX)))
 			return 0;
-		if (errno != EWOULDBLOCK)
-			return 0;	/* this filesystem has no locks */
-		message("%s: in use by another server", path);
-		return -EBUSY;
+		/* or this filesystem has no locks */
+		return errno == EWOULDBLOCK ? -EBUSY : 0;
 	}
 	if (read_only)
 		return 0;
 	fd = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
 	if (fd < 0)
-		return errno == EBUSY ? file_busy(path) :
-					message_fail(errno, "%s", path);
+		return -errno;
 	close(file->fd);
 	file->fd = fd;
 	return 0;
+}
+
+/* @wait: who has it is about to let go. Returns 0 or -errno after telling. */
+static int file_claim(struct file *file, const char *path, bool read_only,
+		      bool wait)
+{
+	const struct timespec tick = { .tv_nsec = CLAIM_TICK_MS * 1000000 };
+	int left = wait ? CLAIM_MS : 0;
+	int err;
+
+	while ((err = file_try_claim(file, path, read_only)) == -EBUSY &&
+	       left > 0) {
+		nanosleep(&tick, NULL);
+		left -= CLAIM_TICK_MS;
+	}
+	if (err != -EBUSY)
+		return err ? message_fail(err, "%s", path) : 0;
+	if (file->block_device)
+		return file_busy(path);
+	message("%s: in use by another server", path);
+	return err;
 }
 
 /* The smallest power of two that direct I/O works with here, 0 for none. */
@@ -274,12 +299,15 @@ static int file_setup(struct ublk_device *device, struct file *file,
 			S_ISDIR(st.st_mode) ? "a directory" : "special");
 		return -EINVAL;
 	}
-	file->path = realpath(path, NULL);
+	/* It may have no path any more, as a root's has none. */
+	file->path = file->inherited ? strdup(path) : realpath(path, NULL);
 	if (!file->path)
 		return message_fail(errno, "%s", path);
 	if (file->block_device && device_read_only(file->fd))
 		disk->read_only = true;
-	err = file_claim(file, path, disk->read_only);
+	err = file->inherited ? 0 : file_claim(file, path,
+						   disk->read_only,
+						   ublk_device_resumed(device));
 	if (err)
 		return err;
 	total = file_measure(file, &st, disk);
@@ -313,7 +341,10 @@ static int file_open(struct ublk_device *device, const char *path,
 	if (!file)
 		return message_fail(ENOMEM, "%s", path);
 	disk->read_only = ublk_device_read_only(device);
-	file->fd = open_writable_or_not(path, &disk->read_only);
+	file->fd = ublk_device_inherited_file(device);
+	file->inherited = file->fd >= 0;
+	if (!file->inherited)
+		file->fd = open_writable_or_not(path, &disk->read_only);
 	if (file->fd < 0) {
 		err = file->fd;
 		free(file);
@@ -480,6 +511,7 @@ const struct ublk_target target_file = {
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),
+	.system_calls = { SYS_ioctl },
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,

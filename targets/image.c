@@ -229,6 +229,15 @@ int image_open_path(struct image *image, const char *path)
 	return ret;
 }
 
+int image_open_again(struct image *image, int fd, const char *name)
+{
+	int64_t bytes = backing_size(fd);
+
+	if (bytes < 0)
+		return message_fail(errno, "%s", name);
+	return image_open(image, fd, name, bytes);
+}
+
 void image_release(struct image *image)
 {
 	free(image->pages);

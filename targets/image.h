@@ -56,6 +56,9 @@ int image_open(struct image *image, int fd, const char *name,
 /* The same for a file or block device by its path; image_close() closes it. */
 int image_open_path(struct image *image, const char *path);
 
+/* The same for one that is open already, and stays so when this fails. */
+int image_open_again(struct image *image, int fd, const char *name);
+
 /*
  * Opens a file or block device for reading and finds its size. Returns the
  * descriptor, or -errno after telling.

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -21,9 +22,9 @@
 #define WORD_BITS 64
 
 /*
- * The disk is a memfd, mapped. `written` has a bit for each page that holds
- * something; queues share it, a page's bit and content are ordered by whoever
- * sends requests to the same page.
+ * The disk is a file in memory, mapped. `written` has a bit for each page that
+ * holds something; queues share it, a page's bit and content are ordered by
+ * whoever sends requests to the same page. It is made anew by each server.
  */
 struct ram {
 	int fd;
@@ -49,22 +50,6 @@ static void mark_written(struct ram *ram, uint64_t page)
 static void mark_unwritten(struct ram *ram, uint64_t page)
 {
 	ram->written[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
-}
-
-static int ram_alloc(struct ram *ram)
-{
-	uint64_t pages;
-
-	ram->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	pages = (ram->size + (UINT64_C(1) << ram->page_shift) - 1) >>
-		ram->page_shift;
-	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
-	ram->fd = memfd_create("ublk-ram", MFD_CLOEXEC);
-	if (!ram->written || ram->fd < 0 || ftruncate(ram->fd, ram->size))
-		return -1;
-	ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   ram->fd, 0);
-	return ram->memory == MAP_FAILED ? -1 : 0;
 }
 
 static void ram_free(struct ram *ram)
@@ -113,15 +98,50 @@ static int ram_open(struct ublk_device *device, const char *argument,
 	if (!ram)
 		return message_fail(ENOMEM, "ram %s", argument);
 	ram->size = disk->size;
-	if (ram_alloc(ram)) {
-		err = message_fail(errno, "ram %s", argument);
+	ram->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
+	ram->fd = ublk_device_memory(device, ram->size);
+	if (ram->fd >= 0)
+		ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE,
+				   MAP_SHARED, ram->fd, 0);
+	if (ram->fd < 0 || ram->memory == MAP_FAILED) {
+		err = message_fail(ram->fd < 0 ? ram->fd : errno, "ram %s",
+				   argument);
 		ram_free(ram);
 		return err;
 	}
+	ublk_device_register_file(device, ram->fd);
 	disk->discard_granularity = 1u << ram->page_shift;
 	disk->max_discard = 1u << 30;
 	disk->max_write_zeroes = 1u << 30;
 	ublk_device_set_data(device, ram);
+	return 0;
+}
+
+/* Marks the pages that the file has: those that were written before. */
+static void ram_find_written(struct ram *ram)
+{
+	uint64_t page = UINT64_C(1) << ram->page_shift;
+	off_t at, end;
+
+	for (at = lseek(ram->fd, 0, SEEK_DATA); at >= 0;
+	     at = lseek(ram->fd, end, SEEK_DATA)) {
+		end = lseek(ram->fd, at, SEEK_HOLE);
+		if (end <= at)
+			break;
+		for (; at < end; at += page)
+			mark_written(ram, at >> ram->page_shift);
+	}
+}
+
+static int ram_start(struct ublk_device *device)
+{
+	struct ram *ram = ublk_device_data(device);
+	uint64_t pages = ((ram->size - 1) >> ram->page_shift) + 1;
+
+	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
+	if (!ram->written)
+		return message_fail(ENOMEM, "ram");
+	ram_find_written(ram);
 	return 0;
 }
 
@@ -241,8 +261,11 @@ const struct ublk_target target_ram = {
 	.summary = "serve a disk in memory",
 	.manual = "Memory is taken as the disk is written and given back when "
 		  "it is discarded\n(fstrim, blkdiscard, mount -o discard). "
-		  "The contents are gone when the device is\nstopped.\n",
+		  "The contents outlive the server, so that\n`ublk recover` "
+		  "finds them, and are gone when the device is stopped.\n",
+	.system_calls = { SYS_fallocate },
 	.open = ram_open,
+	.start = ram_start,
 	.close = ram_close,
 	.submit = ram_submit,
 };

@@ -6,7 +6,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/message.h"
@@ -109,22 +111,19 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 	free(queue);
 }
 
-/* Memory, once the image is open. */
-static int zimg_alloc(struct zimg *zimg, const char *path, uint64_t cache,
-		      bool shared)
+/* What is known of the image beside its index. */
+static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 {
 	uint64_t told = zimg->image.chunks / 8 + 1;
 
-	zimg->path = realpath(path, NULL);
+	/* It may have no path any more, as a root's has none. */
+	zimg->path = inherited ? strdup(path) : realpath(path, NULL);
 	if (!zimg->path)
 		return -errno;
 	if (told > SIZE_MAX)
 		return -ENOMEM;
 	zimg->told = calloc(1, told);
-	if (!zimg->told)
-		return -ENOMEM;
-	return zimg_cache_create(&zimg->cache, cache, zimg->image.chunk_max,
-				 shared);
+	return zimg->told ? 0 : -ENOMEM;
 }
 
 static void zimg_free(struct zimg *zimg)
@@ -139,11 +138,13 @@ static int zimg_open(struct ublk_device *device, const char *path,
 {
 	const struct zimg_settings *settings = values;
 	struct zimg *zimg = calloc(1, sizeof(*zimg));
+	int fd = ublk_device_inherited_file(device);
 	int ret;
 
 	if (!zimg)
 		return message_fail(ENOMEM, "%s", path);
-	ret = image_open_path(&zimg->image, path);
+	ret = fd >= 0 ? image_open_again(&zimg->image, fd, path) :
+			image_open_path(&zimg->image, path);
 	if (ret)
 		goto fail;
 	if (!zimg->image.disk_size) {
@@ -151,8 +152,8 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		ret = -EINVAL;
 		goto fail_close;
 	}
-	ret = zimg_alloc(zimg, path, settings->cache,
-			 ublk_device_queues(device) > 1);
+	zimg->cache_size = settings->cache;
+	ret = zimg_prepare(zimg, path, fd >= 0);
 	if (ret) {
 		message_fail(ret, "%s", path);
 		goto fail_close;
@@ -175,11 +176,24 @@ fail:
 	return ret;
 }
 
+static int zimg_start(struct ublk_device *device)
+{
+	struct zimg *zimg = ublk_device_data(device);
+
+	if (zimg_cache_create(&zimg->cache, zimg->cache_size,
+			      zimg->image.chunk_max,
+			      ublk_device_queues(device) > 1))
+		return message_fail(ENOMEM, "%s", zimg->path);
+	zimg->started = true;
+	return 0;
+}
+
 static void zimg_close(struct ublk_device *device)
 {
 	struct zimg *zimg = ublk_device_data(device);
 
-	zimg_cache_destroy(&zimg->cache);
+	if (zimg->started)
+		zimg_cache_destroy(&zimg->cache);
 	image_close(&zimg->image);
 	zimg_free(zimg);
 }
@@ -197,7 +211,9 @@ const struct ublk_target target_zimg = {
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),
 	.request_size = sizeof(struct zimg_request),
+	.system_calls = { SYS_pread64 },
 	.open = zimg_open,
+	.start = zimg_start,
 	.close = zimg_close,
 	.queue_start = zimg_queue_start,
 	.queue_stop = zimg_queue_stop,

@@ -19,6 +19,8 @@
 struct zimg {
 	struct image image;
 	struct zimg_cache cache;
+	uint64_t cache_size;		/* bytes of it that were asked for */
+	bool started;			/* there is a cache */
 	int file;			/* the image, among the ring's files */
 	uint32_t block;			/* a request is cut at its multiples */
 	char *path;			/* absolute */

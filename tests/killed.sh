@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib
 #
-# Servers that end by a signal: a killed one is shown as dead and can be cleaned
-# up; one that is asked to end does so cleanly.
+# Servers that end by a signal: a killed one that nobody supervises is shown as
+# dead and can be cleaned up; one that is asked to end does so cleanly.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -20,7 +20,7 @@ killed() {
 	like "$(ublk list "$id")" "^$id +$dev +dead +$2 .* - " "$1: list says dead"
 	is "$(ublk list --json "$id" | grep -o '"state": "[a-z]*"')" \
 		'"state": "dead"' "$1: also in JSON"
-	fails 1 "$1: its number is taken" ublk ram 1M -n "$id"
+	fails 1 "$1: its number is taken" ublk ram 1M -n "$id" --no-supervise
 	ok "$1: stop it" ublk stop "$id"
 	if nothing_of "$id" "$server"; then
 		pass "$1: nothing is left"
@@ -29,20 +29,20 @@ killed() {
 	fi
 }
 
-served "a disk" ram 16M
+served "a disk" ram 16M --no-supervise
 killed "idle" ram
-served "the same number" ram 16M -n "$id"
+served "the same number" ram 16M -n "$id" --no-supervise
 pattern again 1048576 >"$tmp/data"
 put "$dev" 0 <"$tmp/data"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "works again"
 killed "used" ram
-served "two queues" null 1G -q 2
+served "two queues" null 1G -q 2 --no-supervise
 killed "two queues" null
 
 # A reader and a writer at each end, that go on until they see an error.
 for options in "ram 16M" "ram 16M -q 2" "null 16M -q 2"; do
 	# shellcheck disable=SC2086 # words are meant to be split
-	served "$options under load" $options
+	served "$options under load" $options --no-supervise
 	while dd if="$dev" of=/dev/null bs=16k iflag=direct; do :; done \
 		2>/dev/null &
 	while dd if=/dev/zero of="$dev" bs=16k oflag=direct count=1024; do :; done \
@@ -54,20 +54,20 @@ for options in "ram 16M" "ram 16M -q 2" "null 16M -q 2"; do
 done
 
 truncate -s 4M "$tmp/file"
-served "a file" file "$tmp/file"
+served "a file" file "$tmp/file" --no-supervise
 put "$dev" 0 <"$tmp/data"
 killed "file" file
 is "$(head -c 1048576 "$tmp/file" | sum -)" "$(sum "$tmp/data")" \
 	"what was flushed is in the file"
-served "the file is free to be served" file "$tmp/file"
+served "the file is free to be served" file "$tmp/file" --no-supervise
 stopped "stop it" "$dev"
 
 # Several dead ones at once, beside one that lives.
-served "one" ram 1M
+served "one" ram 1M --no-supervise
 first=$id
-served "two" ram 1M
+served "two" ram 1M --no-supervise
 second=$id
-served "three" ram 1M
+served "three" ram 1M --no-supervise
 kill -KILL "$(server_of "$first")" "$(server_of "$second")"
 wait_until 5 test ! -e "/dev/ublkb$first" -a ! -e "/dev/ublkb$second"
 ok "stop two dead ones at once" ublk stop "$first" "$second"
@@ -75,7 +75,7 @@ like "$(ublk list)" "^$id +$dev +live" "the third goes on"
 stopped "stop it" "$dev"
 
 # A dead one whose record is gone, too.
-served "a disk" ram 1M
+served "a disk" ram 1M --no-supervise
 server=$(server_of "$id")
 kill -KILL "$server"
 rm "/run/ublk/$id"

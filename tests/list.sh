@@ -26,17 +26,19 @@ served "one to be listed" ram 64M -n 5
 served "another" file "$tmp/a \"name\", with \\ and 	tab" -n 12 -r -q 2 -d 7
 served "a third" null 1536M -n 2
 
+supervised=yes
+[ -n "$recovers" ] || supervised=no
 ok "list" ublk list
 head=$(head -n 1 "$tmp/out")
-is "$(echo $head)" "ID NODE STATE TARGET SIZE QUEUES PID ARGUMENT" \
+is "$(echo $head)" "ID NODE STATE TARGET SIZE QUEUES PID SUPERVISED ARGUMENT" \
 	"has a heading of its columns"
 is "$(awk 'NR > 1 { print $1 }' "$tmp/out" | tr '\n' ' ')" "2 5 12 " \
 	"is in the order of numbers"
-like "$out" "^2 +/dev/ublkb2 +live +null +1.5G +1 +$(server_of 2) +1536M\$" \
+like "$out" "^2 +/dev/ublkb2 +live +null +1.5G +1 +$(server_of 2) +$supervised +1536M\$" \
 	"one line each"
-like "$out" "^5 +/dev/ublkb5 +live +ram +64M +1 +$(server_of 5) +64M\$" \
+like "$out" "^5 +/dev/ublkb5 +live +ram +64M +1 +$(server_of 5) +$supervised +64M\$" \
 	"with what was asked for"
-like "$out" "^12 +/dev/ublkb12 +live +file +3M +2 +$(server_of 12) +$tmp/a .*\(read only\)\$" \
+like "$out" "^12 +/dev/ublkb12 +live +file +3M +2 +$(server_of 12) +$supervised +$tmp/a .*\(read only\)\$" \
 	"and says what is read only"
 # The first seven columns end or begin at the same places in each line.
 is "$(awk '{ print match($0, /[^ ]+ +[^ ]+ +[^ ]+ +/) RLENGTH }' "$tmp/out" |
@@ -58,9 +60,9 @@ json() {
 }
 is "$(json 'map(.id)')" "[2,5,12]" "of three"
 is "$(json '.[0] | keys_unsorted')" \
-	'["id","node","state","target","argument","size","read_only","queues","depth","pid"]' \
+	'["id","node","state","target","argument","size","read_only","queues","depth","pid","supervised"]' \
 	"each with all there is to say"
-is "$(json '.[0] | del(.pid)')" \
+is "$(json '.[0] | del(.pid, .supervised)')" \
 	'{"id":2,"node":"/dev/ublkb2","state":"live","target":"null","argument":"1536M","size":1610612736,"read_only":false,"queues":1,"depth":64}' \
 	"the first"
 is "$(json '.[2] | [.size, .read_only, .queues, .depth]')" '[3145728,true,2,7]' \
@@ -109,7 +111,7 @@ printf 'id=9\npid=1\nstarted=1\ntarget=ram\nargument=1M\nsize=1048576\n' \
 	>/run/ublk/9
 printf '\0\377\n=\n\nsize' >/run/ublk/10
 ok "list with strange records" ublk list
-like "$out" "^9 +/dev/ublkb9 +gone +ram +1M +0 +- +1M" "a stale one is gone"
+like "$out" "^9 +/dev/ublkb9 +gone +ram +1M +0 +- +no +1M" "a stale one is gone"
 unlike "$out" "^(x|-1) " "other files are none"
 ok "and in JSON" ublk list --json
 ok "is JSON" jq -e . "$tmp/out"
@@ -118,12 +120,17 @@ ok "a stale record can be stopped" ublk stop 9 10
 is "$(ls -A /run/ublk | sort -n | tr '\n' ' ')" "2 5 12 " "and is gone"
 
 # A device whose record is gone.
-pid=$(server_of 5)
+server=$(server_of 5)
+pid=$(worker_of 5)
 rm /run/ublk/5
 ok "list without a record" ublk list
-like "$out" "^5 +/dev/ublkb5 +live +- +64M +1 +$pid +-\$" "is all that is known"
+like "$out" "^5 +/dev/ublkb5 +live +- +64M +1 +${pid:-$server} +no +-\$" \
+	"is all that is known"
 ok "stop it" ublk stop 5
-runs "$pid" && fail "its server is gone" || pass "its server is gone"
+ended() {
+	! runs "$server"
+}
+wait_until 5 ended && pass "its server is gone" || fail "its server is gone"
 rm -r /run/ublk
 ok "list without the folder" ublk list
 is "$(awk 'NR > 1 { print $1, $4 }' "$tmp/out" | tr '\n' ' ')" "2 - 12 - " \

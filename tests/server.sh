@@ -33,28 +33,40 @@ else
 	fail "dev=\$(ublk ram 64M) is the node" "$dev"
 fi
 server=$(server_of "$id")
-is "$(for n in 0 1 2; do readlink "/proc/$server/fd/$n"; done | tr '\n' ' ')" \
-	"/dev/null /dev/null /dev/null " "0, 1 and 2 are /dev/null"
-unlike "$(fd "$server")" "$tmp" "no descriptor of the caller is open"
-unlike "$(fd "$server")" "pipe:" "nor a pipe"
-is "$(readlink "/proc/$server/cwd")" / "its folder is /"
+worker=$(worker_of "$id")
 is "$(cut -d ' ' -f 6 "/proc/$server/stat")" "$server" "it has its own session"
-is "$(cut -d ' ' -f 7 "/proc/$server/stat")" 0 "and no terminal"
 is "$(field "$server" PPid)" 1 "and no parent but init"
-is "$(cat "/proc/$server/oom_score_adj")" -1000 "the OOM killer leaves it alone"
-# PR_SET_IO_FLUSHER shows as PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE.
-is $(($(cut -d ' ' -f 9 "/proc/$server/stat") & 0x180000)) $((0x180000)) \
-	"reclaim does not wait for it"
-if [ "$(field "$server" VmLck | tr -dc 0-9)" -gt 1024 ]; then
-	pass "its memory is locked"
-else
-	fail "its memory is locked" "$(field "$server" VmLck)"
-fi
-# Of the program itself every page is there.
-is "$(awk '/^[0-9a-f]+-/ { ours = /\/ublk$/ }
-	ours && /^Size:/ { size = $2 } ours && /^Rss:/ && $2 < size { print }' \
-	"/proc/$server/smaps")" "" "and the program whole"
-is "$(ls "/proc/$server/task" | wc -l)" 3 "a queue is a thread, and an idle worker"
+# Both the server and the worker beside it, where there is one.
+for process in $server $worker; do
+	who=supervisor
+	[ "$process" != "${worker:-$server}" ] || who=worker
+	is "$(for n in 0 1 2; do readlink "/proc/$process/fd/$n"; done |
+		tr '\n' ' ')" "/dev/null /dev/null /dev/null " \
+		"$who: 0, 1 and 2 are /dev/null"
+	unlike "$(fd "$process")" "$tmp" \
+		"$who: no descriptor of the caller is open"
+	unlike "$(fd "$process")" "pipe:" "$who: nor a pipe"
+	is "$(readlink "/proc/$process/cwd")" / "$who: its folder is /"
+	is "$(cut -d ' ' -f 7 "/proc/$process/stat")" 0 "$who: no terminal"
+	is "$(cat "/proc/$process/oom_score_adj")" -1000 \
+		"$who: the OOM killer leaves it alone"
+	# PR_SET_IO_FLUSHER shows as PF_MEMALLOC_NOIO and PF_LOCAL_THROTTLE.
+	is $(($(cut -d ' ' -f 9 "/proc/$process/stat") & 0x180000)) \
+		$((0x180000)) "$who: reclaim does not wait for it"
+	if [ "$(field "$process" VmLck | tr -dc 0-9)" -gt 1024 ]; then
+		pass "$who: its memory is locked"
+	else
+		fail "$who: its memory is locked" "$(field "$process" VmLck)"
+	fi
+	# Of the program itself every page is there.
+	is "$(awk '/^[0-9a-f]+-/ { ours = /\/ublk$/ }
+		ours && /^Size:/ { size = $2 }
+		ours && /^Rss:/ && $2 < size { print }' \
+		"/proc/$process/smaps")" "" "$who: and the program whole"
+done
+# Without those that the kernel has for a ring.
+is "$(cat "/proc/${worker:-$server}"/task/*/comm | grep -vc iou-)" 2 \
+	"a queue is a thread"
 note "an idle server: $(field "$server" VmRSS) resident, $(field "$server" VmSize) mapped"
 is "$(tr '\0' ' ' <"/proc/$server/cmdline")" "ublk ram 64M " \
 	"ps shows what it serves"
@@ -77,8 +89,8 @@ fi
 stopped "stop it" "$dev"
 
 served "queues" null 1G -q 2
-server=$(server_of "$id")
-for thread in /proc/$server/task/*; do
+server=$(worker_of "$id")
+for thread in "/proc/${server:-$(server_of "$id")}"/task/*; do
 	grep -s '^Cpus_allowed_list:' "$thread/status"
 done >"$tmp/cpus"
 is "$(grep -cE '	[01]$' "$tmp/cpus")" 2 "are pinned to their processors"
@@ -103,7 +115,7 @@ like "$(ublk list)" "^$id +$dev +live" "it is listed"
 stopped "but stop does" "$dev"
 
 # A pid that another process has got is not the server.
-served "a disk" ram 1M
+served "a disk" ram 1M --no-supervise
 server=$(server_of "$id")
 kill -KILL "$server"
 wait_until 5 test ! -e "$dev"

@@ -79,6 +79,18 @@ void ublk_device_set_argument(struct ublk_device *device, const char *argument)
 	(void)argument;
 }
 
+int ublk_device_inherited_file(const struct ublk_device *device)
+{
+	(void)device;
+	return -1;
+}
+
+bool ublk_device_resumed(const struct ublk_device *device)
+{
+	(void)device;
+	return false;
+}
+
 int ublk_device_register_file(struct ublk_device *device, int fd)
 {
 	(void)device;

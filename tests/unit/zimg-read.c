@@ -78,6 +78,12 @@ void ublk_device_set_argument(struct ublk_device *self, const char *argument)
 	(void)argument;
 }
 
+int ublk_device_inherited_file(const struct ublk_device *self)
+{
+	(void)self;
+	return -1;
+}
+
 int ublk_device_register_file(struct ublk_device *self, int fd)
 {
 	self->file = fd;
@@ -256,7 +262,8 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	*layout = (struct ublk_disk){ .logical_block = 512 };
-	if (!states || target_zimg.open(&device, path, &cache, layout))
+	if (!states || target_zimg.open(&device, path, &cache, layout) ||
+	    target_zimg.start(&device))
 		abort();
 	for (unsigned int i = 0; i < count; i++) {
 		queues[i] = (struct ublk_queue){ .device = &device };

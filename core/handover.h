@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Another program takes over a running device: how `ublk upgrade` hands it to
+ * the device's supervisor, and what that executes with which descriptors. The
+ * program is executed from memory, so that it needs no filesystem.
+ *
+ * The request is a queued SIGUSR1, whose value holds two descriptors of the
+ * sender: the program, and a pipe for what is to be said about it. On the
+ * pipe come messages, and one of the bytes below at the end.
+ */
+#ifndef CORE_HANDOVER_H
+#define CORE_HANDOVER_H
+
+#include <sys/signalfd.h>
+#include <sys/types.h>
+
+struct ublk_device;
+
+#define HANDOVER_DONE '\0'
+#define HANDOVER_FAILED '\1'
+
+struct handover {
+	int binary;	/* the program */
+	int answer;	/* the pipe */
+};
+
+/*
+ * Asks process @supervisor to become the program @request->binary, and answer
+ * to @request->answer, the pipe's end to write to. Returns 0 or -errno.
+ */
+int handover_request(pid_t supervisor, const struct handover *request);
+
+/*
+ * In the supervisor: opens what the signal speaks of. Returns 0, or -errno for
+ * one that is no such request, of which nobody is told.
+ */
+int handover_accept(struct handover *next,
+		    const struct signalfd_siginfo *signal);
+
+/* Says how it ended, with a byte as above, and lets go of whoever asked. */
+void handover_answer(int answer, char how);
+
+/*
+ * In a child: executes the program as a worker of the device, with the arguments
+ * of worker_main(). Returns only when it cannot, after telling.
+ */
+void handover_worker(const struct ublk_device *device,
+		     const struct handover *next, int fetched_fd, int live_fd);
+
+/*
+ * Executes the program as the supervisor of the device, which has the worker
+ * device->server. Returns only when it cannot, after telling.
+ */
+void handover_supervisor(const struct ublk_device *device,
+			 const struct handover *next);
+
+#endif

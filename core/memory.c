@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Files in memory with a name of their own, on a tmpfs that nobody else uses:
+ * /run is often too small for a disk, and never ours to fill.
+ */
+#include "core/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/record.h"
+
+#define MEMORY_DIR RECORD_DIR ".memory"
+#define PATH_BYTES 64
+#define TRIES 4
+
+/* What memory_create() made and memory_keep() is to name. */
+static int created = -1;
+
+static void memory_path(char path[PATH_BYTES], int id)
+{
+	snprintf(path, PATH_BYTES, MEMORY_DIR "/%d", id);
+}
+
+/* The directory is that of a filesystem mounted there. */
+static bool is_mounted(void)
+{
+	struct stat outer, inner;
+
+	return !stat(RECORD_DIR, &outer) && !stat(MEMORY_DIR, &inner) &&
+	       outer.st_dev != inner.st_dev;
+}
+
+static bool memory_mount(void)
+{
+	if (is_mounted())
+		return true;
+	mkdir(RECORD_DIR, 0755);
+	mkdir(MEMORY_DIR, 0700);
+	return !mount("ublk", MEMORY_DIR, "tmpfs",
+		      MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		      "size=0,nr_inodes=0,mode=700");
+}
+
+/* Another process may unmount what is still empty: then once more. */
+static int create_named(void)
+{
+	struct stat outer, st;
+	int try, fd;
+
+	for (try = 0; try < TRIES && memory_mount(); try++) {
+		fd = open(MEMORY_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (fd >= 0 && !fstat(fd, &st) && !stat(RECORD_DIR, &outer) &&
+		    st.st_dev != outer.st_dev)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
+}
+
+int memory_create(uint64_t size, bool outlives)
+{
+	int fd = outlives ? create_named() : -1;
+	int err;
+
+	created = fd;
+	if (fd < 0)
+		fd = memfd_create("ublk-ram", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, size)) {
+		err = -errno;
+		close(fd);
+		created = -1;
+		return err;
+	}
+	return fd;
+}
+
+int memory_keep(int id)
+{
+	char path[PATH_BYTES], self[PATH_BYTES];
+
+	if (created < 0)
+		return 0;
+	memory_path(path, id);
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", created);
+	/* One that is there is of a device that the driver has forgotten. */
+	unlink(path);
+	if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
+		return message_fail(errno, "%s", path);
+	return 0;
+}
+
+int memory_reopen(int id, uint64_t size)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+	int fd;
+
+	memory_path(path, id);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) || (uint64_t)st.st_size != size) {
+		close(fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+static bool is_empty(void)
+{
+	DIR *dir = opendir(MEMORY_DIR);
+	struct dirent *entry;
+	bool empty = true;
+
+	if (!dir)
+		return false;
+	while (empty && (entry = readdir(dir)))
+		empty = entry->d_name[0] == '.';
+	closedir(dir);
+	return empty;
+}
+
+void memory_forget(int id)
+{
+	char path[PATH_BYTES];
+
+	memory_path(path, id);
+	if (!unlink(path))
+		memory_release();
+}
+
+void memory_release(void)
+{
+	/* As long as somebody has a file open there it stays mounted. */
+	if (is_mounted() && is_empty() && !umount2(MEMORY_DIR, UMOUNT_NOFOLLOW))
+		rmdir(MEMORY_DIR);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Memory that holds a disk and outlives whoever serves it: a file on a tmpfs of
+ * our own, RECORD_DIR.memory/ID. The tmpfs is mounted when it is first needed
+ * and unmounted when it is empty. One such file a process.
+ */
+#ifndef CORE_MEMORY_H
+#define CORE_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A file of @size bytes in memory, empty. With @outlives it gets a name by
+ * memory_keep(); where that cannot be (an ordinary user), and without, it is
+ * gone with the last process that has it open. Returns the descriptor, or
+ * -errno without telling.
+ */
+int memory_create(uint64_t size, bool outlives);
+
+/* Names the file after device @id. Returns 0 or -errno after telling. */
+int memory_keep(int id);
+
+/*
+ * Opens what an earlier server of @id has left; it must have @size bytes.
+ * Returns the descriptor, or -errno without telling.
+ */
+int memory_reopen(int id, uint64_t size);
+
+/* The memory of @id goes back when its last user closes it. */
+void memory_forget(int id);
+
+/* Unmounts the tmpfs if nothing is on it. */
+void memory_release(void);
+
+#endif

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk recover`: a new server for devices whose servers have died. Afterwards a
+ * device is served or gone, whatever state it was left in.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/list.h"
+#include "core/memory.h"
+#include "core/message.h"
+#include "core/process.h"
+#include "core/record.h"
+#include "core/resume.h"
+#include "core/supervise.h"
+#include "core/verb.h"
+
+#define NOTICE_MS 10000
+#define NOTICE_TICK_MS 10
+
+struct recover_settings {
+	bool all;
+};
+
+static const struct option_spec recover_options[] = {
+	{ "all", 'a', OPTION_FLAG, offsetof(struct recover_settings, all), 0, 0,
+	  NULL, "every device that has a record and no server" },
+	{ 0 }
+};
+
+/* In the background: the whole life of the server. */
+static int recover_serve(void *arg)
+{
+	struct ublk_device *device = arg;
+	int status, err;
+
+	/* That of the caller is closed in here. */
+	if (ctrl_open(&device->ctrl))
+		return EXIT_FAILED;
+	status = device_open(device);
+	if (status != EXIT_DONE)
+		return status;
+	err = device_hold_signals(device);
+	if (!err) {
+		process_protect(false);
+		if (device->settings->rootfs)
+			err = process_serve_root();
+	}
+	if (!err)
+		err = device_record(device);
+	if (!err)
+		err = supervise_resumed(device);
+	device_close(device);
+	return err ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* A worker whose supervisor died has nobody to tell it what to do. */
+static void end_worker(pid_t worker)
+{
+	struct pollfd ended = { .events = POLLIN };
+
+	ended.fd = syscall(SYS_pidfd_open, worker, 0);
+	if (ended.fd < 0)
+		return;
+	kill(worker, SIGKILL);
+	poll(&ended, 1, NOTICE_MS);
+	close(ended.fd);
+}
+
+/* Returns the driver's state of the device once it is not served any more. */
+static int state_without_server(struct ublk_ctrl *ctrl, int id)
+{
+	const struct timespec tick = { .tv_nsec = NOTICE_TICK_MS * 1000000 };
+	struct ublksrv_ctrl_dev_info info;
+	int waited, err;
+
+	for (waited = 0; waited < NOTICE_MS; waited += NOTICE_TICK_MS) {
+		err = ctrl_get_dev_info(ctrl, id, &info);
+		if (err)
+			return err;
+		if (info.state != UBLK_S_DEV_LIVE)
+			break;
+		nanosleep(&tick, NULL);
+	}
+	return info.state;
+}
+
+/* A worker that is alone needs a supervisor; a server of one process none. */
+static bool has_server(const struct listed *listed)
+{
+	return listed->supervised || (listed->pid && !listed->worker);
+}
+
+/* What was left of a device that cannot be served any more goes. */
+static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
+{
+	device_delete(ctrl, id);
+	message("device %d: %s; what was left of it is removed", id, why);
+	return -ENODEV;
+}
+
+/* The same as recover_device(), with device->ctrl open and the rest zero. */
+static int recover_with(struct ublk_device *device, int id)
+{
+	struct ublk_ctrl *ctrl = &device->ctrl;
+	struct listed listed;
+	int state;
+
+	if (list_lookup(ctrl, id, &listed)) {
+		message("%d: no such device", id);
+		return -ENODEV;
+	}
+	if (!listed.recorded) {
+		message("device %d: no record says what it is", id);
+		return -ENOENT;
+	}
+	if (has_server(&listed)) {
+		message("device %d has a server, process %d", id,
+			(int)listed.pid);
+		return -EBUSY;
+	}
+	if (!listed.at_driver)
+		return clean_up(ctrl, id, "is gone at the driver");
+	if (resume_device(device, id))
+		return -EINVAL;
+	if (listed.worker)
+		end_worker(listed.worker);
+	state = state_without_server(ctrl, id);
+	if (state < 0 || state == UBLK_S_DEV_DEAD)
+		return clean_up(ctrl, id, "has no disk any more");
+	if (state == UBLK_S_DEV_LIVE) {
+		message("device %d: the driver does not see that its server is "
+			"gone", id);
+		return -EBUSY;
+	}
+	return process_background(recover_serve, device) ? -EIO : 0;
+}
+
+/* Returns 0 when it is served, or -errno after telling. */
+static int recover_device(int id)
+{
+	struct ublk_device device = { 0 };
+	int err;
+
+	if (ctrl_open(&device.ctrl))
+		return -EIO;
+	err = recover_with(&device, id);
+	ctrl_close(&device.ctrl);
+	return err;
+}
+
+/* Whether @id has a record, and nobody who looks after it. */
+static bool is_orphan(int id)
+{
+	struct listed listed;
+	struct ublk_ctrl ctrl;
+	bool orphan;
+
+	if (ctrl_open(&ctrl))
+		return false;
+	orphan = !list_lookup(&ctrl, id, &listed) && listed.recorded &&
+		 !has_server(&listed);
+	ctrl_close(&ctrl);
+	return orphan;
+}
+
+static int recover_all(void)
+{
+	int status = EXIT_DONE;
+	int *ids = NULL;
+	int count = list_ids(&ids);
+	int i;
+
+	if (count < 0) {
+		message_fail(count, "the list of devices");
+		return EXIT_FAILED;
+	}
+	for (i = 0; i < count; i++)
+		if (is_orphan(ids[i]) && recover_device(ids[i]))
+			status = EXIT_FAILED;
+	free(ids);
+	return status;
+}
+
+static int recover_run(const void *values, int argc, char **argv)
+{
+	const struct recover_settings *settings = values;
+	int status = EXIT_DONE;
+	int i;
+
+	if (settings->all == (argc > 0)) {
+		message("recover: name devices, or --all");
+		return EXIT_USAGE;
+	}
+	for (i = 0; i < argc; i++)
+		if (list_parse_id(argv[i]) < 0)
+			return EXIT_USAGE;
+	if (settings->all)
+		status = recover_all();
+	for (i = 0; i < argc; i++)
+		if (recover_device(list_parse_id(argv[i])))
+			status = EXIT_FAILED;
+	return status;
+}
+
+const struct verb verb_recover = {
+	.name = "recover",
+	.arguments = "ID|NODE... | --all",
+	.summary = "put new servers behind devices whose servers died",
+	.manual = "From the device's record; prints the node. A record that is "
+		  "not the device's is\nrefused. What was left of a device that "
+		  "was about to be stopped is removed, and\nthat is a failure.\n",
+	.options = recover_options,
+	.settings_size = sizeof(struct recover_settings),
+	.max_arguments = -1,
+	.run = recover_run,
+};

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From a record to a device. It changes nothing, at the driver or on disk.
+ */
+#include "core/resume.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/device.h"
+#include "core/message.h"
+#include "core/record.h"
+
+#define SETTINGS_MAX 256	/* bytes of any target's settings */
+
+static const struct ublk_target *find_target(const char *name)
+{
+	const struct ublk_target *const *target;
+
+	for (target = ublk_targets; *target; target++)
+		if (!strcmp((*target)->name, name))
+			return *target;
+	return NULL;
+}
+
+/* The driver's device is the one that the record speaks of. */
+static bool is_same(const struct ublk_device *device)
+{
+	const struct ublksrv_ctrl_dev_info *info = &device->info;
+	const struct serve_settings *settings = device->settings;
+
+	return info->nr_hw_queues == settings->queues &&
+	       info->queue_depth == settings->depth &&
+	       info->max_io_buf_bytes == settings->max_io;
+}
+
+int resume_device(struct ublk_device *device, int id)
+{
+	static _Alignas(uint64_t) char target_settings[SETTINGS_MAX];
+	static struct serve_settings settings;
+	static char text[RECORD_MAX], argument[RECORD_MAX];
+	char name[32];
+	int err;
+
+	if (record_read(id, text) < 0) {
+		message("device %d: no record says what it is", id);
+		return -ENOENT;
+	}
+	record_get(text, "target", name, sizeof(name));
+	record_get(text, "argument", argument, sizeof(argument));
+	device->target = find_target(name);
+	if (!device->target ||
+	    device->target->settings_size > sizeof(target_settings)) {
+		message("device %d: its record speaks of a target %s", id, name);
+		return -EINVAL;
+	}
+	settings = serve_defaults;
+	memset(target_settings, 0, sizeof(target_settings));
+	if (options_recall(text, NULL, serve_options, &settings) ||
+	    (device->target->options &&
+	     options_recall(text, name, device->target->options,
+			    target_settings))) {
+		message("device %d: its record is damaged", id);
+		return -EINVAL;
+	}
+	device->argument = argument;
+	device->settings = &settings;
+	device->target_settings = target_settings;
+	device->resumed = true;
+	err = ctrl_get_dev_info(&device->ctrl, id, &device->info);
+	if (err)
+		return message_fail(err, "device %d", id);
+	if (is_same(device))
+		return 0;
+	message("device %d: its record is that of another device", id);
+	return -EINVAL;
+}

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Starts, watches and replaces workers. It reads and writes nothing that could
+ * lie on the disk that it looks after.
+ */
+#include "core/supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/handover.h"
+#include "core/message.h"
+#include "core/process.h"
+#include "core/verb.h"
+
+/* So many workers in a row that answered nothing and lived no second. */
+#define DEATHS_MAX 8
+#define LIFE_MS 1000
+
+/* How long a driver may take to notice that a server has died. */
+#define NOTICE_MS 30000
+#define NOTICE_TICK_MS 2
+
+/* How long a worker may take until it has fetched everything. */
+#define START_MS 30000
+
+/* How long a server may take to answer what it has, before it is killed. */
+#define QUIESCE_MS 5000
+
+#define END_TEXT_MAX 40
+
+struct supervisor {
+	struct ublk_device *device;
+	pid_t worker;			/* 0: there is none */
+	int ended_fd;			/* readable when it has ended */
+	int live_fd;			/* tells it that the disk is there */
+	uint64_t started;		/* when; in milliseconds */
+	uint64_t answered;		/* requests, when the last one died */
+	unsigned int deaths;		/* without progress */
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void sleep_ms(unsigned int milliseconds)
+{
+	const struct timespec time = { .tv_nsec = milliseconds * 1000000L };
+
+	nanosleep(&time, NULL);
+}
+
+/* All requests that the disk has answered; 0 where nobody knows. */
+static uint64_t answered_requests(int id)
+{
+	/* Fields of the disk's statistics: reads, writes, discards, flushes. */
+	enum { COUNTS = 1 << 0 | 1 << 4 | 1 << 11 | 1 << 15, FIELDS = 16 };
+	char path[48], text[512], *at = text;
+	uint64_t sum = 0;
+	ssize_t length;
+	int fd, i;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/stat", id);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	for (i = 0; i < FIELDS; i++) {
+		uint64_t field = strtoull(at, &at, 10);
+
+		if (COUNTS >> i & 1)
+			sum += field;
+	}
+	return sum;
+}
+
+/* Waits for a byte of a worker that starts. False: it ended, or takes forever. */
+static bool wait_byte(int fd)
+{
+	struct pollfd event = { .fd = fd, .events = POLLIN };
+	uint64_t end = now_ms() + START_MS;
+	char byte;
+	int ret;
+
+	do {
+		uint64_t now = now_ms();
+
+		ret = now < end ? poll(&event, 1, end - now) : 0;
+	} while (ret < 0 && errno == EINTR);
+	return ret > 0 && read(fd, &byte, 1) == 1;
+}
+
+/* Collects a worker that has ended or is killed now. Returns its wait status. */
+static int worker_collect(struct supervisor *s)
+{
+	int status = 0;
+
+	if (!s->worker)
+		return 0;
+	while (waitpid(s->worker, &status, 0) < 0 && errno == EINTR)
+		;
+	close(s->ended_fd);
+	if (s->live_fd >= 0)
+		close(s->live_fd);
+	s->live_fd = -1;
+	s->worker = 0;
+	s->device->server = 0;
+	return status;
+}
+
+static void worker_kill(struct supervisor *s)
+{
+	if (s->worker)
+		kill(s->worker, SIGKILL);
+	worker_collect(s);
+}
+
+/* How a worker ended, as a part of a message. */
+static const char *end_text(int status, char text[END_TEXT_MAX])
+{
+	if (WIFSIGNALED(status))
+		snprintf(text, END_TEXT_MAX, "was killed by signal %d",
+			 WTERMSIG(status));
+	else
+		snprintf(text, END_TEXT_MAX, "ended with status %d",
+			 WEXITSTATUS(status));
+	return text;
+}
+
+/* In the new process. @next: the program to execute, or NULL for this one. */
+static int worker_run(struct supervisor *s, const struct handover *next,
+		      int fetched_fd, int live_fd)
+{
+	struct ublk_device *device = s->device;
+
+	process_forked();
+	close(device->signal_fd);
+	ctrl_close(&device->ctrl);
+	if (!next)
+		return worker_main(device, fetched_fd, live_fd);
+	handover_worker(device, next, fetched_fd, live_fd);
+	return EXIT_FAILED;
+}
+
+static int worker_fork(struct supervisor *s, const struct handover *next,
+		       int fetched[2], int live[2])
+{
+	s->started = now_ms();
+	s->worker = fork();
+	if (s->worker < 0) {
+		s->worker = 0;
+		return -errno;
+	}
+	if (!s->worker) {
+		close(fetched[0]);
+		close(live[1]);
+		_exit(worker_run(s, next, fetched[1], live[0]));
+	}
+	s->device->server = s->worker;
+	s->ended_fd = syscall(SYS_pidfd_open, s->worker, 0);
+	if (s->ended_fd < 0) {
+		int err = -errno;
+
+		worker_kill(s);
+		return err;
+	}
+	return 0;
+}
+
+/*
+ * Starts a worker, and returns 0 when it has fetched every tag; otherwise it
+ * has ended. Tells why, as the worker itself does.
+ */
+static int worker_begin(struct supervisor *s, const struct handover *next)
+{
+	char text[END_TEXT_MAX];
+	int fetched[2], live[2];
+	bool ready;
+	int err;
+
+	if (pipe2(fetched, O_CLOEXEC))
+		return message_fail(errno, "a server process");
+	if (pipe2(live, O_CLOEXEC)) {
+		err = message_fail(errno, "a server process");
+		close(fetched[0]);
+		close(fetched[1]);
+		return err;
+	}
+	err = worker_fork(s, next, fetched, live);
+	close(fetched[1]);
+	close(live[0]);
+	if (err) {
+		close(live[1]);
+		close(fetched[0]);
+		return message_fail(err, "a server process");
+	}
+	s->live_fd = live[1];
+	ready = wait_byte(fetched[0]);
+	close(fetched[0]);
+	if (ready)
+		return 0;
+	kill(s->worker, SIGKILL);
+	err = worker_collect(s);
+	/* Where it ended by itself it has said why. */
+	if (WIFSIGNALED(err))
+		message("device %d: a new server %s", s->device->info.dev_id,
+			end_text(err, text));
+	return -EIO;
+}
+
+/*
+ * A driver that cannot quiesce a device (before Linux 6.16) learns of a
+ * server's death only from a command that it holds. So it always has one: of
+ * all tags one is left without use.
+ */
+static void keep_one_tag(const struct ublk_device *device)
+{
+	char path[64];
+	int fd;
+
+	if (device->ctrl.features & UBLK_F_QUIESCE)
+		return;
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/nr_requests",
+		 device->info.dev_id);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (dprintf(fd, "%d\n", device->info.queue_depth - 1) < 0)
+		message_fail(errno, "%s", path);
+	close(fd);
+}
+
+/* The disk is there: the worker lets go of all that it does not need. */
+static int worker_live(struct supervisor *s)
+{
+	if (write(s->live_fd, "", 1) != 1)
+		return message_fail(errno, "the server process");
+	close(s->live_fd);
+	s->live_fd = -1;
+	return device_record(s->device);
+}
+
+/* Whether the driver has a disk for us to serve, now or when it has noticed. */
+static bool device_is_there(struct supervisor *s)
+{
+	struct ublksrv_ctrl_dev_info info;
+
+	return !ctrl_get_dev_info(&s->device->ctrl, s->device->info.dev_id,
+				  &info) && info.state != UBLK_S_DEV_DEAD;
+}
+
+/*
+ * Waits until the driver has taken everything back from the worker that is no
+ * more, and lets another one begin. That is not before the last operation of
+ * the old one's rings has ended: none can come after what the next one does.
+ */
+static int recovery_begin(struct supervisor *s)
+{
+	struct ublk_device *device = s->device;
+	int id = device->info.dev_id;
+	uint64_t end = now_ms() + NOTICE_MS;
+	int err;
+
+	for (;;) {
+		err = ctrl_start_recovery(&device->ctrl, id);
+		if (!err)
+			return 0;
+		if (!device_is_there(s))
+			return -ENODEV;
+		if (err != -EBUSY)
+			return message_fail(err, "device %d: no new server", id);
+		if (now_ms() > end) {
+			message("device %d: the driver does not see that the "
+				"server is gone", id);
+			return -ETIMEDOUT;
+		}
+		sleep_ms(NOTICE_TICK_MS);
+	}
+}
+
+/* Whether the worker that died leaves hope for the next one. */
+static bool made_progress(struct supervisor *s)
+{
+	uint64_t answered = answered_requests(s->device->info.dev_id);
+	bool progress = answered != s->answered ||
+			now_ms() - s->started >= LIFE_MS;
+
+	s->answered = answered;
+	s->deaths = progress ? 0 : s->deaths + 1;
+	return s->deaths < DEATHS_MAX;
+}
+
+/* One attempt to put a worker behind a disk that has none. */
+static int worker_try(struct supervisor *s, const struct handover *next)
+{
+	struct ublk_device *device = s->device;
+	int err;
+
+	err = recovery_begin(s);
+	if (err)
+		return err;
+	err = worker_begin(s, next);
+	if (err)
+		return err == -ENODEV ? -EIO : err;
+	err = ctrl_end_recovery(&device->ctrl, device->info.dev_id, s->worker,
+				s->ended_fd);
+	if (!err)
+		err = worker_live(s);
+	if (err) {
+		worker_kill(s);
+		return -EIO;
+	}
+	return 0;
+}
+
+/*
+ * Puts a new worker behind the disk, whatever that takes. Returns 0; -ENODEV
+ * when the disk is no more, without telling; or another -errno after telling.
+ */
+static int worker_replace(struct supervisor *s)
+{
+	int err;
+
+	for (;;) {
+		if (!made_progress(s)) {
+			message("device %d: %u servers died without having "
+				"answered anything; the device fails",
+				s->device->info.dev_id, s->deaths);
+			return -EIO;
+		}
+		err = worker_try(s, NULL);
+		if (err != -EIO)
+			return err;
+	}
+}
+
+/* The worker has ended: because the device did, or another one has to come. */
+static int worker_ended(struct supervisor *s)
+{
+	int status = worker_collect(s);
+	uint64_t died = now_ms();
+	char text[END_TEXT_MAX];
+	int err;
+
+	if (!device_is_there(s))
+		return -ENODEV;
+	err = worker_replace(s);
+	/* One line: the kernel's log takes ten in five seconds. */
+	if (!err && status)
+		message("device %d: the server %s; process %d serves it now, "
+			"after %u ms", s->device->info.dev_id,
+			end_text(status, text), (int)s->worker,
+			(unsigned int)(now_ms() - died));
+	return err;
+}
+
+/* Takes the disk from the worker, gently where the driver can do that. */
+static void worker_dismiss(struct supervisor *s)
+{
+	struct ublk_device *device = s->device;
+
+	if (!(device->info.flags & UBLK_F_QUIESCE) ||
+	    ctrl_quiesce_dev(&device->ctrl, device->info.dev_id, QUIESCE_MS))
+		kill(s->worker, SIGKILL);
+	worker_collect(s);
+}
+
+/*
+ * `ublk upgrade` asks for another program: it gets a worker first, and when
+ * that serves takes this process's place. Where it does not come up, a worker
+ * of ours does. Returns as worker_replace().
+ */
+static int supervisor_upgrade(struct supervisor *s,
+			      const struct signalfd_siginfo *signal)
+{
+	struct handover next;
+	int before, err, tried;
+
+	if (handover_accept(&next, signal))
+		return 0;
+	before = message_redirect(next.answer);
+	worker_dismiss(s);
+	tried = worker_try(s, &next);
+	err = tried;
+	if (!tried) {
+		handover_supervisor(s->device, &next);
+		/* Only when it could not be executed. */
+		worker_dismiss(s);
+	}
+	if (tried != -ENODEV) {
+		err = worker_replace(s);
+		if (!err)
+			message("device %d: goes on with the old program",
+				s->device->info.dev_id);
+	}
+	message_redirect(before);
+	close(next.binary);
+	handover_answer(next.answer, HANDOVER_FAILED);
+	return err;
+}
+
+static int supervisor_loop(struct supervisor *s)
+{
+	struct ublk_device *device = s->device;
+	struct signalfd_siginfo signal;
+	int err = 0;
+
+	while (!err) {
+		struct pollfd events[] = {
+			{ .fd = s->ended_fd, .events = POLLIN },
+			{ .fd = device->signal_fd, .events = POLLIN },
+		};
+
+		if (poll(events, 2, -1) < 0)
+			continue;
+		if (events[0].revents) {
+			err = worker_ended(s);
+			continue;
+		}
+		if (read(device->signal_fd, &signal, sizeof(signal)) < 0)
+			continue;
+		if (signal.ssi_signo == SIGUSR1)
+			err = supervisor_upgrade(s, &signal);
+		else if (device_asked_to_end(device, signal.ssi_signo))
+			return 0;
+	}
+	return err == -ENODEV ? 0 : err;
+}
+
+/*
+ * The end of the disk: its I/O is done, or fails where nobody is left, and the
+ * worker is given its tags back. A disk that never appeared is no error here.
+ */
+static void supervisor_end(struct supervisor *s)
+{
+	ctrl_stop_dev(&s->device->ctrl, s->device->info.dev_id);
+	worker_collect(s);
+}
+
+int supervise(struct ublk_device *device)
+{
+	struct supervisor s = { .device = device, .live_fd = -1 };
+	int id = device->info.dev_id;
+	int err;
+
+	err = worker_begin(&s, NULL);
+	if (err)
+		return err;
+	err = ctrl_start_dev(&device->ctrl, id, s.worker, s.ended_fd);
+	if (err) {
+		message_fail(err, "cannot start device %d", id);
+		worker_kill(&s);
+	}
+	if (!err)
+		err = worker_live(&s);
+	if (!err) {
+		keep_one_tag(device);
+		err = device_announce(device);
+	}
+	if (!err)
+		err = supervisor_loop(&s);
+	supervisor_end(&s);
+	return err;
+}
+
+/* From a worker that serves to the end of the device. */
+static int supervisor_serve(struct supervisor *s)
+{
+	int err = supervisor_loop(s);
+
+	supervisor_end(s);
+	device_delete(&s->device->ctrl, s->device->info.dev_id);
+	return err;
+}
+
+int supervise_resumed(struct ublk_device *device)
+{
+	struct supervisor s = { .device = device, .live_fd = -1 };
+	int err;
+
+	err = worker_replace(&s);
+	if (err == -ENODEV)
+		message("device %d: was stopped meanwhile",
+			device->info.dev_id);
+	if (!err)
+		err = device_announce(device);
+	if (!err)
+		return supervisor_serve(&s);
+	worker_kill(&s);
+	return err;
+}
+
+int supervise_continued(struct ublk_device *device, pid_t worker,
+			int answer_fd)
+{
+	struct supervisor s = {
+		.device = device,
+		.worker = worker,
+		.started = now_ms(),
+		.live_fd = -1,
+	};
+
+	device->server = worker;
+	s.ended_fd = syscall(SYS_pidfd_open, worker, 0);
+	if (s.ended_fd < 0)
+		return message_fail(errno, "the server process");
+	device_record(device);
+	handover_answer(answer_fd, HANDOVER_DONE);
+	return supervisor_serve(&s);
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk upgrade`: another program behind running devices. It brings the program
+ * into memory and asks each device's supervisor, which does the rest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/handover.h"
+#include "core/list.h"
+#include "core/message.h"
+#include "core/verb.h"
+
+#define ANSWER_MS 90000
+
+struct upgrade_settings {
+	bool all;
+};
+
+static const struct option_spec upgrade_options[] = {
+	{ "all", 'a', OPTION_FLAG, offsetof(struct upgrade_settings, all), 0, 0,
+	  NULL, "every supervised device" },
+	{ 0 }
+};
+
+/* A copy in memory: the file may lie on a disk that is about to pause. */
+static int load_program(const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC);
+	int to = memfd_create("ublk", MFD_CLOEXEC);
+	struct stat st;
+	char magic[4];
+	off_t at = 0;
+
+	if (from < 0 || to < 0 || fstat(from, &st))
+		return message_fail(errno, "%s", path);
+	if (pread(from, magic, sizeof(magic), 0) != sizeof(magic) ||
+	    memcmp(magic, "\177ELF", sizeof(magic))) {
+		message("%s: not a program", path);
+		return -ENOEXEC;
+	}
+	while (at < st.st_size)
+		if (sendfile(to, from, &at, st.st_size - at) <= 0)
+			return message_fail(errno, "%s", path);
+	fchmod(to, 0700);
+	close(from);
+	return to;
+}
+
+/*
+ * Passes on what the supervisor says, up to how it ends. True when that is a
+ * success.
+ */
+static bool wait_answer(int fd, pid_t supervisor)
+{
+	struct pollfd events[] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = syscall(SYS_pidfd_open, supervisor, 0),
+		  .events = POLLIN },
+	};
+	char text[512], last = HANDOVER_FAILED;
+	bool ended = false;
+	ssize_t got;
+
+	while (!ended && poll(events, 2, ANSWER_MS) > 0) {
+		got = events[0].revents ? read(fd, text, sizeof(text)) : 0;
+		if (got <= 0)
+			break;
+		last = text[got - 1];
+		ended = last == HANDOVER_DONE || last == HANDOVER_FAILED;
+		if (write(STDERR_FILENO, text, got - ended) < 0)
+			break;
+	}
+	close(events[1].fd);
+	return ended && last == HANDOVER_DONE;
+}
+
+static int upgrade_device(struct ublk_ctrl *ctrl, int id, int binary)
+{
+	struct handover request = { .binary = binary };
+	struct listed device;
+	int fds[2], err;
+
+	if (list_lookup(ctrl, id, &device)) {
+		message("%d: no such device", id);
+		return -ENODEV;
+	}
+	if (!device.supervised) {
+		message("device %d is not supervised and cannot be upgraded",
+			id);
+		return -EINVAL;
+	}
+	if (pipe2(fds, O_CLOEXEC))
+		return message_fail(errno, "device %d", id);
+	request.answer = fds[1];
+	err = handover_request(device.pid, &request);
+	if (err)
+		message_fail(err, "device %d", id);
+	else if (!wait_answer(fds[0], device.pid))
+		err = -EIO;
+	close(fds[0]);
+	close(fds[1]);
+	return err;
+}
+
+static int upgrade_all(struct ublk_ctrl *ctrl, int binary)
+{
+	int status = EXIT_DONE;
+	int *ids = NULL;
+	int count = list_ids(&ids);
+	struct listed device;
+	int i;
+
+	if (count < 0) {
+		message_fail(count, "the list of devices");
+		return EXIT_FAILED;
+	}
+	for (i = 0; i < count; i++)
+		if (!list_lookup(ctrl, ids[i], &device) && device.supervised &&
+		    upgrade_device(ctrl, ids[i], binary))
+			status = EXIT_FAILED;
+	free(ids);
+	return status;
+}
+
+/* The last argument is the program where it is no device. */
+static const char *named_program(int *argc, char **argv)
+{
+	const char *last = *argc ? argv[*argc - 1] : NULL;
+
+	if (!last || (*last >= '0' && *last <= '9') ||
+	    !strncmp(last, "ublkb", 5) || !strncmp(last, "ublkc", 5) ||
+	    !strncmp(last, "/dev/ublk", 9))
+		return "/proc/self/exe";
+	--*argc;
+	return last;
+}
+
+static int upgrade_run(const void *values, int argc, char **argv)
+{
+	const struct upgrade_settings *settings = values;
+	const char *program = named_program(&argc, argv);
+	int status = EXIT_DONE;
+	struct ublk_ctrl ctrl;
+	int binary, i;
+
+	if (settings->all == (argc > 0)) {
+		message("upgrade: name devices, or --all");
+		return EXIT_USAGE;
+	}
+	for (i = 0; i < argc; i++)
+		if (list_parse_id(argv[i]) < 0)
+			return EXIT_USAGE;
+	binary = load_program(program);
+	if (binary < 0 || ctrl_open(&ctrl))
+		return EXIT_FAILED;
+	if (settings->all)
+		status = upgrade_all(&ctrl, binary);
+	for (i = 0; i < argc; i++)
+		if (upgrade_device(&ctrl, list_parse_id(argv[i]), binary))
+			status = EXIT_FAILED;
+	ctrl_close(&ctrl);
+	close(binary);
+	return status;
+}
+
+const struct verb verb_upgrade = {
+	.name = "upgrade",
+	.arguments = "ID|NODE... | --all [PROGRAM]",
+	.summary = "put another ublk behind running devices",
+	.manual = "PROGRAM is the new one, or else the one that is called. The "
+		  "disk pauses, and\nnobody who uses it sees an error. Where the "
+		  "new program does not come up the old\none goes on, and the "
+		  "command fails. A path that begins with a digit needs ./ in\n"
+		  "front.\n",
+	.options = upgrade_options,
+	.settings_size = sizeof(struct upgrade_settings),
+	.max_arguments = -1,
+	.run = upgrade_run,
+};

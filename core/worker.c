@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Starts and joins the queues of a device. It knows neither who supervises it
+ * nor how the disk is started.
+ */
+#include "core/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/message.h"
+#include "core/process.h"
+#include "core/rights.h"
+#include "core/verb.h"
+
+/* In a queue's thread. */
+static void worker_reported(struct ublk_device *device, int state)
+{
+	struct worker *worker = &device->worker;
+	const uint64_t one = 1;
+	int none = 0;
+
+	if (state < 0)
+		atomic_compare_exchange_strong(&worker->failed, &none, state);
+	if (state && write(worker->ended_fd, &one, sizeof(one)) < 0)
+		message_fail(errno, "a queue that ended");
+	sem_post(&worker->reports);
+}
+
+static int worker_start_queue(struct ublk_device *device, unsigned int id)
+{
+	struct worker *worker = &device->worker;
+	struct ublk_queue *queue = &worker->queues[id];
+	int err;
+
+	queue->setup = &worker->setup;
+	queue->id = id;
+	err = ctrl_get_queue_affinity(&device->ctrl, device->info.dev_id, id,
+				      &queue->cpus);
+	if (err)
+		return message_fail(err, "CPUs of queue %u", id);
+	err = queue_start(queue);
+	if (err)
+		return message_fail(err, "thread of queue %u", id);
+	worker->started++;
+	return 0;
+}
+
+/*
+ * Starts every queue and waits until each has fetched its tags, also when one
+ * cannot be started: the driver gives back only tags that were fetched.
+ */
+static int worker_start_queues(struct ublk_device *device)
+{
+	struct worker *worker = &device->worker;
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; !err && i < device->info.nr_hw_queues; i++)
+		err = worker_start_queue(device, i);
+	for (i = 0; i < worker->started; i++)
+		while (sem_wait(&worker->reports))
+			;
+	if (!err && worker->failed)
+		err = message_fail(worker->failed, "cannot start a queue");
+	return err;
+}
+
+int worker_start(struct ublk_device *device)
+{
+	struct worker *worker = &device->worker;
+	char node[DEVICE_NODE_MAX];
+	int err;
+
+	snprintf(node, sizeof(node), "/dev/ublkc%d", device->info.dev_id);
+	device->files[0] = device_open_node(node, O_RDWR);
+	if (device->files[0] < 0)
+		return device->files[0];
+	*worker = (struct worker){
+		.setup = {
+			.device = device,
+			.target = device->target,
+			.files = device->files,
+			.file_count = device->file_count,
+			.depth = device->info.queue_depth,
+			.max_io = device->info.max_io_buf_bytes,
+			.encoded = device->ctrl.encoded,
+			.talks = device->info.nr_hw_queues > 1,
+			.report = worker_reported,
+		},
+		.ended_fd = eventfd(0, EFD_CLOEXEC),
+	};
+	sem_init(&worker->reports, 0, 0);
+	worker->queues = calloc(device->info.nr_hw_queues,
+				sizeof(*worker->queues));
+	if (worker->ended_fd < 0 || !worker->queues)
+		return message_fail(errno, "queues");
+	err = device->target->start ? device->target->start(device) : 0;
+	return err ? err : worker_start_queues(device);
+}
+
+int worker_join(struct ublk_device *device)
+{
+	struct worker *worker = &device->worker;
+
+	while (worker->started)
+		queue_join(&worker->queues[--worker->started]);
+	free(worker->queues);
+	worker->queues = NULL;
+	if (device->files[0] >= 0)
+		close(device->files[0]);
+	device->files[0] = -1;
+	return worker->failed;
+}
+
+int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
+{
+	char byte;
+	int err;
+
+	/* Locked memory is no child's by itself, nor is an io_uring. */
+	process_protect(device->settings->rootfs);
+	if (ctrl_open(&device->ctrl))
+		return EXIT_FAILED;
+	err = worker_start(device);
+	ctrl_close(&device->ctrl);
+	if (err || write(fetched_fd, "", 1) != 1 ||
+	    read(live_fd, &byte, 1) != 1)
+		return EXIT_FAILED;
+	close(fetched_fd);
+	close(live_fd);
+	if (process_leave_caller())
+		return EXIT_FAILED;
+	rights_drop(device->target->system_calls);
+	return worker_join(device) ? EXIT_FAILED : EXIT_DONE;
+}

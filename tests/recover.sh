@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib
+#
+# `ublk recover`: after everything of a device was killed its disk is there
+# again with its contents, whoever waited goes on, and a record that does not
+# fit is refused.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+[ -n "$recovers" ] || skip_all "the driver has no recovery"
+
+# kill_all: both processes of the device, at once.
+kill_all() {
+	server=$(server_of "$id")
+	kill -KILL "$server" "$(worker_of "$id")"
+	wait_until 5 state_is quiesced
+}
+state_is() {
+	ublk list "$id" | grep -q " $1 "
+}
+
+pattern data 1048576 >"$tmp/data"
+truncate -s 8M "$tmp/file"
+ublk pack "$tmp/data" "$tmp/image.gz"
+for target in "ram 8M" "file $tmp/file" "file $tmp/file -q 2 --offset 1M --buffered" \
+	"zimg $tmp/image.gz --cache 1M"; do
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$target" $target
+	case $target in zimg*) ;; *) put "$dev" 0 <"$tmp/data" ;; esac
+	cp "/run/ublk/$id" "$tmp/record"
+	kill_all
+	is "$(ublk list --json "$id" | grep -o '"state": "[a-z]*"')" \
+		'"state": "quiesced"' "$target: it waits"
+	dd if="$dev" of="$tmp/read" bs=4k count=1 skip=3 iflag=direct \
+		2>/dev/null &
+	reader=$!
+	sleep 0.3
+	ok "$target: recover it" ublk recover "$id"
+	is "$out" "$dev" "$target: the node is printed"
+	is "$(ublk list --json "$id" | grep -o '"state": "[a-z]*"')" \
+		'"state": "live"' "$target: it is live"
+	wait $reader
+	is $? 0 "$target: who waited sees no error"
+	is "$(sum "$tmp/read")" \
+		"$(dd if="$tmp/data" bs=4k count=1 skip=3 2>/dev/null | sum -)" \
+		"$target: but the data"
+	is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" \
+		"$target: all is there"
+	is "$(grep -vE '^(pid|started|worker)' "/run/ublk/$id")" \
+		"$(grep -vE '^(pid|started|worker)' "$tmp/record")" \
+		"$target: the record says the same"
+	fails 1 "$target: a second server is refused" ublk recover "$id"
+	like "$err" "device $id has a server, process $(server_of "$id")" \
+		"$target: and told why"
+	stopped "$target: stop it" "$dev"
+done
+
+# What is discarded before stays so, what is written stays, page by page.
+served "a disk" ram 8M
+put "$dev" 0 <"$tmp/data"
+blkdiscard -o 65536 -l 131072 "$dev"
+read_back "$dev" 1048576 >"$tmp/want"
+kill_all
+ok "recover it" ublk recover "$id"
+read_back "$dev" 1048576 >"$tmp/got"
+same "$tmp/got" "$tmp/want" "holes and data are where they were"
+stopped "stop it" "$dev"
+[ ! -e /run/ublk.memory ] && pass "its memory goes back" ||
+	fail "its memory goes back" "$(ls -l /run/ublk.memory)"
+
+# Records.
+served "a disk" ram 8M
+put "$dev" 0 <"$tmp/data"
+kill_all
+cp "/run/ublk/$id" "$tmp/record"
+for change in queues=3 depth=7 max_io=65536 size_of_argument target=none depth=x; do
+	case $change in
+	size_of_argument) sed 's/^argument=.*/argument=4M/' "$tmp/record" ;;
+	*) sed "s/^${change%=*}=.*/$change/" "$tmp/record" ;;
+	esac >"/run/ublk/$id"
+	fails 1 "a record with another $change is refused" ublk recover "$id"
+	state_is quiesced && pass "and it waits on" || fail "and it waits on"
+done
+rm "/run/ublk/$id"
+fails 1 "without a record there is nothing to start" ublk recover "$id"
+like "$err" "no record says what it is" "and that is said"
+cp "$tmp/record" "/run/ublk/$id"
+ok "with its own it comes back" ublk recover "$id"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "with all"
+stopped "stop it" "$dev"
+
+fails 1 "no such device" ublk recover 77
+fails 2 "no device named" ublk recover
+fails 2 "both named and all" ublk recover --all 1
+
+# All at once, one that lives among them.
+served "one" ram 1M
+first=$id
+kill_all
+served "two" ram 1M
+second=$id
+served "three" ram 1M
+kill_all
+ok "recover them all" ublk recover --all
+is "$(echo $out)" "/dev/ublkb$first $dev" "two were meant"
+ok "once more" ublk recover --all
+is "$out" "" "nothing is left to do"
+ok "stop them" ublk stop "$first" "$second" "$id"
+
+# A file that is not the one any more.
+served "a file" file "$tmp/file"
+kill_all
+rm "$tmp/file"
+fails 1 "a file that is gone is refused" ublk recover "$id"
+truncate -s 4M "$tmp/file"
+fails 1 "a file that is smaller than the disk is refused" ublk recover "$id"
+like "$err" "does not fit device $id" "and told why"
+truncate -s 8M "$tmp/file"
+ok "one that fits is taken" ublk recover "$id"
+kill_all
+stopped "one that waits can be stopped" "$dev"
+
+# Death in the middle of things: one command later it is served or gone.
+for what in stop recover; do
+	for delay in 0 0.01 0.02 0.05 0.1; do
+		served "a disk" ram 8M
+		[ $what = stop ] || kill_all
+		ublk $what "$id" >/dev/null 2>&1 &
+		sleep $delay
+		kill -KILL $! 2>/dev/null
+		wait $! 2>/dev/null
+		server=$(server_of "$id" 2>/dev/null)
+		worker=$(worker_of "$id" 2>/dev/null)
+		# shellcheck disable=SC2086 # both may be nothing
+		[ -z "$server$worker" ] || kill -KILL $server $worker 2>/dev/null
+		sleep 0.3
+		run ublk recover --all
+		state=$(ublk list --json | grep -o '"state": "[a-z]*"')
+		case $state in
+		'"state": "live"')
+			[ "$(read_back "$dev" 4096 | wc -c)" = 4096 ] &&
+				pass "$what killed after $delay s, recover: served" ||
+				fail "$what killed after $delay s, recover: served"
+			ok "and can be stopped" ublk stop "$id" ;;
+		'') pass "$what killed after $delay s, recover: gone" ;;
+		*) fail "$what killed after $delay s, recover: $state" "$err" ;;
+		esac
+	done
+done
+before
+leaves_nothing "nothing is left"
+
+done_testing
