@@ -98,20 +98,24 @@ static void pass_on(int level, char *said)
 	}
 }
 
-/* Nothing hangs on it where the system is not of that kind. */
+/*
+ * The server and its worker; one that comes in that one's place is killed then,
+ * and replaced. Nothing hangs on it where the system is not of that kind.
+ */
 static void spare_server(const char *node)
 {
-	char record[RECORD_MAX], pid[24];
+	char record[RECORD_MAX], pid[24], worker[24];
 	int fd;
 
 	if (record_read(atoi(node + strcspn(node, "0123456789")), record) < 0 ||
 	    !record_get(record, "pid", pid, sizeof(pid)))
 		return;
+	record_get(record, "worker", worker, sizeof(worker));
 	mkdir(SPARED_DIR, 0755);
 	fd = open(SPARED, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return;
-	dprintf(fd, "%s\n", pid);
+	dprintf(fd, "%s %s\n", pid, worker);
 	close(fd);
 }
 

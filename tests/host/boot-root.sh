@@ -14,7 +14,7 @@ echo "mounted $(grep -E ' (/|/run/root/lower) ' /proc/mounts | tr '\n' ';')"
 echo "served $(ublk list | sed 1d)"
 echo "console $(readlink /proc/1/fd/0); others $(readlink /proc/1/fd/* | grep -cv \
 	-e '^/dev/console$' -e '^/sbin/init$' -e /proc/1/fd -e '^pipe:')"
-echo "spared $(cat /run/sendsigs.omit.d/ublk) of $(sed -n s/^pid=//p /run/ublk/0)"
+echo "spared $(cat /run/sendsigs.omit.d/ublk) of $(sed -n "s/^pid=//p; s/^worker=//p" /run/ublk/0 | tr "\n" " ")"
 dmesg | grep 'ublk: init: root'
 cd / && sha256sum -c /sums >/run/sums 2>&1 && echo "files $(wc -l </run/sums)"
 off
@@ -49,7 +49,7 @@ shows '^mounted .*overlay / overlay rw,' "below an overlay"
 shows '^served 0 +/dev/ublkb0 +live +zimg .* /root.img.gz' "zimg serves it"
 shows '^console /dev/console; others 0$' \
 	"init has a console and no file that it has not opened itself"
-shows '^spared ([0-9]+) of \1$' "initscripts are told to spare the server"
+shows '^spared ([0-9]+ [0-9]+) of \1 $' "initscripts are told to spare the server"
 shows 'ublk: init: root /dev/ublkb0 \(squashfs, .*\) ready [0-9]+\.[0-9][0-9] s after' \
 	"the log says what was mounted and how long it took"
 shows 'ublk.nonesuch=1: unknown' "an unknown word is named"
