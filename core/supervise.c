@@ -282,7 +282,8 @@ static int recovery_begin(struct supervisor *s)
 
 	for (;;) {
 		err = ctrl_start_recovery(&device->ctrl, id);
-		if (!err)
+		/* Linux's: begun already, for one that then fetched nothing. */
+		if (!err || err == -EINVAL)
 			return 0;
 		if (!device_is_there(s))
 			return -ENODEV;
