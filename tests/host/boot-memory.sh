@@ -8,14 +8,20 @@
 . "${0%/*}/board.lib"
 
 new_root root <<'INIT'
-server=$(sed -n s/^pid=//p /run/ublk/0)
+server=$(sed -n s/^worker=//p /run/ublk/0)
 memory() { sed -n "s/^$1:[^0-9]*\\([0-9]*\\) kB/\\1/p" /proc/$server/status; }
 locked=$(memory VmLck) resident=$(memory VmRSS)
 echo "server: $(cat /proc/$server/comm), locked $locked, resident $resident kB"
 [ $resident -ge $((locked * 9 / 10)) ] && echo "server: all there"
 echo "initramfs: $(cd /proc/$server/root && find . -xdev | sort | tr '\n' ' ')"
-echo 3 >/proc/sys/vm/drop_caches
-echo "free: $(sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)"
+# The most of some moments: others have something under way now and then.
+for moment in 1 2 3 4 5 6; do
+	echo 3 >/proc/sys/vm/drop_caches
+	sed -n 's/^MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo
+	sleep 0.3
+done >/run/free
+echo "free: $(sort -n /run/free | tail -n 1)"
+rm /run/free
 available() { sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
 data() { find /usr/data -type f | sort | xargs cat | md5sum; }
 sectors() { awk '{ print $3 }' /sys/block/ublkb0/stat; }
