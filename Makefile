@@ -117,23 +117,34 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
 		-o $@ $(filter %.c %.a,$^) $(ASAN_LIBRARIES)
 
-# Each file in tests/driver is a program for the board that speaks the driver's
-# raw interface, by way of raw.c.
+# Programs for the board that speak the driver's raw interface, by way of raw.c.
+# tests/driver/PROGRAM.c is one, PROGRAM-*.c are further parts of it.
 DRIVER_PROGRAMS := $(patsubst tests/driver/%.c,$(O)/driver/%,$(filter-out \
-	%/raw.c,$(wildcard tests/driver/*.c)))
+	%/raw.c $(wildcard tests/driver/*-*.c),$(wildcard tests/driver/*.c)))
 
 $(DRIVER_PROGRAMS): $(O)/driver/%: tests/driver/%.c tests/driver/raw.c \
+		$(wildcard tests/driver/*.h linux/include/uapi/linux/*.h) \
 		$(O)/.flags $(DEPS)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(MUSL_CC) $(CFLAGS) -O2 -MMD -MP -MF $@.d -MT $@ -static -no-pie \
+	$(Q)$(MUSL_CC) $(CFLAGS) -O2 -static -no-pie \
 		-o $@ $(filter %.c,$^) $(LIBURING_PREFIX)/lib/liburing.a -lpthread
 
--include $(DRIVER_PROGRAMS:=.d)
+$(foreach program,$(DRIVER_PROGRAMS),$(eval $(program): \
+	$(wildcard tests/driver/$(notdir $(program))-*.c)))
+
+# What `make soak` has on the board.
+SOAK_PROGRAMS := $(patsubst tests/soak.%.c,$(O)/soak/%,$(wildcard tests/soak.*.c))
+
+$(SOAK_PROGRAMS): $(O)/soak/%: tests/soak.%.c $(O)/.flags $(DEPS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CFLAGS) -O2 -static -no-pie -o $@ $< -lpthread
+
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all deps asan unit unit-programs driver-programs test test-all \
-	test-host fuzz bench lint lint-driver size help clean distclean
+	test-host fuzz soak bench lint lint-driver size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
@@ -163,29 +174,26 @@ test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFI
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
 
 # One after the other: each has every processor. All of them are run even when
-# one has failed.
+# one has failed. 17 rounds under each of the six kinds of server that tests of
+# the driver load are a hundred.
 test-all: ## every test on every kernel and driver there is, as long as it takes
 	@failed=; \
 	for words in DRIVER=own DRIVER=intree KERNEL=6.1 \
 			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree'; do \
 		printf '%s\n' "test-all: $$words"; \
-		$(MAKE) test $$words || failed="$$failed, $$words"; \
+		ROUNDS=$${ROUNDS:-17} $(MAKE) test $$words || \
+			failed="$$failed, $$words"; \
 	done; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
 test-host: all asan unit-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
 
-## T=2                  how many minutes `make fuzz` takes
-T ?= 2
-## SEED=                of `make fuzz`; another one each time when empty
-SEED ?=
-fuzz: driver-programs $(KERNEL_FILE:-debug=)-debug ## random commands for the driver, on the debug kernel
-	@seed=$(or $(SEED),$$(date +%s)); echo "fuzz: SEED=$$seed"; \
-	tests/vm --kernel $(KERNEL_FILE:-debug=)-debug --add tests/lib.sh \
-		--add $(O)/driver/fuzz --mem 512M --timeout $$(($(T) * 60 + 300)) \
-		--append "fuzz.seed=$$seed fuzz.seconds=$$(($(T) * 60))" \
-		--append fuzz.commands=1000000000 tests/driver-fuzz.sh
+include tests/fuzz/rules.mk
+
+soak: all $(SOAK_PROGRAMS) $(KERNEL_FILE) ## load, kills, upgrades, no memory: nothing is lost; T=, SEED=
+	@tests/soak --kernel $(KERNEL_FILE) --minutes $(T) \
+		$(SEED:%=--seed %)
 
 ## B=                   what `make bench` measures (tests/bench --help)
 B ?=

@@ -140,8 +140,8 @@ static int add_block(struct hop *hop, uint32_t file_length,
 	return 0;
 }
 
-/* Expands the block whose length is in doubt. */
-static int clear_suspect(struct hop *hop)
+/* Expands a block that cannot be believed unseen. */
+static int expand_block(struct hop *hop, const struct image_chunk *block)
 {
 	struct image_reader reader;
 	const char *why = "out of memory";
@@ -149,18 +149,16 @@ static int clear_suspect(struct hop *hop)
 
 	memory = malloc(2 * MEMBER_BGZF_MAX);
 	if (memory && !image_reader_init(&reader, hop->image)) {
-		why = image_read(&reader, &hop->suspect, memory,
+		why = image_read(&reader, block, memory,
 				 memory + MEMBER_BGZF_MAX);
 		image_reader_free(&reader);
 	}
 	free(memory);
-	if (why) {
-		message("%s: damaged block at byte %" PRIu64 ": %s",
-			hop->image->name, hop->suspect.file_offset, why);
-		return -EBADMSG;
-	}
-	hop->suspect.disk_length = 0;
-	return 0;
+	if (!why)
+		return 0;
+	message("%s: damaged block at byte %" PRIu64 ": %s", hop->image->name,
+		block->file_offset, why);
+	return -EBADMSG;
 }
 
 /* Compares a block's length with the one before and settles what was open. */
@@ -172,7 +170,7 @@ static int judge_block(struct hop *hop, uint32_t file_length,
 
 	if (hop->suspect.disk_length &&
 	    hop->suspect.disk_length != disk_length) {
-		ret = clear_suspect(hop);
+		ret = expand_block(hop, &hop->suspect);
 		if (ret)
 			return ret;
 	}
@@ -187,34 +185,47 @@ static int judge_block(struct hop *hop, uint32_t file_length,
 	return 0;
 }
 
+/*
+ * Takes in an empty block, of which @last are the last bytes. No chunk has it,
+ * so that nobody looks at it later, and other expanders do.
+ */
+static int take_empty(struct hop *hop, uint32_t length, const uint8_t *last)
+{
+	const struct image_chunk block = {
+		.file_offset = hop->offset,
+		.file_length = length,
+	};
+
+	hop->apart = true;
+	hop->ended = length == MEMBER_EOF;
+	if (hop->ended && !memcmp(last, member_eof + MEMBER_BC,
+				  MEMBER_EMPTY + MEMBER_TRAILER))
+		return 0;
+	return expand_block(hop, &block);
+}
+
 /* Takes in one member of which @length bytes are its own. */
 static int take_member(struct hop *hop, uint32_t length)
 {
-	size_t size = MEMBER_TRAILER;
-	const uint8_t *trailer;
+	size_t size = MEMBER_EMPTY + MEMBER_TRAILER;
+	const uint8_t *last;
 	uint32_t disk_length;
 	int ret;
 
-	trailer = look(hop, hop->offset + length - MEMBER_TRAILER, &size);
-	if (!trailer)
+	last = look(hop, hop->offset + length - size, &size);
+	if (!last)
 		return -EIO;
-	disk_length = get_le32(trailer + 4);
+	disk_length = get_le32(last + size - 4);
 	if (disk_length > MEMBER_BGZF_MAX)
 		return refuse(hop, "a BGZF block of an impossible length");
-	hop->ended = false;
-	if (!disk_length) {
-		if (get_le32(trailer))
-			return refuse(hop, "a damaged empty block");
-		hop->apart = true;
-		hop->ended = length == MEMBER_EOF;
-		return 0;
-	}
+	if (!disk_length)
+		return take_empty(hop, length, last);
 	ret = judge_block(hop, length, disk_length);
 	if (!ret)
 		ret = add_block(hop, length, disk_length);
 	if (ret == -ENOMEM)
 		message_fail(ret, "%s: its index", hop->image->name);
-	hop->apart = false;
+	hop->apart = hop->ended = false;
 	hop->image->disk_size += disk_length;
 	if (disk_length > hop->image->chunk_max)
 		hop->image->chunk_max = disk_length;

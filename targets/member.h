@@ -92,8 +92,9 @@ enum member_kind {
 
 /*
  * Expands the member of @length bytes at @data, all of it and nothing more,
- * to exactly @room (> 0) bytes at @to. Returns NULL, or what is wrong with it
- * in a few words; @to has anything in it then.
+ * to exactly @room bytes at @to, which is not NULL also where they are none.
+ * Returns NULL, or what is wrong with it in a few words; @to has anything in
+ * it then.
  */
 const char *member_inflate(struct inflater *self, enum member_kind kind,
 			   const uint8_t *data, size_t length, uint8_t *to,

@@ -4,12 +4,12 @@
  * the driver answers. The expectations are the same for our driver and for
  * Linux's, but for the list of differences below. Prints TAP.
  *
- * interface [-l] [GROUP...]: all groups of checks or those named; -l lists them.
+ * interface [-l] [GROUP...]: all groups of checks or those named; -l: list them
  */
-#include "tests/driver/interface-control.h"
-#include "tests/driver/interface-io.h"
-#include "tests/driver/interface-recovery.h"
+#include "tests/driver/interface-test.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #define UNCHECKED "sets parameters that START_DEV or the block layer chokes on"
@@ -28,7 +28,7 @@ static const struct difference differences[] = {
 	  "does not tell a fault from the end" },
 };
 
-static const struct difference *difference_of(const char *check)
+const struct difference *difference_of(const char *check)
 {
 	for (size_t i = 0; i < sizeof(differences) / sizeof(*differences); i++)
 		if (!strcmp(differences[i].check, check))
@@ -36,48 +36,9 @@ static const struct difference *difference_of(const char *check)
 	return NULL;
 }
 
-static const struct group {
-	const char *name;
-	void (*run)(void);
-	uint64_t needs;		/* features, or it is skipped */
-} groups[] = {
-	{ "features", test_features, 0 },
-	{ "opcodes", test_opcodes, 0 },
-	{ "arguments", test_arguments, 0 },
-	{ "sqe64", test_sqe64, 0 },
-	{ "add", test_add, 0 },
-	{ "add-answer", test_add_answer, 0 },
-	{ "affinity", test_affinity, 0 },
-	{ "params", test_params, 0 },
-	{ "params-refused", test_params_refused, 0 },
-	{ "start", test_start, 0 },
-	{ "disk", test_disk, 0 },
-	{ "mmap", test_mmap, 0 },
-	{ "second-opener", test_second_opener, 0 },
-	{ "del-async", test_del_async, 0 },
-	{ "descriptors", test_descriptors, 0 },
-	{ "cache", test_cache, 0 },
-	{ "results", test_results, 0 },
-	{ "short", test_short, 0 },
-	{ "idle", test_idle, 0 },
-	{ "fetch64", test_fetch64, 0 },
-	{ "wrong", test_wrong, 0 },
-	{ "buffers", test_buffers, 0 },
-	{ "stop-serving", test_stop_serving, 0 },
-	{ "queues", test_queues, 0 },
-	{ "swap", test_swap, 0 },
-	{ "need-get-data", test_need_get_data, UBLK_F_NEED_GET_DATA },
-	{ "user-copy", test_user_copy, UBLK_F_USER_COPY },
-	{ "recovery-wait", test_recovery_wait, UBLK_F_USER_RECOVERY },
-	{ "recovery-reissue", test_recovery_reissue,
-	  UBLK_F_USER_RECOVERY_REISSUE },
-	{ "recovery-fail", test_recovery_fail, UBLK_F_USER_RECOVERY_FAIL_IO },
-	{ "recovery-flags", test_recovery_flags, UBLK_F_USER_RECOVERY_FAIL_IO },
-	{ "per-io-daemon", test_per_io_daemon, UBLK_F_PER_IO_DAEMON },
-	{ "per-io-two", test_per_io_two, UBLK_F_PER_IO_DAEMON },
-	{ "unprivileged", test_unprivileged, UBLK_F_UNPRIVILEGED_DEV },
-	{ "update-size", test_update_size, UBLK_F_UPDATE_SIZE },
-	{ "quiesce", test_quiesce, UBLK_F_QUIESCE },
+static const struct group *const parts[] = {
+	control_groups, device_groups, io_groups, data_groups, task_groups,
+	recovery_groups,
 };
 
 static bool wanted(const char *name, int argc, char **argv)
@@ -88,12 +49,11 @@ static bool wanted(const char *name, int argc, char **argv)
 	return argc == 1;
 }
 
-static void run_group(const struct group *g)
+static void run_group(const struct group *group)
 {
-	group = g->name;
-	step("start");
-	if ((ctrl.features & g->needs) == g->needs)
-		g->run();
+	group_begin(group->name);
+	if ((ctrl.features & group->needs) == group->needs)
+		group->run();
 	else
 		skip("all", "the driver does not offer it");
 }
@@ -110,12 +70,15 @@ static int which_kernel(void)
 
 int main(int argc, char **argv)
 {
-	const size_t count = sizeof(groups) / sizeof(*groups);
+	const size_t count = sizeof(parts) / sizeof(*parts);
+	const struct group *group;
+	size_t i;
 	int err;
 
 	if (argc > 1 && !strcmp(argv[1], "-l")) {
-		for (size_t i = 0; i < count; i++)
-			puts(groups[i].name);
+		for (i = 0; i < count; i++)
+			for (group = parts[i]; group->name; group++)
+				puts(group->name);
 		return 0;
 	}
 	kernel = which_kernel();
@@ -128,9 +91,9 @@ int main(int argc, char **argv)
 	note("%s driver, features %#llx", ours ? "our" : "Linux's",
 	     (unsigned long long)ctrl.features);
 	guard_start();
-	for (size_t i = 0; i < count; i++)
-		if (wanted(groups[i].name, argc, argv))
-			run_group(&groups[i]);
-	printf("1..%u\n", checks);
-	return failures != 0;
+	for (i = 0; i < count; i++)
+		for (group = parts[i]; group->name; group++)
+			if (wanted(group->name, argc, argv))
+				run_group(group);
+	return checks_end();
 }

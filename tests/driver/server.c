@@ -2,8 +2,9 @@
 /*
  * A block server for tests of the driver: a file or nothing at all, served over
  * the raw interface with whatever the driver offers, synchronously and without
- * regard to speed. It can end itself at any step of its start, and it sends
- * the control commands that a test needs from beside it.
+ * regard to speed. It can end itself at any step of its start and in every way
+ * that a process ends, and it sends the control commands that a test needs from
+ * beside it.
  */
 #include "tests/driver/raw.h"
 
@@ -17,6 +18,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +37,16 @@ static const char usage[] =
 "  --per-io-daemon      each tag has a task of its own...\n"
 "  --threads N          ...of so many for each queue\n"
 "  --delay USEC         sleep before each answer\n"
+"  --silent             answer nothing any more once it is live, and write a line\n"
+"                       to standard error for each request that is kept so\n"
 "  --die-at STEP        kill itself at: opened, added, params, char,\n"
 "                       fetched-one, fetched-half, fetched, starting (START_DEV\n"
 "                       waits for half of the first queue), serving (the first\n"
 "                       request), get-data, started; with --recover: opened,\n"
 "                       recovering, and from char on as above\n"
+"  --end-by WAY         on SIGUSR2: exit; crash, by a store to where nothing is;\n"
+"                       exec, the main thread executes sleep(1); exec-thread,\n"
+"                       one of the first queue does\n"
 "\n"
 "Prints /dev/ublkbN when it is live, and ends when the driver aborts all its\n"
 "commands. SIGUSR1 ends one thread of the first queue and nothing else.\n"
@@ -51,8 +58,8 @@ static struct {
 	int recover;
 	unsigned int queues, depth, threads, max_io, delay;
 	uint64_t size, flags;
-	const char *file, *die_at;
-	bool null;
+	const char *file, *die_at, *end_by;
+	bool null, silent;
 } want = {
 	.id = -1, .recover = -1, .queues = 1, .depth = 32, .threads = 1,
 	.max_io = 128 << 10,
@@ -82,6 +89,7 @@ static struct raw_ctrl ctrl;
 static struct ublksrv_ctrl_dev_info device;
 static int cdev, backing = -1;
 static sem_t fetched;
+static atomic_bool live;
 
 /* One thread: a queue, or with PER_IO_DAEMON every so manieth tag of it. */
 struct worker {
@@ -233,6 +241,11 @@ static void completed(struct worker *worker, const struct raw_done *done)
 	int result;
 
 	step("serving");
+	if (want.silent && live) {
+		fprintf(stderr, "server: queue %u keeps tag %u\n",
+			worker->queue.id, done->tag);
+		return;
+	}
 	if (done->result == UBLK_IO_RES_NEED_GET_DATA) {
 		step("get-data");
 		raw_get_data(&worker->queue, done->tag);
@@ -280,12 +293,40 @@ static void end_thread(int signal)
 	pthread_exit(NULL);
 }
 
+/* Nothing is closed, cancelled or waited for before. */
+static void end_process(int signal)
+{
+	static char *volatile nowhere;
+
+	(void)signal;
+	if (!strcmp(want.end_by, "exit"))
+		_exit(0);
+	if (!strcmp(want.end_by, "crash"))
+		*nowhere = 1;
+	execl("/bin/sleep", "sleep", "600", (char *)NULL);
+	_exit(1);
+}
+
+/* Signals are for the one thread that they are meant for. */
+static void change_mask(int how, int signal)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	pthread_sigmask(how, &set, NULL);
+}
+
+static bool ends_by_thread(void)
+{
+	return want.end_by && !strcmp(want.end_by, "exec-thread");
+}
+
 static void *work(void *arg)
 {
 	struct worker *worker = arg;
 	unsigned int tags;
 	struct raw_done done;
-	sigset_t usr1;
 
 	need(raw_queue_open(&worker->queue, &ctrl, cdev,
 			    worker->number % device.nr_hw_queues,
@@ -298,9 +339,9 @@ static void *work(void *arg)
 			die(-ENOMEM, "buffer");
 	}
 	if (!worker->number) {
-		sigemptyset(&usr1);
-		sigaddset(&usr1, SIGUSR1);
-		pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
+		change_mask(SIG_UNBLOCK, SIGUSR1);
+		if (ends_by_thread())
+			change_mask(SIG_UNBLOCK, SIGUSR2);
 	}
 	tags = fetch_all(worker);
 	while (tags) {
@@ -317,6 +358,16 @@ static void *work(void *arg)
 	return NULL;
 }
 
+/* What is there for all that ask, and does nothing until it is used. */
+static uint64_t useful_flags(void)
+{
+	uint64_t flags = UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_UPDATE_SIZE;
+
+	if (want.flags & UBLK_F_USER_RECOVERY)
+		flags |= UBLK_F_QUIESCE;
+	return flags & ctrl.features;
+}
+
 static void add(void)
 {
 	static char path[32];
@@ -330,7 +381,7 @@ static void add(void)
 		.max_io_buf_bytes = want.max_io,
 		.dev_id = want.id,
 		.flags = want.flags | UBLK_F_URING_CMD_COMP_IN_TASK |
-			 (ctrl.features & UBLK_F_CMD_IOCTL_ENCODE),
+			 useful_flags(),
 	};
 	need(raw_add(&ctrl, &device), "ADD_DEV");
 	snprintf(path, sizeof(path), "/dev/ublkc%u", device.dev_id);
@@ -380,7 +431,6 @@ static int serve(void)
 	unsigned int i, n;
 	struct worker *workers;
 	struct stat stat;
-	sigset_t usr1;
 
 	if (want.file) {
 		backing = open(want.file, O_RDWR | O_CLOEXEC);
@@ -392,10 +442,12 @@ static int serve(void)
 	}
 	/* Memory for our answers must not wait for our disk. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	change_mask(SIG_BLOCK, SIGUSR1);
 	signal(SIGUSR1, end_thread);
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	if (want.end_by) {
+		change_mask(SIG_BLOCK, SIGUSR2);
+		signal(SIGUSR2, end_process);
+	}
 
 	if (want.recover >= 0)
 		take_over();
@@ -420,6 +472,9 @@ static int serve(void)
 		sem_wait(&fetched);
 	step("fetched");
 	start();
+	live = true;
+	if (want.end_by && !ends_by_thread())
+		change_mask(SIG_UNBLOCK, SIGUSR2);
 	printf("/dev/ublkb%u\n", device.dev_id);
 	fflush(stdout);
 	for (i = 0; i < n; i++)
@@ -498,6 +553,8 @@ static const struct option options[] = {
 	{ "threads", required_argument, NULL, 't' },
 	{ "recovery", required_argument, NULL, 'y' },
 	{ "delay", required_argument, NULL, 'w' },
+	{ "silent", no_argument, NULL, 'z' },
+	{ "end-by", required_argument, NULL, 'e' },
 	{ "die-at", required_argument, NULL, 'x' },
 	{ 0 },
 };
@@ -537,6 +594,8 @@ static void option(int letter)
 	case 't': want.threads = atoi(optarg); break;
 	case 'y': want.flags |= recovery_flags(optarg); break;
 	case 'w': want.delay = atoi(optarg); break;
+	case 'z': want.silent = true; break;
+	case 'e': want.end_by = optarg; break;
 	case 'x': want.die_at = optarg; break;
 	default: wrong();
 	}

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What the interface test tests with: a device whose server does one step at a
+ * time, as the test says, users of its disk, and another task.
+ */
+#include "tests/driver/interface-test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+static long job_do(struct job *job)
+{
+	struct iovec iov = { job->data, job->len };
+	uint64_t range[2] = { job->offset, job->len };
+
+	switch (job->io) {
+	case IO_READ:
+		return pread(job->fd, job->data, job->len, job->offset);
+	case IO_WRITE:
+		return pwrite(job->fd, job->data, job->len, job->offset);
+	case IO_WRITE_DSYNC:
+		/* musl has no pwritev2() */
+		return syscall(SYS_pwritev2, job->fd, &iov, 1L,
+			       (long)job->offset, 0L, RWF_DSYNC);
+	case IO_FSYNC:
+		return fsync(job->fd);
+	case IO_DISCARD:
+		return ioctl(job->fd, BLKDISCARD, range);
+	case IO_ZEROOUT:
+		return ioctl(job->fd, BLKZEROOUT, range);
+	case IO_PUNCH:
+		return fallocate(job->fd,
+				 FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 job->offset, job->len);
+	case IO_READAHEAD:
+		return readahead(job->fd, job->offset, job->len);
+	}
+	return -1;
+}
+
+static void *job_run(void *arg)
+{
+	struct job *job = arg;
+
+	job->result = job_do(job);
+	if (job->result < 0)
+		job->result = -errno;
+	return NULL;
+}
+
+void job_start(struct job *job, enum io io, int fd, void *data, size_t len,
+	       off_t offset)
+{
+	*job = (struct job){
+		.io = io,
+		.fd = fd,
+		.data = data,
+		.len = len,
+		.offset = offset,
+	};
+	pthread_create(&job->thread, NULL, job_run, job);
+}
+
+bool job_waits(struct job *job)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += QUIET_MS * 1000000L;
+	end.tv_sec += end.tv_nsec / 1000000000L;
+	end.tv_nsec %= 1000000000L;
+	if (pthread_timedjoin_np(job->thread, NULL, &end))
+		return true;
+	job->thread = 0;
+	return false;
+}
+
+long job_end(struct job *job)
+{
+	struct timespec end;
+
+	if (!job->thread)	/* job_waits() has seen its end */
+		return job->result;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += IO_MS / 1000;
+	if (pthread_timedjoin_np(job->thread, NULL, &end))
+		return -ETIME;
+	job->thread = 0;
+	return job->result;
+}
+
+/* Names a state's check "what: step" without a buffer of its own. */
+static bool rig_check(long got, const char *what)
+{
+	return got >= 0 ? true : is(got, 0, what);
+}
+
+size_t rig_buffers(const struct rig *rig)
+{
+	return rig->info.flags & UBLK_F_USER_COPY ? 0 : MAX_IO;
+}
+
+bool rig_add(struct rig *rig, uint64_t flags, unsigned int queues,
+	     unsigned int depth)
+{
+	*rig = (struct rig){
+		.info = {
+			.nr_hw_queues = queues,
+			.queue_depth = depth,
+			.max_io_buf_bytes = MAX_IO,
+			.dev_id = ANY_ID,
+			.flags = flags,
+		},
+		.id = -1,
+		.cdev = -1,
+		.disk = -1,
+	};
+	raw_params(&rig->params, DISK_BYTES, MAX_IO);
+	step("ADD_DEV");
+	if (!rig_check(raw_add(&ctrl, &rig->info), "ADD_DEV"))
+		return false;
+	rig->id = rig->info.dev_id;
+	return true;
+}
+
+bool rig_server(struct rig *rig)
+{
+	step("open /dev/ublkcN and the queues");
+	rig->cdev = raw_open_char(rig->id, 5000);
+	if (!rig_check(rig->cdev, "open /dev/ublkcN"))
+		return false;
+	for (int q = 0; q < rig->info.nr_hw_queues; q++)
+		if (!rig_check(raw_queue_open(&rig->queue[q], &ctrl, rig->cdev,
+					      q, rig->info.queue_depth,
+					      rig_buffers(rig)),
+			       "open a queue"))
+			return false;
+	return true;
+}
+
+void rig_server_dies(struct rig *rig)
+{
+	step("the server goes");
+	for (int q = 0; q < RIG_QUEUES; q++) {
+		if (rig->queue[q].desc)
+			raw_queue_close(&rig->queue[q]);
+		rig->queue[q].desc = NULL;
+	}
+	if (rig->cdev >= 0)
+		close(rig->cdev);
+	rig->cdev = -1;
+}
+
+void rig_fetch_all(struct rig *rig)
+{
+	for (int q = 0; q < rig->info.nr_hw_queues; q++) {
+		for (int tag = 0; tag < rig->info.queue_depth; tag++)
+			raw_fetch(&rig->queue[q], tag);
+		raw_submit(&rig->queue[q]);
+	}
+}
+
+int rig_next(struct rig *rig, int q, int timeout_ms)
+{
+	int err = raw_reap(&rig->queue[q], &rig->done, timeout_ms);
+
+	return err ? err : rig->done.result;
+}
+
+const struct ublksrv_io_desc *rig_desc(const struct rig *rig, int q)
+{
+	return &rig->queue[q].desc[rig->done.tag];
+}
+
+size_t rig_bytes(const struct rig *rig, int q)
+{
+	return (size_t)rig_desc(rig, q)->nr_sectors << 9;
+}
+
+char *rig_data(const struct rig *rig, int q)
+{
+	return raw_data(&rig->queue[q], rig->done.tag);
+}
+
+/* Answers one request, if there is any, with success and zeroes. */
+static bool rig_serve_one(struct rig *rig, int q, int timeout_ms)
+{
+	int result = rig_next(rig, q, timeout_ms);
+
+	if (result == UBLK_IO_RES_NEED_GET_DATA) {
+		raw_get_data(&rig->queue[q], rig->done.tag);
+		raw_submit(&rig->queue[q]);
+		return true;
+	}
+	if (result)
+		return false;
+	if (ublksrv_get_op(rig_desc(rig, q)) == UBLK_IO_OP_READ &&
+	    rig_buffers(rig))
+		memset(rig_data(rig, q), 0, rig_bytes(rig, q));
+	raw_commit(&rig->queue[q], rig->done.tag, rig_bytes(rig, q));
+	raw_submit(&rig->queue[q]);
+	return true;
+}
+
+int rig_answer(struct rig *rig)
+{
+	int64_t end = seconds_now() + RAW_PATIENCE_MS / 1000;
+	int ret;
+
+	do {
+		for (int q = 0; q < rig->info.nr_hw_queues; q++)
+			rig_serve_one(rig, q, 5);
+		ret = raw_ctrl_answer(&ctrl, 5);
+	} while (ret == -ETIME && seconds_now() < end);
+	return ret;
+}
+
+int rig_start(struct rig *rig)
+{
+	int err = raw_start_send(&ctrl, rig->id, getpid());
+
+	return err ? err : rig_answer(rig);
+}
+
+int rig_open_disk(struct rig *rig)
+{
+	step("open /dev/ublkbN");
+	rig->disk = raw_open_disk(rig->id, O_RDWR | O_DIRECT, 5000);
+	return rig->disk;
+}
+
+void rig_serve_rest(struct rig *rig)
+{
+	bool any;
+
+	do {
+		any = false;
+		for (int q = 0; q < rig->info.nr_hw_queues; q++)
+			any |= rig_serve_one(rig, q, 50);
+	} while (any);
+}
+
+bool rig_up(struct rig *rig)
+{
+	step("SET_PARAMS");
+	if (!rig_check(raw_set_params(&ctrl, rig->id, &rig->params),
+		       "SET_PARAMS") || !rig_server(rig))
+		return false;
+	rig_fetch_all(rig);
+	step("START_DEV");
+	return rig_check(rig_start(rig), "START_DEV") &&
+	       rig_check(rig_open_disk(rig), "open /dev/ublkbN");
+}
+
+void rig_close_disk(struct rig *rig)
+{
+	step("close /dev/ublkbN");
+	if (rig->disk >= 0)
+		close(rig->disk);
+	rig->disk = -1;
+}
+
+void rig_down(struct rig *rig)
+{
+	rig_close_disk(rig);
+	if (rig->id < 0)
+		return;
+	step("STOP_DEV at the end");
+	rig_check(raw_stop(&ctrl, rig->id), "STOP_DEV at the end");
+	rig_server_dies(rig);
+	step("DEL_DEV at the end");
+	rig_check(raw_del(&ctrl, rig->id), "DEL_DEV at the end");
+	rig->id = -1;
+}
+
+bool rig_begin(struct rig *rig, uint64_t flags, unsigned int queues,
+	       unsigned int depth)
+{
+	if (rig_add(rig, flags, queues, depth) && rig_up(rig))
+		return true;
+	rig_down(rig);
+	return false;
+}
+
+bool rig_becomes(const struct rig *rig, int state, const char *what)
+{
+	int got = -1;
+
+	step(what);
+	for (int tries = 0; tries < 200; tries++) {
+		got = raw_state(&ctrl, rig->id);
+		if (got == state)
+			break;
+		usleep(20000);
+	}
+	return is(got, state, what);
+}
+
+bool delivered(struct rig *rig, uint32_t op_flags, uint64_t sector,
+	       uint32_t sectors, const char *what)
+{
+	const struct ublksrv_io_desc *desc;
+	int result = rig_next(rig, 0, IO_MS);
+
+	if (result)
+		return is(result, 0, what);
+	desc = rig_desc(rig, 0);
+	if (ublksrv_get_op(desc) == UBLK_IO_OP_FLUSH)
+		sector = desc->start_sector;	/* says nothing */
+	if (ok(desc->op_flags == op_flags && desc->nr_sectors == sectors &&
+	       desc->start_sector == sector, what))
+		return true;
+	note("flags %#x, %u sectors at %llu, wanted %#x, %u at %llu",
+	     desc->op_flags, desc->nr_sectors,
+	     (unsigned long long)desc->start_sector, op_flags, sectors,
+	     (unsigned long long)sector);
+	return false;
+}
+
+void commit(struct rig *rig, int result)
+{
+	raw_commit(&rig->queue[0], rig->done.tag, result);
+	raw_submit(&rig->queue[0]);
+}
+
+int wrong(struct rig *rig, uint32_t op, unsigned int q_id, unsigned int tag,
+	  uint64_t addr)
+{
+	struct raw_done done;
+	int err;
+
+	raw_io(&rig->queue[0], op, q_id, tag, 0, addr);
+	err = raw_reap(&rig->queue[0], &done, QUIET_MS);
+	return err ? err : done.result;
+}
+
+bool refused(int result)
+{
+	return result == -EINVAL || result == -EBUSY;
+}
+
+/* A command from a thread that is not the queue's. */
+struct stranger {
+	struct rig *rig;
+	uint32_t op;
+	unsigned int tag;
+	int result;
+};
+
+static void *stranger_run(void *arg)
+{
+	struct stranger *stranger = arg;
+	struct rig *rig = stranger->rig;
+	struct raw_queue queue;
+	struct raw_done done;
+	int err;
+
+	err = raw_queue_open(&queue, &ctrl, rig->cdev, 0,
+			     rig->info.queue_depth, rig_buffers(rig));
+	if (!err) {
+		raw_io(&queue, stranger->op, 0, stranger->tag, 4096,
+		       (uintptr_t)queue.data);
+		err = raw_reap(&queue, &done, QUIET_MS);
+		raw_queue_close(&queue);
+	}
+	stranger->result = err ? err : done.result;
+	return NULL;
+}
+
+int of_stranger(struct rig *rig, uint32_t op, unsigned int tag)
+{
+	struct stranger stranger = { .rig = rig, .op = op, .tag = tag };
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, stranger_run, &stranger);
+	pthread_join(thread, NULL);
+	return stranger.result;
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A file of any bytes is opened as an image: fronts and indexes of ours, blocks
+ * of BGZF, what is neither. Accepted is just what the format allows, and the
+ * memory it takes is what was promised. No chunk is read.
+ */
+#include "tests/fuzz/lib/harness.h"
+#include "tests/fuzz/lib/mutate.h"
+#include "tests/fuzz/lib/whole-image.h"
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+			       unsigned int seed)
+{
+	return mutate_image(data, size, max_size, seed);
+}
+
+/* One of its first reads fails. Which one follows from the input. */
+static void open_unreadable(const uint8_t *data, size_t size)
+{
+	struct memory memory;
+	struct image image;
+	int ret;
+
+	backing_set(data, size);
+	backing_fail_after(truth_crc32(data, size) % 12);
+	messages_told();
+	memory_start();
+	ret = image_open(&image, BACKING_FD, "image", size);
+	memory = memory_stop();
+	must(ret || !backing_failed(), "what cannot be read is refused");
+	must(messages_told() == !!ret, "and told");
+	if (ret)
+		must(!memory.live, "no memory stays taken");
+	else
+		image_release(&image);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct truth_image truth;
+	struct image image;
+
+	if (whole_image_open(&image, data, size, &truth)) {
+		image_release(&image);
+		truth_free(&truth);
+	}
+	open_unreadable(data, size);
+	return 0;
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One member alone, of any bytes, expanded as each kind that an image may
+ * have. It is good just when it is the one member that it should be; then it
+ * holds what zlib says. Nothing is allocated for it.
+ *
+ * The first four bytes of the input say what is done with the rest: in bits 0
+ * and 1 the kind, in bit 2 to make the trailer right, in bit 3 to expect the
+ * length that the trailer says, and else the bytes that are expected.
+ */
+#include "targets/member.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fuzz/lib/harness.h"
+#include "tests/fuzz/lib/truth.h"
+#include "targets/little-endian.h"
+
+#define WORDS 4
+#define SIGN 4
+#define OWN_LENGTH 8
+#define ROOM_MAX (1U << 18)
+
+static uint8_t expected[ROOM_MAX];
+
+/* Whether the header is right, found without the reader. */
+static bool right_header(enum member_kind kind, const uint8_t *data,
+			 size_t length)
+{
+	uint32_t claimed = 0;
+	size_t block = 0, header;
+
+	if (kind != MEMBER_ANY_BGZF)
+		return truth_our_header(data, length, kind == MEMBER_OURS_BC);
+	header = truth_bgzf_header(data, length, &block);
+	must(member_bgzf_header(data, length, &claimed) == header &&
+	     (!header || claimed == block), "a header is what it is");
+	return header && block == length;
+}
+
+/* With the kind's own way to say how long it is. */
+static void sign(enum member_kind kind, uint8_t *data, size_t length)
+{
+	struct truth_member truth;
+
+	if (length < MEMBER_BC + MEMBER_TRAILER)
+		return;
+	if (kind != MEMBER_OURS && !memcmp(data + 12, "BC", 2))
+		put_le16(data + MEMBER_BC - 2, length - 1);
+	truth_expand(data, length, expected, sizeof(expected), &truth);
+	put_le32(data + length - 8, truth.crc);
+	put_le32(data + length - 4, truth.made);
+}
+
+static void expand(enum member_kind kind, const uint8_t *data, size_t length,
+		   uint32_t room)
+{
+	uint8_t *to = malloc(room);
+	struct inflater inflater;
+	struct truth_member truth;
+	struct memory memory;
+	const char *why;
+	bool good;
+
+	if (!to || inflater_init(&inflater))
+		abort();
+	memory_start();
+	why = member_inflate(&inflater, kind, data, length, to, room);
+	memory = memory_stop();
+	must(!memory.count, "nothing is allocated");
+	good = right_header(kind, data, length) &&
+	       truth_expand(data, length, expected, room, &truth) &&
+	       truth.used == length && truth.made == room;
+	must(good == !why, "a member is good just when it is: %s",
+	     why ? why : "good");
+	must(why || !memcmp(to, expected, room),
+	     "a good member holds what it holds");
+	inflater_free(&inflater);
+	free(to);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	enum member_kind kind;
+	size_t length;
+	uint8_t *copy;
+	uint32_t room;
+
+	if (size < WORDS)
+		return 0;
+	kind = (data[0] & 3) % 3;
+	length = size - WORDS;
+	copy = malloc(length + !length);
+	if (!copy)
+		abort();
+	memcpy(copy, data + WORDS, length);
+	if (data[0] & SIGN)
+		sign(kind, copy, length);
+	room = data[1] | data[2] << 8 | data[3] << 16;
+	if (data[0] & OWN_LENGTH && length >= MEMBER_TRAILER)
+		room = get_le32(copy + length - 4);
+	if (room <= ROOM_MAX)
+		expand(kind, copy, length, room);
+	free(copy);
+	return 0;
+}

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Fuzzers, included by Makefile. tests/fuzz/NAME.c is one of the image reader,
+# lib/ what they share. libFuzzer runs build/fuzz/NAME, made by clang with
+# coverage in what is fuzzed, zlib too; build/asan/fuzz/NAME is made by the
+# compiler of all else and tries what it is given (lib/replay.c).
+
+## T=2                  how many minutes `make fuzz` or `make soak` takes
+T ?= 2
+## SEED=                of these two; another one each time when empty
+SEED ?=
+## F=all                what it fuzzes: driver (on the debug kernel, in a
+##                      board), images, or all, half of the time each; or names
+##                      of tests/fuzz/NAME.c
+F ?= all
+
+FUZZ := build/fuzz
+FUZZ_CC := clang
+FUZZ_PACKAGES := clang libclang-rt-dev
+
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_PROGRAMS := $(FUZZERS:%=$(FUZZ)/%)
+FUZZ_REPLAYS := $(FUZZERS:%=$(ASAN)/fuzz/%)
+FUZZ_SHARED := $(filter-out %/replay.c,$(wildcard tests/fuzz/lib/*.c))
+FUZZ_HEADERS := $(wildcard tests/fuzz/lib/*.h)
+
+# Functions that a fuzzer stands in for.
+FUZZ_WRAP := -Wl,--wrap=pread
+$(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
+	-Wl,--wrap=image_open_path -Wl,--wrap=image_find
+
+# clang does not know two of the warnings, and a third not as gcc does.
+FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \
+	-Wno-format-nonliteral $(SANITIZE) \
+	-isystem $(ASAN)/include -isystem $(KERNEL_HEADERS)
+# Coverage of what is fuzzed and of what reads the input, none of what judges.
+# To look at every comparison takes most of the time, and checksums hide them.
+FUZZ_COVERAGE := -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
+FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ)/obj/%.o,$(filter \
+	targets/% core/size.c,$(SOURCES)))
+FUZZ_SHARED_OBJECTS := $(FUZZ_SHARED:%.c=$(FUZZ)/obj/%.o)
+
+# zlib is fetched, and the headers made, for the other sanitized programs.
+$(FUZZ)/lib/libz.a: $(ASAN_DEPS)
+	$(Q)deps/packages $(FUZZ_PACKAGES)
+	$(call zlib,$(FUZZ),$(FUZZ_CC),$(SANITIZE) $(FUZZ_COVERAGE))
+
+$(FUZZ_OBJECTS): FUZZ_CFLAGS += $(FUZZ_COVERAGE)
+$(FUZZ_OBJECTS) $(FUZZ_SHARED_OBJECTS): $(FUZZ)/obj/%.o: %.c \
+		$(O)/.flags $(FUZZ)/lib/libz.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ)/lib/ublk.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(FUZZ_PROGRAMS): $(FUZZ)/%: tests/fuzz/%.c $(FUZZ_HEADERS) \
+		$(FUZZ_SHARED_OBJECTS) $(FUZZ)/lib/ublk.a
+	$(call say,LD,$@)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) -fsanitize=fuzzer \
+		$(FUZZ_WRAP) -o $@ $(filter %.c %.o %.a,$^) \
+		$(FUZZ)/lib/libz.a
+
+$(FUZZ_REPLAYS): $(ASAN)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) \
+		tests/fuzz/lib/replay.c $(FUZZ_HEADERS) $(ASAN)/lib/ublk.a
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOST_CC) $(ASAN_CFLAGS) $(FUZZ_WRAP) -o $@ \
+		$(filter %.c %.a,$^) $(ASAN)/lib/libz.a
+
+-include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SHARED_OBJECTS:.o=.d)
+
+# tests/host/fuzz-corpus.sh runs them.
+unit-programs: $(FUZZ_REPLAYS)
+
+FUZZ_DRIVER := $(filter driver all,$(F))
+FUZZ_NAMES := $(if $(filter images all,$(F)),$(FUZZERS),$(filter-out \
+	driver,$(F)))
+FUZZ_KERNEL := $(KERNEL_FILE:-debug=)-debug
+fuzz_seconds = $$(($(T) * 60 / $(if $(FUZZ_DRIVER),$(if $(FUZZ_NAMES),2,1),1)))
+
+FUZZ_NEEDS := $(FUZZ_NAMES:%=$(FUZZ)/%) \
+	$(if $(FUZZ_DRIVER),driver-programs $(FUZZ_KERNEL))
+
+# The images first; the driver's turn comes even when they have failed.
+fuzz: $(FUZZ_NEEDS) ## hostile images and random commands, for T minutes
+	@seed=$(or $(SEED),$$(date +%s)); echo "fuzz: SEED=$$seed"; status=0; \
+	$(if $(FUZZ_NAMES),tests/fuzz/run --seconds $(fuzz_seconds) \
+		$(if $(SEED),--seed $$seed) $(FUZZ_NAMES) || status=1;) \
+	$(if $(FUZZ_DRIVER),tests/vm --kernel $(FUZZ_KERNEL) \
+		--add tests/lib.sh --add $(O)/driver/fuzz --mem 512M \
+		--timeout $$(($(fuzz_seconds) + 300)) \
+		--append "fuzz.seed=$$seed fuzz.seconds=$(fuzz_seconds)" \
+		--append fuzz.commands=1000000000 tests/driver-fuzz.sh || \
+		status=1;) exit $$status
+
+.PHONY: clean-fuzz
+
+clean: clean-fuzz
+clean-fuzz:
+	@rm -rf $(FUZZ)/obj $(FUZZ)/lib/ublk.a $(FUZZ_PROGRAMS) $(ASAN)/fuzz

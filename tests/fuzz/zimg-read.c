@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The zimg target serves any image that it opens, without a driver: requests,
+ * and operations of its ring that end in any order, short, interrupted or in
+ * error. Each request is answered once; what it gets is what zlib says, and it
+ * gets less only where a chunk is damaged or an operation failed.
+ *
+ * The input is a byte of settings, the number of steps, the steps with four
+ * bytes each, and the image.
+ */
+#include "targets/zimg.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "tests/fuzz/lib/harness.h"
+#include "tests/fuzz/lib/mutate.h"
+#include "tests/fuzz/lib/whole-image.h"
+
+#define QUEUES_MAX 3
+#define DEPTH 8
+#define OPERATIONS (QUEUES_MAX * (DEPTH + ZIMG_LOADS_MAX))
+#define DISK_MAX (2U << 20)
+#define RING_FILE 3
+#define HEAD 2
+#define STEP 4
+
+extern const struct ublk_target target_zimg;
+
+struct ublk_device {
+	void *data;
+	unsigned int queues;
+	uint64_t block;
+};
+
+struct ublk_queue {
+	struct ublk_device *device;
+	void *data;
+	struct ublk_request requests[DEPTH];
+	struct zimg_request states[DEPTH];
+	bool busy[DEPTH];
+};
+
+/* An operation on a ring, or a message, that has not ended yet. */
+struct operation {
+	struct ublk_queue *queue;
+	struct ublk_completion *completion;
+	struct io_uring_sqe sqe;
+	bool message;
+	int result;
+};
+
+/* How an operation ends. */
+enum fate {
+	WHOLE,
+	PART,
+	INTERRUPTED,
+	AGAIN,
+	FAILED,
+	NOTHING,
+	FATES,
+};
+
+static struct ublk_device device;
+static struct ublk_queue queues[QUEUES_MAX];
+static struct operation operations[OPERATIONS];
+static unsigned int pending;
+static bool failed;		/* an operation was */
+static uint64_t last_end;	/* of the request before */
+
+static const uint8_t *image;
+static size_t image_size;
+static struct truth_image truth;
+static uint8_t disk[DISK_MAX];	/* as it should be */
+static bool damaged[DISK_MAX / 512 + 1];	/* by its sector */
+
+void ublk_device_set_data(struct ublk_device *self, void *data)
+{
+	self->data = data;
+}
+
+void *ublk_device_data(const struct ublk_device *self)
+{
+	return self->data;
+}
+
+unsigned int ublk_device_queues(const struct ublk_device *self)
+{
+	return self->queues;
+}
+
+uint64_t ublk_device_block_size(const struct ublk_device *self)
+{
+	return self->block;
+}
+
+void ublk_device_set_argument(struct ublk_device *self, const char *argument)
+{
+	(void)self;
+	(void)argument;
+}
+
+int ublk_device_inherited_file(const struct ublk_device *self)
+{
+	(void)self;
+	return -1;
+}
+
+int ublk_device_register_file(struct ublk_device *self, int fd)
+{
+	(void)self;
+	must(fd == BACKING_FD, "the image is what it reads");
+	return RING_FILE;
+}
+
+struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
+{
+	return queue->device;
+}
+
+void ublk_queue_set_data(struct ublk_queue *queue, void *data)
+{
+	queue->data = data;
+}
+
+void *ublk_queue_data(const struct ublk_queue *queue)
+{
+	return queue->data;
+}
+
+/* The linker has the target call this to open its image. */
+int __wrap_image_open_path(struct image *opened, const char *path);
+
+int __wrap_image_open_path(struct image *opened, const char *path)
+{
+	return image_open(opened, BACKING_FD, path, image_size);
+}
+
+/* This to find a chunk, for which an index may be too large to be kept. */
+int __real_image_find(struct image_reader *reader, uint64_t disk_offset,
+		      struct image_chunk *chunk);
+int __wrap_image_find(struct image_reader *reader, uint64_t disk_offset,
+		      struct image_chunk *chunk);
+
+static unsigned int until_lost;	/* pages that are found before one is not */
+
+int __wrap_image_find(struct image_reader *reader, uint64_t disk_offset,
+		      struct image_chunk *chunk)
+{
+	if (until_lost && !--until_lost &&
+	    reader->image->format == IMAGE_OURS) {
+		failed = true;
+		return disk_offset & 512 ? -EBADMSG : -EIO;
+	}
+	return __real_image_find(reader, disk_offset, chunk);
+}
+
+/* And this for memory that is not of the heap. */
+void *__real_mmap(void *address, size_t length, int protection, int flags,
+		  int fd, off_t offset);
+void *__wrap_mmap(void *address, size_t length, int protection, int flags,
+		  int fd, off_t offset);
+
+static uint64_t mapped;
+
+void *__wrap_mmap(void *address, size_t length, int protection, int flags,
+		  int fd, off_t offset)
+{
+	mapped += length;
+	return __real_mmap(address, length, protection, flags, fd, offset);
+}
+
+static struct operation *add_operation(struct ublk_queue *queue,
+				       struct ublk_completion *completion)
+{
+	struct operation *operation = &operations[pending++];
+
+	must(pending <= OPERATIONS, "no more operations than loads");
+	*operation = (struct operation){
+		.queue = queue,
+		.completion = completion,
+	};
+	return operation;
+}
+
+struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
+				    struct ublk_completion *completion)
+{
+	return &add_operation(queue, completion)->sqe;
+}
+
+void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+		     int result)
+{
+	struct operation *operation = add_operation(to, completion);
+
+	operation->message = true;
+	operation->result = result;
+}
+
+/* Whether there is a damaged chunk in the @length bytes at @offset. */
+static bool is_damaged(uint64_t offset, uint64_t length)
+{
+	for (uint64_t at = offset; at < offset + length; at += 512)
+		if (at < truth.disk_size && damaged[at / 512])
+			return true;
+	return false;
+}
+
+static void judge(const struct ublk_request *request, int result)
+{
+	uint64_t rest = truth.disk_size - request->offset;
+	uint32_t length = result < 0 ? 0 : result;
+	uint32_t inside = length < rest ? length : rest;
+	const uint8_t *data = request->data;
+
+	must(length <= request->length && (result > 0 || result == -EIO),
+	     "an answer is bytes or EIO: %d", result);
+	must(!memcmp(data, disk + request->offset, inside),
+	     "what is answered is what the image holds");
+	must(image_all_zero(data + inside, length - inside),
+	     "behind the disk there are zeroes");
+	must(!is_damaged(request->offset, length), "no damage is answered");
+	if (length == request->length)
+		return;
+	must(length % 512 == 0, "an answer has whole sectors");
+	must(failed || is_damaged(request->offset + length, 512),
+	     "a request is cut short where there is damage");
+}
+
+void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
+		       int result)
+{
+	must(queue->busy[request->tag], "a request is answered once");
+	queue->busy[request->tag] = false;
+	judge(request, result);
+	free(request->data);
+	request->data = NULL;
+}
+
+/* Each load reads its own chunk into its own memory. */
+static void check_load(const struct operation *operation)
+{
+	const struct zimg_load *load =
+		(const struct zimg_load *)operation->completion;
+	const struct zimg_queue *queue = load->queue;
+	const struct image *opened = &queue->zimg->image;
+	const struct io_uring_sqe *sqe = &operation->sqe;
+	const uint8_t *to = (const uint8_t *)(uintptr_t)sqe->addr;
+
+	must(sqe->opcode == IORING_OP_READ && sqe->fd == RING_FILE &&
+	     sqe->flags & IOSQE_FIXED_FILE && sqe->len, "it reads the image");
+	must(to >= load->member && to + sqe->len <= load->member +
+	     opened->member_max, "a load stays in its memory");
+	must(load->member >= queue->members &&
+	     load->member + opened->member_max <= queue->members +
+	     queue->members_size, "which is its queue's");
+	must(load->chunk.disk_length <= opened->chunk_max,
+	     "and a chunk in the cache's");
+}
+
+static int do_read(const struct operation *operation, enum fate fate,
+		   uint8_t part)
+{
+	const struct io_uring_sqe *sqe = &operation->sqe;
+	uint32_t length = sqe->len;
+
+	check_load(operation);
+	failed |= fate == FAILED || fate == NOTHING;
+	switch (fate) {
+	case INTERRUPTED:
+		return -EINTR;
+	case AGAIN:
+		return -EAGAIN;
+	case FAILED:
+		return -EIO;
+	case NOTHING:
+		return 0;
+	case PART:
+		length = 1 + part % length;
+		break;
+	default:
+		break;
+	}
+	backing_read((void *)(uintptr_t)sqe->addr, length, sqe->off);
+	return length;
+}
+
+static void end_one(unsigned int i, enum fate fate, uint8_t part)
+{
+	struct operation operation = operations[i];
+	struct memory memory;
+
+	/* Messages to one queue keep their order; so may all the others. */
+	for (unsigned int first = 0; operation.message && first < i; first++)
+		if (operations[first].message &&
+		    operations[first].queue == operation.queue) {
+			operation = operations[first];
+			i = first;
+		}
+	memmove(&operations[i], &operations[i + 1],
+		(--pending - i) * sizeof(operation));
+	if (!operation.message)
+		operation.result = do_read(&operation, fate, part);
+	memory_start();
+	operation.completion->done(operation.queue, operation.completion,
+				   operation.result);
+	memory = memory_stop();
+	must(!memory.count, "reading allocates nothing");
+}
+
+static void submit(struct ublk_queue *queue, uint64_t offset, uint32_t length,
+		   uint64_t size)
+{
+	struct ublk_request *request;
+	struct memory memory;
+	unsigned int tag = 0;
+	int result;
+
+	while (tag < DEPTH && queue->busy[tag])
+		tag++;
+	if (tag == DEPTH)
+		return;
+	request = &queue->requests[tag];
+	*request = (struct ublk_request){
+		.tag = tag,
+		.op = UBLK_IO_OP_READ,
+		.offset = offset,
+		.length = length < size - offset ? length : size - offset,
+		.state = &queue->states[tag],
+	};
+	request->data = malloc(request->length);
+	if (!request->data)
+		abort();
+	queue->busy[tag] = true;
+	memory_start();
+	result = target_zimg.submit(queue, request);
+	memory = memory_stop();
+	must(!memory.count, "submitting allocates nothing");
+	if (result != UBLK_LATER)
+		ublk_request_done(queue, request, result);
+}
+
+/* The disk as it should be, and where it is damaged. */
+static bool learn_disk(void)
+{
+	bool ours = whole_image_is_ours(image, image_size);
+
+	if (!truth.disk_size || truth.disk_size > DISK_MAX)
+		return false;
+	memset(disk, 0, truth.disk_size);
+	memset(damaged, 0, truth.disk_size / 512 + 1);
+	for (uint64_t i = 0; i < truth.count; i++) {
+		const struct truth_chunk *chunk = &truth.chunks[i];
+		const uint8_t *data = image + chunk->file_offset;
+		struct truth_member member;
+		uint64_t end = chunk->disk_offset + chunk->disk_length;
+
+		/* What the index says is zeroes is not looked at. */
+		if (chunk->zero ||
+		    ((!ours || truth_our_header(data, chunk->file_length,
+						truth.chunk_size <= 61440)) &&
+		     truth_expand(data, chunk->file_length,
+				  disk + chunk->disk_offset,
+				  chunk->disk_length, &member) &&
+		     member.used == chunk->file_length &&
+		     member.made == chunk->disk_length))
+			continue;
+		for (uint64_t at = chunk->disk_offset / 512;
+		     at <= (end - 1) / 512; at++)
+			damaged[at] = true;
+	}
+	return true;
+}
+
+/* Whether the image is one that can be served; the truth about it. */
+static bool learn(void)
+{
+	struct image opened;
+	bool good;
+
+	if (!whole_image_open(&opened, image, image_size, &truth))
+		return false;
+	image_release(&opened);
+	good = learn_disk();
+	if (!good)
+		truth_free(&truth);
+	return good;
+}
+
+static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
+{
+	struct memory memory;
+	uint64_t member, room;
+
+	device = (struct ublk_device){ .queues = count, .block = 512 };
+	memset(queues, 0, sizeof(queues));
+	*layout = (struct ublk_disk){ .logical_block = 512 };
+	pending = 0;
+	failed = false;
+	last_end = 0;
+	until_lost = 0;
+	mapped = 0;
+	memory_start();
+	if (target_zimg.open(&device, "/", &cache, layout) ||
+	    target_zimg.start(&device))
+		must(false, "an image that opens can be served");
+	for (unsigned int i = 0; i < count; i++) {
+		queues[i].device = &device;
+		if (target_zimg.queue_start(&queues[i]))
+			abort();
+	}
+	memory = memory_stop();
+	member = ((struct zimg *)device.data)->image.member_max;
+	room = (((struct zimg *)device.data)->image.chunk_max + 4095) & ~4095U;
+	must(mapped <= (cache > 4 * room ? cache : 4 * room) + count *
+	     (member * 2 > 512 << 10 ? member * 2 : 512 << 10),
+	     "the cache and the loads take what they may: %llu",
+	     (unsigned long long)mapped);
+	must(memory.live <= (int64_t)(image_size + (cache / room + 4) * 80 +
+				      count * (64 << 10) + 4096),
+	     "the rest is small: %lld", (long long)memory.live);
+	must(layout->size == (truth.disk_size + 511) / 512 * 512 &&
+	     layout->read_only, "the disk is as large as it is");
+}
+
+static void tear_down(void)
+{
+	for (unsigned int i = 0; i < device.queues; i++) {
+		for (unsigned int tag = 0; tag < DEPTH; tag++)
+			must(!queues[i].busy[tag], "all are answered");
+		target_zimg.queue_stop(&queues[i]);
+	}
+	target_zimg.close(&device);
+}
+
+static void step(const uint8_t *bytes, uint64_t size)
+{
+	unsigned int sector = bytes[2] << 8 | bytes[3];
+	uint64_t offset = (uint64_t)sector * 512 % size;
+	uint32_t length = 512 * (1 + (bytes[0] >> 2) * (bytes[1] >> 4));
+
+	switch (bytes[0] % 4) {
+	case 0:
+	case 1:
+		/* Where the last one ended, if that is a place. */
+		if (bytes[0] & 1 && last_end < size)
+			offset = last_end;
+		last_end = offset + length;
+		submit(&queues[bytes[1] % device.queues], offset, length, size);
+		break;
+	case 2:
+		if (pending)
+			end_one(bytes[1] % pending, bytes[2] % FATES, bytes[3]);
+		break;
+	default:
+		if (bytes[2] & 128)
+			until_lost = 1 + bytes[3] % 8;
+		while (pending)
+			end_one(bytes[1] % pending, WHOLE, 0);
+	}
+}
+
+/* Bytes before the image, or 0 where there is none. */
+static size_t head_length(const uint8_t *data, size_t size)
+{
+	size_t length = size < HEAD ? 0 : HEAD + STEP * data[1];
+
+	return length < size ? length : 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+			       unsigned int seed)
+{
+	size_t head = head_length(data, size), made;
+
+	if (!head)
+		return LLVMFuzzerMutate(data, size, max_size);
+	if (seed % 2)
+		return head + mutate_image(data + head, size - head,
+					   max_size - head, seed / 2);
+	made = LLVMFuzzerMutate(data, head, head);
+	memmove(data + made, data + head, size - head);
+	return size - head + made;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t head = head_length(data, size);
+	struct ublk_disk layout;
+
+	if (!head)
+		return 0;
+	/* Its memory ends where it ends; the sanitizer watches the rest. */
+	image = data + head;
+	image_size = size - head;
+	if (!learn())
+		return 0;
+	set_up(1 + data[0] % QUEUES_MAX, data[0] & 64 ? 1 << 20 : 0, &layout);
+	for (size_t at = HEAD; at < head; at += STEP)
+		step(data + at, layout.size);
+	while (pending)
+		end_one(0, WHOLE, 0);
+	tear_down();
+	truth_free(&truth);
+	return 0;
+}
