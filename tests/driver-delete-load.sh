@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
-# board: --mem 512M --timeout 900
+# board: --mem 512M --timeout 1800
 #
 # The device is deleted under load, without having been stopped: when the command
 # returns the number is free, and at once it is taken again.
@@ -19,7 +19,7 @@ death() {
 	must "cannot be deleted" "$server" --delete-async 5
 	must "something is left" wait_until 5 gone 5
 }
-ROUNDS=2
+: "${ROUNDS:=2}"
 ends_of_load death
 
 done_testing

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/driver.lib --add build/x86_64/driver/server --mem 1G
+# board: --add tests/files.lib
 # board: --tool mkfs.ext4 --tool e2fsck --tool mkfs.xfs --tool xfs_repair
-# board: --tool stress-ng --timeout 600
+# board: --tool stress-ng --timeout 1800
 # kernel: tests
 #
 # Filesystems whose server is killed and replaced while files are copied and
@@ -10,19 +11,12 @@
 # and every file is what was written.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
+. "${0%/*}/files.lib"
 
-mkdir "$tmp/mnt" "$tmp/files" "$tmp/store"
+mkdir "$tmp/mnt" "$tmp/store"
 mount -t tmpfs -o size=640M store "$tmp/store"
 at_exit 'umount "$tmp/store" 2>/dev/null'
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
-
-for n in 1 2 3 4 5 6 7 8; do
-	pattern "file $n" $((n * n * 23456 + 7)) >"$tmp/files/$n"
-done
-sums() {
-	(cd "$1" && find . -type f -exec md5sum {} + | sort -k 2)
-}
-sums "$tmp/files" >"$tmp/sums"
 
 # deaths COUNT: so many times the server dies and another takes its place.
 deaths() {
@@ -30,10 +24,8 @@ deaths() {
 	while [ "$left" -gt 0 ] && [ -z "$problem" ]; do
 		seen_before=$(seen_requests)
 		wait_until 2 loaded
-		kill -KILL "$pid"
-		must "it is $(state_of 12)" wait_until 5 state_is 12 quiesced
-		launch --recover 12 --file "$tmp/store/file" ||
-			problem="$problem, no server: $(cat "$tmp/server")"
+		dies
+		takes_over "$tmp/store/file"
 		left=$((left - 1))
 	done
 }
@@ -49,17 +41,18 @@ filesystem() {
 	# shellcheck disable=SC2086 # words are meant to be split
 	ok "$fs: make it" $3 "$dev"
 	ok "$fs: mount it" mount "$dev" "$tmp/mnt"
-	mkdir "$tmp/mnt/stress" "$tmp/mnt/first" "$tmp/mnt/second"
-	stress-ng --temp-path "$tmp/mnt/stress" --timeout 8 --hdd 1 \
+	mkdir "$tmp/mnt/stress"
+	stress-ng --temp-path "$tmp/mnt/stress" --hdd 1 \
+		--timeout $((${ROUNDS:-6} + 2)) \
 		--hdd-bytes 8M --rename 1 --link 1 --dentry 1 --dentries 64 \
 		--utime 1 --iomix 1 --iomix-bytes 8M >"$tmp/stress" 2>&1 &
 	stress=$!
-	cp "$tmp"/files/* "$tmp/mnt/first" &
+	cp -a "$files" "$tmp/mnt/first" &
 	copy=$!
 	loads="$loads $stress $copy"
-	deaths "${DEATHS:-6}"
+	deaths "${ROUNDS:-6}"
 	must "the copy fails" wait "$copy"
-	must "the second copy fails" cp "$tmp"/files/* "$tmp/mnt/second"
+	must "the second copy fails" cp -a "$files" "$tmp/mnt/second"
 	answer "$fs: deaths under it do not show"
 	status=0
 	wait "$stress" || status=$?
@@ -68,11 +61,10 @@ filesystem() {
 	ok "$fs: unmount it" umount "$tmp/mnt"
 	# shellcheck disable=SC2086 # words are meant to be split
 	ok "$fs: nothing to repair" $4 "$dev"
-	echo 3 >/proc/sys/vm/drop_caches
+	forget
 	ok "$fs: mount it again" mount "$dev" "$tmp/mnt"
 	for copy in first second; do
-		sums "$tmp/mnt/$copy" >"$tmp/got"
-		same "$tmp/got" "$tmp/sums" "$fs: the $copy copy is whole"
+		whole "$tmp/mnt/$copy" "$fs: the $copy copy is whole"
 	done
 	ok "$fs: unmount it again" umount "$tmp/mnt"
 	ok "$fs: delete it" "$server" --delete 12

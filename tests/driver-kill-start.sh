@@ -3,28 +3,13 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
 # board: --timeout 600
 #
-# The server is killed between any two steps of its start, and of another's
-# recovery: what is there can be deleted at once, and the number used again.
+# The server is killed between any two steps of its start, and of that of one
+# with recovery: what is there can be deleted at once, and the number used again.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
 truncate -s 16M "$tmp/file"
-steps="opened added params char fetched-one fetched-half fetched starting
-	serving started"
 
-# dies STEP OPTION...: it starts and is dead, by its own hand.
-dies() {
-	step=$1
-	shift
-	launch --die-at "$step" --file "$tmp/file" "$@" &&
-		problem="$problem, live in spite of --die-at $step"
-	must "the server does not end" wait_until 2 ended "$pid"
-	wait "$pid"
-	is_killed=$?
-	[ $is_killed -eq 137 ] ||
-		problem="$problem, exit $is_killed: $(cat "$tmp/server")"
-	not_stuck
-}
 # usable: a server takes the number, is read, and goes.
 usable() {
 	devices="$devices 7"
@@ -36,14 +21,15 @@ usable() {
 }
 
 for queues in 1 3; do
-	for step in $steps; do
+	for step in opened added params $late_steps; do
 		case $spare$step in
 		--*serving | --*fetched-one | --*fetched-half | --*starting)
 			skip "$queues queues, killed at $step" \
 				"Linux's driver warns or hangs"
 			continue ;;
 		esac
-		dies "$step" --id 7 --queues $queues
+		killed_at "$step" --id 7 --queues $queues --file "$tmp/file"
+		not_stuck
 		[ "$step" = opened ] ||
 			must "it cannot be deleted" "$server" --delete 7
 		usable
@@ -53,7 +39,9 @@ done
 for step in added fetched-half fetched started; do
 	[ $step != fetched-half ] || [ -z "$spare" ] || continue
 	for recovery in wait reissue; do
-		dies "$step" --id 7 --recovery $recovery --user-copy
+		killed_at "$step" --id 7 --recovery $recovery --user-copy \
+			--file "$tmp/file"
+		not_stuck
 		must "it cannot be deleted" "$server" --delete 7
 		usable
 		answer "recovery $recovery, killed at $step"

@@ -35,16 +35,13 @@ for options in "--queues 2" "--queues 4 --need-get-data" \
 
 	# shellcheck disable=SC2086 # words are meant to be split
 	launch --id 9 --file "$tmp/file" $spare --recovery reissue $options
-	must "no load" load
+	must "no load" verified_load
 	kill -USR1 "$pid"
 	must "the other threads go on" wait_until 2 ended "$pid"
 	must "it is $(state_of 9)" wait_until 2 state_is 9 quiesced
-	must "the load has ended" runs $load
-	must "no new server" launch --recover 9 --file "$tmp/file"
-	seen_before=$(seen_requests)
-	must "nothing moves" wait_until 10 loaded
-	kill -INT $load
-	must "the load does not end" wait_until 20 ended $load
+	takes_over "$tmp/file"
+	goes_on
+	content
 	must "no deletion" "$server" --delete 9
 	answer "with recovery, $options"
 done

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
+# board: --mem 512M --timeout 1800
+#
+# The server ends by itself under load: by exit with nothing closed before, by a
+# crash, or because it executes another program, its main thread or one of a
+# queue, and that program lives on. It is as if it had been killed.
+. "${0%/*}/lib.sh"
+. "${0%/*}/driver.lib"
+
+executes() {
+	[ "$(cat "/proc/$pid/comm")" = "$1" ]
+}
+death() {
+	kill -USR2 "$pid"
+	case $way in
+	exit) ends_with 0 ;;
+	crash) ends_with 139 ;;
+	*) must "nothing is executed" wait_until 2 executes sleep ;;
+	esac
+	dead
+	case $way in
+	exec*)
+		must "what it executes has ended" runs "$pid"
+		kill -KILL "$pid"
+		;;
+	esac
+}
+ends_of_load death exit crash exec exec-thread
+
+done_testing

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/driver.lib --add build/x86_64/driver/server
+# board: --add build/x86_64/driver/reuse --timeout 600
+# kernel: tests
+#
+# A thousand devices (or DEVICES) come and go under the same numbers, in each way
+# that there is to go, and their memory comes back: of no kind of object does the
+# kernel have more than before, and it has as many free pages.
+. "${0%/*}/lib.sh"
+. "${0%/*}/driver.lib"
+
+# On the board the program lies beside the test.
+reuse=${0%/*}/reuse
+[ -x "$reuse" ] || reuse=build/$(uname -m)/driver/reuse
+
+rounds=${DEVICES:-1000}
+devices="11 12 13 14 15 16 17 18"
+jobs=8
+
+# in_use: prints how many objects of each kind are in use, when all that can be
+# given back was, and how many pages for anything else. A cache that was shrunk
+# just before it is read counts its objects and not those it has ready.
+#
+# An area of vmalloc(), of which each queue has one, is freed for good only with
+# thousands of others: until then its vmap_area waits, and later may be that of
+# a gap. So areas are counted as the kernel lists them, without those that wait.
+in_use() {
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 3 >/proc/sys/vm/drop_caches
+	# RCU frees what was dropped. Looking itself leaves much of that.
+	sleep 0.4
+	for cache in $caches; do
+		echo 1 >"$cache/shrink"
+		read -r count _ <"$cache/objects"
+		echo "${cache##*/} $count"
+	done
+	echo "areas $(grep -vc unpurged /proc/vmallocinfo)"
+	awk '$1 == "managed" { used += $2 }
+		$1 == "nr_free_pages" || $1 == "count:" { used -= $2 }
+		$1 ~ /^nr_slab_(un)?reclaimable$/ { used -= $2 }
+		$1 == "nr_kernel_stack" { used -= $2 / 4 }
+		END { print "pages", used }' /proc/zoneinfo
+}
+
+# look FILE: looks once more; FILE keeps the least that was seen of each, since
+# what is there for a moment only comes on top.
+look() {
+	in_use >"$tmp/now"
+	[ -f "$1" ] || cp "$tmp/now" "$1"
+	awk 'FNR == NR { least[$1] = $2; next }
+		{ print $1, $1 in least && least[$1] < $2 ? least[$1] : $2 }
+		' "$1" "$tmp/now" >"$tmp/least"
+	mv "$tmp/least" "$1"
+}
+
+# more BOUND: looks what there is more of than before.
+more() {
+	look "$tmp/after"
+	awk -v bound="$1" 'FNR == NR { before[$1] = $2; next }
+		$2 - before[$1] > bound { print $1, "+" $2 - before[$1] }
+		' "$tmp/before" "$tmp/after" | sort >"$tmp/more"
+}
+nothing_more() {
+	more "$1"
+	[ ! -s "$tmp/more" ]
+}
+
+# come_and_go KIND ROUNDS QUEUES TEXT
+come_and_go() {
+	kind=$1 times=$2 queues=$3
+	text="$4, $queues queue"
+	[ "$queues" -eq 1 ] || text=${text}s
+	# What the first of their kind leave is kept for all.
+	"$reuse" "$kind" $((jobs * 4)) $jobs 11 "$queues" 2>"$tmp/reuse" ||
+		fail "$text" "$(cat "$tmp/reuse")"
+	rm -f "$tmp/before" "$tmp/after"
+	sleep 1
+	look "$tmp/before"
+	sleep 1
+	look "$tmp/before"
+	ok "$times times $text" "$reuse" "$kind" "$times" $jobs 11 "$queues"
+	# Some of it is given back by workers, and when RCU is through. One object
+	# a device would be more than this.
+	wait_until 5 nothing_more $((100 + times / 10)) || :
+	is "$(cat "$tmp/more")" "" "memory is back, $times times $text"
+}
+
+caches=''
+for cache in /sys/kernel/slab/*; do
+	case $cache in */vmap_area) continue ;; esac
+	# Where caches are merged, a link is another name of one.
+	[ -L "$cache" ] || [ ! -f "$cache/objects" ] || caches="$caches $cache"
+done
+[ -n "$caches" ] ||
+	note "this kernel counts no objects (CONFIG_SLUB_DEBUG), only pages"
+in_use >/dev/null
+come_and_go added "$rounds" 1 "added, deleted"
+come_and_go added "$rounds" 2 "added, deleted"
+come_and_go refused "$rounds" 1 "refused, cancelled, deleted"
+come_and_go fetched "$rounds" 2 "added, its server killed, deleted"
+come_and_go stopped "$rounds" 1 "started, used, stopped, deleted"
+come_and_go stopped "$rounds" 2 "started, used, stopped, deleted"
+come_and_go killed "$rounds" 2 "started, its server killed in I/O, deleted"
+
+few=$((rounds / 5))
+come_and_go deleted $few 2 "started, used, deleted"
+come_and_go data $few 2 "used with NEED_GET_DATA"
+! offers user-copy || come_and_go copy $few 2 "used with USER_COPY"
+! offers recovery || come_and_go recovered $few 2 "killed, recovered, stopped"
+! offers quiesce update-size ||
+	come_and_go resized $few 2 "resized, quiesced, recovered"
+
+done_testing
