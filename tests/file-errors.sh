@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool mkfs.ext4 --disk 16M
+# board: --add tests/devices.lib --tool mkfs.ext4 --tool dd --disk 16M --timeout 300
 #
-# An error of the backing fails the one request it belongs to, and the device
-# goes on.
+# A file that becomes shorter, and a filesystem that is full: the requests for
+# what is not there get an error, each one once, and the device goes on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -11,67 +11,128 @@ mkdir "$tmp/mnt"
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 at_exit 'stop_started'
 
-# unreadable NAME NODE OFFSET
-unreadable() {
-	if dd if="$2" of=/dev/null bs=4096 count=1 iflag=direct,skip_bytes \
-		skip="$3" 2>"$tmp/dd"; then
-		fail "$1" "it was read"
-	else
-		like "$(cat "$tmp/dd")" "(I|Input)/(O|output) error" "$1"
-	fi
+# from_here, goes_on NAME: the server has been live since and said nothing.
+from_here() {
+	dmesg -c >/dev/null
+	server="$(server_of "$id") $(worker_of "$id")"
 }
-# readable NAME NODE FILE OFFSET: 4096 bytes are those of the file.
-readable() {
-	is "$(dd if="$2" bs=4096 count=1 iflag=direct,skip_bytes skip="$4" \
-		2>/dev/null | sum -)" \
-		"$(tail -c +$(($4 + 1)) "$3" | head -c 4096 | sum -)" "$1"
+goes_on() {
+	state=$(ublk list --json "$id" |
+		sed -n 's/.*"state": "\([a-z]*\)".*/\1/p')
+	is "$state $(server_of "$id") $(worker_of "$id")" "live $server" "$1"
+	is "$(dmesg | grep -c ' ublk: ')" 0 "and said nothing"
 }
 
-pattern data 1048576 >"$tmp/data"
-for fs in ext4 ext4-buffered tmpfs; do
-	case $fs in
-	tmpfs) mount -t tmpfs -o size=4M tmpfs "$tmp/mnt" ;;
-	*)
-		mkfs.ext4 -q -F /dev/vda
-		mount /dev/vda "$tmp/mnt"
-		;;
-	esac
-	option=''
-	[ $fs != ext4-buffered ] || option=--buffered
+# shows FILE FAILED NAME: read by sectors, the disk is FILE, where as many of
+# the last ones as fail have zeroes.
+shows() {
+	dd if="$dev" of="$tmp/got" bs=512 count=2048 iflag=direct \
+		conv=noerror,sync 2>"$tmp/dd"
+	is "$(grep -c 'error reading .*Input/output error' "$tmp/dd")" "$2" "$3"
+	same "$tmp/got" "$1" "all others can be read"
+}
 
+# shrinks OPTION...
+shrinks() {
 	cp "$tmp/data" "$tmp/mnt/file"
-	served "a file on $fs" file "$tmp/mnt/file" $option
-	truncate -s 700 "$tmp/mnt/file"
-	unreadable "what it lost when it shrank is unreadable" "$dev" 524288
-	unreadable "so is its last part" "$dev" 0
-	pattern back 4096 >"$tmp/back"
-	ok "writing where it was brings it back" put "$dev" 8192 <"$tmp/back"
-	is "$(sectors "$dev" 16 8 | sum -)" "$(sum "$tmp/back")" \
-		"and can be read again"
+	served "a file on $fs, $*" file "$tmp/mnt/file" "$@"
+	from_here
+	for length in 524288 700 0; do
+		head -c $((length / 512 * 512)) "$tmp/data" >"$tmp/image"
+		truncate -s 1M "$tmp/image"
+		truncate -s $length "$tmp/mnt/file"
+		shows "$tmp/image" $(((1048576 - length + 511) / 512)) \
+			"cut to $length bytes, what is lost is unreadable"
+	done
+	over=$tmp/back
+	pattern back 4096 >"$over"
+	ok "writing where it was brings it back" put "$dev" 8192 <"$over"
+	truncate -s 8192 "$tmp/image"
+	cat "$over" >>"$tmp/image"
+	truncate -s 1M "$tmp/image"
+	shows "$tmp/image" $((2048 - 24)) "what lies behind is unreadable still"
 	truncate -s 1M "$tmp/mnt/file"
-	is "$(sectors "$dev" 16 8 | sum -)" "$(sum "$tmp/back")" \
-		"and is still there when the file has grown back"
+	shows "$tmp/image" 0 "grown back, nothing is"
+	goes_on "the server has been live through all that"
 	stopped "stop it" "$dev"
+	same "$tmp/mnt/file" "$tmp/image" "and all is in the file"
 	rm "$tmp/mnt/file"
+}
 
-	# A sparse file, more than there is room for.
+# fill FIRST OPTION...: writes the data from piece FIRST on behind the first
+# MiB, until it fails; $pieces of 128K are written then.
+fill() {
+	skip=$1
+	shift
+	status=0
+	dd if="$tmp/fill" of="$dev" bs=128k skip="$skip" seek=$((8 + skip)) \
+		"$@" 2>"$tmp/dd" || status=$?
+	pieces=$((skip + $(sed -n 's/^\([0-9]*\)+0 records out/\1/p' "$tmp/dd")))
+}
+full='No space left on device'
+
+# filled NAME: the disk has the data and all that was put behind it.
+filled() {
+	{
+		cat "$tmp/data"
+		head -c $((pieces * 131072)) "$tmp/fill"
+	} >"$tmp/image"
+	is "$(read_back "$dev" $((1048576 + pieces * 131072)) | sum -)" \
+		"$(sum "$tmp/image")" "$1"
+}
+
+# fills OPTION...
+fills() {
+	dd if=/dev/zero of="$tmp/mnt/other" bs=64k count=160 2>/dev/null
 	truncate -s 32M "$tmp/mnt/file"
-	served "a file of more than $fs has room for" file "$tmp/mnt/file" \
-		$option
-	put "$dev" 0 <"$tmp/data"
-	if dd if=/dev/zero of="$dev" bs=128k seek=8 oflag=direct \
-		2>"$tmp/dd"; then
-		fail "filling it fails"
-	else
-		like "$(cat "$tmp/dd")" "No space left|(I|Input)/(O|output) error" \
-			"filling it fails: no space"
-	fi
-	readable "what was written before is there" "$dev" "$tmp/data" 0
-	readable "to its end" "$dev" "$tmp/data" 1044480
+	served "a file of more than $fs has room for, $*" file \
+		"$tmp/mnt/file" "$@"
+	from_here
+	ok "there is room for some" put "$dev" 0 <"$tmp/data"
+	fill 0 oflag=direct
+	like "$(cat "$tmp/dd")" "$full" "filling it fails: no space"
+	ok "not at once and not at the end" \
+		[ "$pieces" -gt 0 -a "$pieces" -lt 64 ]
+	filled "what was written is there"
+	before=$pieces
+	fill "$pieces" oflag=direct
+	like "$(cat "$tmp/dd")" "$full" "filling it fails again"
+	filled "and what was written is there"
+	is "$(sectors "$dev" 61440 4096 | sum -)" \
+		"$(head -c 2097152 /dev/zero | sum -)" "a hole has zeroes"
 	ok "what has its place can be written" put "$dev" 0 <"$tmp/data"
 	is "$(head -c 1048576 "$tmp/mnt/file" | sum -)" "$(sum "$tmp/data")" \
 		"and gets there"
+	fill "$pieces" conv=fsync
+	like "$(cat "$tmp/dd")" 'fsync failed.*Input/output error' \
+		"through the cache, fsync tells of it"
+	ok "once" dd if=/dev/null of="$dev" conv=notrunc,fsync
+	rm "$tmp/mnt/other"
+	sync
+	pieces=$before
+	fill "$pieces" oflag=direct conv=fsync
+	is "$status $pieces" "0 64" "when there is room again, it is filled"
+	filled "and is there"
+	goes_on "the server has been live through all that"
 	stopped "stop it" "$dev"
+	is "$(head -c 9437184 "$tmp/mnt/file" | sum -)" "$(sum "$tmp/image")" \
+		"and it is all in the file"
+	rm "$tmp/mnt/file"
+}
+
+pattern data 1048576 >"$tmp/data"
+pattern fill 8388608 >"$tmp/fill"
+for fs in ext4 tmpfs; do
+	if [ $fs = tmpfs ]; then
+		mount -t tmpfs -o size=14M tmpfs "$tmp/mnt"
+	else
+		mkfs.ext4 -q -F /dev/vda
+		mount /dev/vda "$tmp/mnt"
+	fi
+	for options in "-q 1" "-q 2" "-q 1 --buffered" "-q 2 --buffered"; do
+		shrinks $options
+		fills $options
+	done
 	umount "$tmp/mnt"
 done
 
