@@ -239,6 +239,12 @@ bool device_recovers(const struct ublk_device *device)
 	return device->info.flags & UBLK_F_USER_RECOVERY;
 }
 
+bool device_takes_memory(const struct ublk_device *device)
+{
+	return device->settings->rootfs ||
+	       (device->target->frees_memory && !device->disk.read_only);
+}
+
 static int device_add(struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
@@ -395,7 +401,8 @@ static int device_at_driver(struct ublk_device *device)
 	if (err)
 		return err;
 	id = device->info.dev_id;
-	process_protect(device->settings->rootfs && !device_recovers(device));
+	process_protect(device_takes_memory(device) &&
+			!device_recovers(device));
 	/* By the mount that it was made on; a root's server gets others. */
 	err = memory_keep(id);
 	if (!err && device->settings->rootfs)

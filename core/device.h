@@ -97,6 +97,9 @@ int device_record(const struct ublk_device *device);
 /* Whether the driver will keep its disk for another server. */
 bool device_recovers(const struct ublk_device *device);
 
+/* Whether who serves it takes and locks all memory before the disk is there. */
+bool device_takes_memory(const struct ublk_device *device);
+
 /*
  * The disk can be used: tells the caller, as process_ready() does, once its
  * node is there. Returns 0 or -errno after telling.

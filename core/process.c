@@ -169,19 +169,36 @@ int process_leave_caller(void)
 	return 0;
 }
 
+/* Ends the caller's wait. Returns 0 or -errno. */
+static int release_caller(void)
+{
+	int err = 0;
+
+	if (ready_fd < 0)
+		return 0;
+	if (write(ready_fd, "", 1) != 1)
+		err = -errno;
+	close(ready_fd);
+	ready_fd = -1;
+	return err;
+}
+
 int process_ready(const char *text)
 {
 	int err = print_line(text);
 
 	if (!err)
 		err = process_leave_caller();
-	if (err || ready_fd < 0)
+	if (err)
 		return err;
-	if (write(ready_fd, "", 1) != 1)
-		return message_fail(errno, "the caller");
-	close(ready_fd);
-	ready_fd = -1;
-	return 0;
+	err = release_caller();
+	return err ? message_fail(err, "the caller") : 0;
+}
+
+void process_detach(void)
+{
+	process_leave_caller();
+	release_caller();
 }
 
 void process_forked(void)

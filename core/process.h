@@ -27,6 +27,12 @@ int process_background(int (*body)(void *arg), void *arg);
 int process_ready(const char *text);
 
 /*
+ * The same for one that goes on whether its caller hears of it or not: prints
+ * nothing, and ends the caller's wait with success.
+ */
+void process_detach(void);
+
+/*
  * In the background: lets go of the terminal and of the caller's directory, and
  * sends later messages to the kernel log. Nothing happens in the foreground.
  * Returns 0 or -errno after telling.

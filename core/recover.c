@@ -23,6 +23,7 @@
 
 #define NOTICE_MS 10000
 #define NOTICE_TICK_MS 10
+#define DYING_MS 300	/* for a process that was killed to be gone */
 
 struct recover_settings {
 	bool all;
@@ -60,17 +61,25 @@ static int recover_serve(void *arg)
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
+/* Waits until @pid has ended. False when it has not by then, or not at all. */
+static bool wait_end(pid_t pid, int milliseconds)
+{
+	struct pollfd ended = { .events = POLLIN };
+	bool gone;
+
+	ended.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (ended.fd < 0)
+		return errno == ESRCH;
+	gone = poll(&ended, 1, milliseconds) > 0;
+	close(ended.fd);
+	return gone;
+}
+
 /* A worker whose supervisor died has nobody to tell it what to do. */
 static void end_worker(pid_t worker)
 {
-	struct pollfd ended = { .events = POLLIN };
-
-	ended.fd = syscall(SYS_pidfd_open, worker, 0);
-	if (ended.fd < 0)
-		return;
 	kill(worker, SIGKILL);
-	poll(&ended, 1, NOTICE_MS);
-	close(ended.fd);
+	wait_end(worker, NOTICE_MS);
 }
 
 /* Returns the driver's state of the device once it is not served any more. */
@@ -97,6 +106,19 @@ static bool has_server(const struct listed *listed)
 	return listed->supervised || (listed->pid && !listed->worker);
 }
 
+/*
+ * Looks a device up. One whose server is just about to end, since it was killed
+ * a moment ago, has none.
+ */
+static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
+{
+	int err = list_lookup(ctrl, id, listed);
+
+	if (err || !has_server(listed) || !wait_end(listed->pid, DYING_MS))
+		return err;
+	return list_lookup(ctrl, id, listed);
+}
+
 /* What was left of a device that cannot be served any more goes. */
 static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 {
@@ -112,7 +134,7 @@ static int recover_with(struct ublk_device *device, int id)
 	struct listed listed;
 	int state;
 
-	if (list_lookup(ctrl, id, &listed)) {
+	if (lookup(ctrl, id, &listed)) {
 		message("%d: no such device", id);
 		return -ENODEV;
 	}
@@ -164,7 +186,7 @@ static bool is_orphan(int id)
 
 	if (ctrl_open(&ctrl))
 		return false;
-	orphan = !list_lookup(&ctrl, id, &listed) && listed.recorded &&
+	orphan = !lookup(&ctrl, id, &listed) && listed.recorded &&
 		 !has_server(&listed);
 	ctrl_close(&ctrl);
 	return orphan;

@@ -28,6 +28,9 @@
 #define DEATHS_MAX 8
 #define LIFE_MS 1000
 
+/* The wait before the second attempt to start one; doubled for each further. */
+#define RETRY_MS 50
+
 /* How long a driver may take to notice that a server has died. */
 #define NOTICE_MS 30000
 #define NOTICE_TICK_MS 2
@@ -60,7 +63,10 @@ static uint64_t now_ms(void)
 
 static void sleep_ms(unsigned int milliseconds)
 {
-	const struct timespec time = { .tv_nsec = milliseconds * 1000000L };
+	const struct timespec time = {
+		.tv_sec = milliseconds / 1000,
+		.tv_nsec = milliseconds % 1000 * 1000000L,
+	};
 
 	nanosleep(&time, NULL);
 }
@@ -310,7 +316,10 @@ static bool made_progress(struct supervisor *s)
 	return s->deaths < DEATHS_MAX;
 }
 
-/* One attempt to put a worker behind a disk that has none. */
+/*
+ * One attempt to put a worker behind a disk that has none. Returns 0, -EIO when
+ * another one may succeed, or as worker_replace().
+ */
 static int worker_try(struct supervisor *s, const struct handover *next)
 {
 	struct ublk_device *device = s->device;
@@ -319,9 +328,8 @@ static int worker_try(struct supervisor *s, const struct handover *next)
 	err = recovery_begin(s);
 	if (err)
 		return err;
-	err = worker_begin(s, next);
-	if (err)
-		return err == -ENODEV ? -EIO : err;
+	if (worker_begin(s, next))
+		return -EIO;
 	err = ctrl_end_recovery(&device->ctrl, device->info.dev_id, s->worker,
 				s->ended_fd);
 	if (!err)
@@ -351,6 +359,8 @@ static int worker_replace(struct supervisor *s)
 		err = worker_try(s, NULL);
 		if (err != -EIO)
 			return err;
+		/* The board may be out of memory, or of processes. */
+		sleep_ms(RETRY_MS << s->deaths);
 	}
 }
 
@@ -502,12 +512,12 @@ int supervise_resumed(struct ublk_device *device)
 	if (err == -ENODEV)
 		message("device %d: was stopped meanwhile",
 			device->info.dev_id);
-	if (!err)
-		err = device_announce(device);
-	if (!err)
-		return supervisor_serve(&s);
-	worker_kill(&s);
-	return err;
+	if (err)
+		return err;
+	/* Who asked for it may be gone; who uses the disk is not. */
+	if (device_announce(device))
+		process_detach();
+	return supervisor_serve(&s);
 }
 
 int supervise_continued(struct ublk_device *device, pid_t worker,

@@ -82,6 +82,12 @@ struct ublk_target {
 	int system_calls[RIGHTS_CALLS];	/* that its requests make; see rights.h */
 
 	/*
+	 * The board may have to write to its disks before it has memory again. So
+	 * buffers are taken before the disk is there, unless it is read only.
+	 */
+	bool frees_memory;
+
+	/*
 	 * Checks @argument and @settings, opens what holds the data, fills in
 	 * @disk (zeroed but for logical_block 512, physical_block 4096) and
 	 * leaves its own state in ublk_device_set_data(). Has told what is

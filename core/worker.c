@@ -124,7 +124,7 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 	int err;
 
 	/* Locked memory is no child's by itself, nor is an io_uring. */
-	process_protect(device->settings->rootfs);
+	process_protect(device_takes_memory(device));
 	if (ctrl_open(&device->ctrl))
 		return EXIT_FAILED;
 	err = worker_start(device);

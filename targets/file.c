@@ -512,6 +512,7 @@ const struct ublk_target target_file = {
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),
 	.system_calls = { SYS_ioctl },
+	.frees_memory = true,
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,

@@ -52,14 +52,12 @@ dd if=/dev/zero of="$dev" bs=1M count=16 oflag=direct 2>/dev/null
 ok "discard all" blkdiscard "$dev"
 takes 0 "nothing is left"
 
-server=$(server_of "$id")
-note "the server: $(grep -E '^Vm(RSS|Lck)|^Rss' "/proc/$server/status" |
-	tr -s '\t\n ' ' ')"
+note "the server: $(resident_of "$id") KiB"
 stopped "stop it" "$dev"
 
 # A goal, not a promise: the server itself in one MiB.
 served "a small disk" ram 16M
-resident=$(awk '/^VmRSS/ { print $2 }' "/proc/$(server_of "$id")/status")
+resident=$(resident_of "$id")
 note "an idle server has $resident KiB resident"
 if [ "$resident" -lt 1024 ]; then
 	pass "an idle server is smaller than 1 MiB"

@@ -148,6 +148,27 @@ for what in stop recover; do
 		esac
 	done
 done
+# The command alone: who uses the disk does not depend on it.
+served "a disk" ram 8M
+put "$dev" 0 <"$tmp/data"
+for delay in 0 0.01 0.03 0.05 0.1; do
+	kill_all
+	ublk recover "$id" >/dev/null 2>&1 &
+	sleep $delay
+	kill -KILL $! 2>/dev/null
+	wait $! 2>/dev/null
+	sleep 0.5
+	run ublk recover --all
+	[ "$(read_back "$dev" 1048576 | sum -)" = "$(sum "$tmp/data")" ] &&
+		pass "recover alone killed after $delay s: served" ||
+		fail "recover alone killed after $delay s: served" "$(seen)"
+	wait_until 5 state_is live
+done
+kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
+ok "recovered in the moment after the kill" ublk recover "$id"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+stopped "stop it" "$dev"
+run ublk recover --all >/dev/full
 before
 leaves_nothing "nothing is left"
 

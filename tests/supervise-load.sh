@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool fio --mem 512M --timeout 1800
+# board: --add tests/devices.lib --tool fio --mem 512M --timeout 3600
 #
 # Workers are killed again and again while fio writes and verifies, or while an
 # image is read and compared: no error, nothing lost, nothing done twice. $ROUNDS

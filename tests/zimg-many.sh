@@ -42,13 +42,10 @@ for how in '-q 4 --cache 0' '-q 4 --cache 1M' '-q 2 -d 8 --cache 0' \
 	ok 'stopped while it is read, it is gone' test ! -e "$dev"
 done
 
-resident() {
-	awk '/^VmRSS/ { print $2 }' "/proc/$(server_of "$id")/status"
-}
 served 'default cache' zimg "$tmp/image"
-note "resident: $(resident) KiB before the first read"
+note "resident: $(resident_of "$id") KiB before the first read"
 reader 4k >/dev/null
-kib=$(resident)
+kib=$(resident_of "$id")
 note "resident: $kib KiB with the cache full"
 ok 'in ten MiB' test "$kib" -le 10240
 stopped 'stop it' "$dev"
