@@ -212,6 +212,39 @@ int list_parse_id(const char *text)
 	return id;
 }
 
+bool list_names_ok(const char *verb, bool all, int argc, char **argv)
+{
+	int i;
+
+	if (all == (argc > 0)) {
+		message("%s: name devices, or --all", verb);
+		return false;
+	}
+	for (i = 0; i < argc; i++)
+		if (list_parse_id(argv[i]) < 0)
+			return false;
+	return true;
+}
+
+int list_each(bool all, int argc, char **argv,
+	      int (*act)(int id, bool named, void *arg), void *arg)
+{
+	int status = EXIT_DONE;
+	int *ids = NULL;
+	int count = all ? list_ids(&ids) : argc;
+	int i;
+
+	if (count < 0) {
+		message_fail(count, "the list of devices");
+		return EXIT_FAILED;
+	}
+	for (i = 0; i < count; i++)
+		if (act(all ? ids[i] : list_parse_id(argv[i]), !all, arg))
+			status = EXIT_FAILED;
+	free(ids);
+	return status;
+}
+
 static void json_string(const char *text)
 {
 	putchar('"');

@@ -39,6 +39,20 @@ int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device);
 int list_ids(int **ids);
 
 /*
+ * Whether a command got devices or --all, and not both, and each of @argv names
+ * one. Tells what is wrong.
+ */
+bool list_names_ok(const char *verb, bool all, int argc, char **argv);
+
+/*
+ * Calls @act for each device that @argv names, or with @all for every one there
+ * is, with @named false. It returns 0, or -errno after telling, and the others
+ * come all the same. Returns an exit status.
+ */
+int list_each(bool all, int argc, char **argv,
+	      int (*act)(int id, bool named, void *arg), void *arg);
+
+/*
  * The id that a person means by @text: `7`, `ublkb7`, `/dev/ublkb7` or
  * `/dev/ublkc7`. Returns it or -EINVAL after telling.
  */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -127,7 +126,7 @@ static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 	return -ENODEV;
 }
 
-/* The same as recover_device(), with device->ctrl open and the rest zero. */
+/* With device->ctrl open and the rest zero. Returns 0 when it is served. */
 static int recover_with(struct ublk_device *device, int id)
 {
 	struct ublk_ctrl *ctrl = &device->ctrl;
@@ -164,71 +163,32 @@ static int recover_with(struct ublk_device *device, int id)
 	return process_background(recover_serve, device) ? -EIO : 0;
 }
 
-/* Returns 0 when it is served, or -errno after telling. */
-static int recover_device(int id)
+/* For list_each(). Of all only those are meant that have nobody. */
+static int recover_device(int id, bool named, void *arg)
 {
 	struct ublk_device device = { 0 };
+	struct listed listed;
 	int err;
 
+	(void)arg;
 	if (ctrl_open(&device.ctrl))
 		return -EIO;
-	err = recover_with(&device, id);
+	if (!named && (lookup(&device.ctrl, id, &listed) || !listed.recorded ||
+		       has_server(&listed)))
+		err = 0;
+	else
+		err = recover_with(&device, id);
 	ctrl_close(&device.ctrl);
 	return err;
-}
-
-/* Whether @id has a record, and nobody who looks after it. */
-static bool is_orphan(int id)
-{
-	struct listed listed;
-	struct ublk_ctrl ctrl;
-	bool orphan;
-
-	if (ctrl_open(&ctrl))
-		return false;
-	orphan = !lookup(&ctrl, id, &listed) && listed.recorded &&
-		 !has_server(&listed);
-	ctrl_close(&ctrl);
-	return orphan;
-}
-
-static int recover_all(void)
-{
-	int status = EXIT_DONE;
-	int *ids = NULL;
-	int count = list_ids(&ids);
-	int i;
-
-	if (count < 0) {
-		message_fail(count, "the list of devices");
-		return EXIT_FAILED;
-	}
-	for (i = 0; i < count; i++)
-		if (is_orphan(ids[i]) && recover_device(ids[i]))
-			status = EXIT_FAILED;
-	free(ids);
-	return status;
 }
 
 static int recover_run(const void *values, int argc, char **argv)
 {
 	const struct recover_settings *settings = values;
-	int status = EXIT_DONE;
-	int i;
 
-	if (settings->all == (argc > 0)) {
-		message("recover: name devices, or --all");
+	if (!list_names_ok("recover", settings->all, argc, argv))
 		return EXIT_USAGE;
-	}
-	for (i = 0; i < argc; i++)
-		if (list_parse_id(argv[i]) < 0)
-			return EXIT_USAGE;
-	if (settings->all)
-		status = recover_all();
-	for (i = 0; i < argc; i++)
-		if (recover_device(list_parse_id(argv[i])))
-			status = EXIT_FAILED;
-	return status;
+	return list_each(settings->all, argc, argv, recover_device, NULL);
 }
 
 const struct verb verb_recover = {

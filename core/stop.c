@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +19,12 @@
 
 struct stop_settings {
 	bool all;
+	bool force;
+};
+
+/* What stop_device() is given. */
+struct stop {
+	struct ublk_ctrl *ctrl;
 	bool force;
 };
 
@@ -70,16 +75,20 @@ static bool was_killed(struct ublk_ctrl *ctrl, int id)
 	return !list_lookup(ctrl, id, &now) && now.recorded && !now.pid;
 }
 
-static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
+/* For list_each(). */
+static int stop_device(int id, bool named, void *arg)
 {
+	const struct stop *stop = arg;
+	struct ublk_ctrl *ctrl = stop->ctrl;
 	struct listed device;
 	int err;
 
+	(void)named;
 	if (list_lookup(ctrl, id, &device)) {
 		message("%d: no such device", id);
 		return -ENODEV;
 	}
-	if (!force && device_in_use(id)) {
+	if (!stop->force && device_in_use(id)) {
 		message("device %d is in use; unmount it first, or --force",
 			id);
 		return -EBUSY;
@@ -101,47 +110,18 @@ static int stop_device(struct ublk_ctrl *ctrl, int id, bool force)
 	return device_delete(ctrl, id);
 }
 
-static int stop_all(struct ublk_ctrl *ctrl, bool force)
-{
-	int status = EXIT_DONE;
-	int *ids = NULL;
-	int count = list_ids(&ids);
-	int i;
-
-	if (count < 0) {
-		message_fail(count, "the list of devices");
-		return EXIT_FAILED;
-	}
-	for (i = 0; i < count; i++)
-		if (stop_device(ctrl, ids[i], force))
-			status = EXIT_FAILED;
-	free(ids);
-	return status;
-}
-
 static int stop_run(const void *values, int argc, char **argv)
 {
 	const struct stop_settings *settings = values;
-	int status = EXIT_DONE;
 	struct ublk_ctrl ctrl;
-	int i, id;
+	struct stop stop = { .ctrl = &ctrl, .force = settings->force };
+	int status;
 
-	if (settings->all == (argc > 0)) {
-		message("stop: name devices, or --all");
+	if (!list_names_ok("stop", settings->all, argc, argv))
 		return EXIT_USAGE;
-	}
-	for (i = 0; i < argc; i++)
-		if (list_parse_id(argv[i]) < 0)
-			return EXIT_USAGE;
 	if (ctrl_open(&ctrl))
 		return EXIT_FAILED;
-	if (settings->all)
-		status = stop_all(&ctrl, settings->force);
-	for (i = 0; i < argc; i++) {
-		id = list_parse_id(argv[i]);
-		if (stop_device(&ctrl, id, settings->force))
-			status = EXIT_FAILED;
-	}
+	status = list_each(settings->all, argc, argv, stop_device, &stop);
 	ctrl_close(&ctrl);
 	/* As a root's server could not, having mounts of its own. */
 	memory_release();

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -23,6 +22,12 @@
 
 struct upgrade_settings {
 	bool all;
+};
+
+/* What upgrade_device() is given. */
+struct upgrade {
+	struct ublk_ctrl *ctrl;
+	int binary;		/* the program, in memory */
 };
 
 static const struct option_spec upgrade_options[] = {
@@ -83,17 +88,23 @@ static bool wait_answer(int fd, pid_t supervisor)
 	return ended && last == HANDOVER_DONE;
 }
 
-static int upgrade_device(struct ublk_ctrl *ctrl, int id, int binary)
+/* For list_each(). Of all only those are meant that can be. */
+static int upgrade_device(int id, bool named, void *arg)
 {
-	struct handover request = { .binary = binary };
+	const struct upgrade *upgrade = arg;
+	struct handover request = { .binary = upgrade->binary };
 	struct listed device;
 	int fds[2], err;
 
-	if (list_lookup(ctrl, id, &device)) {
+	if (list_lookup(upgrade->ctrl, id, &device)) {
+		if (!named)
+			return 0;
 		message("%d: no such device", id);
 		return -ENODEV;
 	}
 	if (!device.supervised) {
+		if (!named)
+			return 0;
 		message("device %d is not supervised and cannot be upgraded",
 			id);
 		return -EINVAL;
@@ -109,26 +120,6 @@ static int upgrade_device(struct ublk_ctrl *ctrl, int id, int binary)
 	close(fds[0]);
 	close(fds[1]);
 	return err;
-}
-
-static int upgrade_all(struct ublk_ctrl *ctrl, int binary)
-{
-	int status = EXIT_DONE;
-	int *ids = NULL;
-	int count = list_ids(&ids);
-	struct listed device;
-	int i;
-
-	if (count < 0) {
-		message_fail(count, "the list of devices");
-		return EXIT_FAILED;
-	}
-	for (i = 0; i < count; i++)
-		if (!list_lookup(ctrl, ids[i], &device) && device.supervised &&
-		    upgrade_device(ctrl, ids[i], binary))
-			status = EXIT_FAILED;
-	free(ids);
-	return status;
 }
 
 /* The last argument is the program where it is no device. */
@@ -148,27 +139,18 @@ static int upgrade_run(const void *values, int argc, char **argv)
 {
 	const struct upgrade_settings *settings = values;
 	const char *program = named_program(&argc, argv);
-	int status = EXIT_DONE;
 	struct ublk_ctrl ctrl;
-	int binary, i;
+	struct upgrade upgrade = { .ctrl = &ctrl };
+	int status;
 
-	if (settings->all == (argc > 0)) {
-		message("upgrade: name devices, or --all");
+	if (!list_names_ok("upgrade", settings->all, argc, argv))
 		return EXIT_USAGE;
-	}
-	for (i = 0; i < argc; i++)
-		if (list_parse_id(argv[i]) < 0)
-			return EXIT_USAGE;
-	binary = load_program(program);
-	if (binary < 0 || ctrl_open(&ctrl))
+	upgrade.binary = load_program(program);
+	if (upgrade.binary < 0 || ctrl_open(&ctrl))
 		return EXIT_FAILED;
-	if (settings->all)
-		status = upgrade_all(&ctrl, binary);
-	for (i = 0; i < argc; i++)
-		if (upgrade_device(&ctrl, list_parse_id(argv[i]), binary))
-			status = EXIT_FAILED;
+	status = list_each(settings->all, argc, argv, upgrade_device, &upgrade);
 	ctrl_close(&ctrl);
-	close(binary);
+	close(upgrade.binary);
 	return status;
 }
 

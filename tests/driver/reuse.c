@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 static const char usage[] =
-"Usage: reuse KIND ROUNDS JOBS FIRST-ID QUEUES\n"
+"Usage: reuse ROUNDS JOBS FIRST-ID QUEUES KIND...\n"
 "\n"
 "JOBS processes share the rounds, each under a number of its own from FIRST-ID\n"
-"on. Kinds:\n"
+"on. Rounds are of all kinds given, by turns:\n"
 "  added      and deleted\n"
 "  refused    commands that fail, and one that is cancelled\n"
 "  fetched    its server dies before it is started\n"
@@ -36,6 +36,7 @@ static const char usage[] =
 "  recovered  the same, and the next server answers it\n"
 "  resized    and quiesced and recovered, where the driver offers it\n";
 
+#define MAX_KINDS	16
 #define MAX_QUEUES	16
 #define DEPTH		4
 #define MAX_IO		(64U << 10)
@@ -45,7 +46,8 @@ static const char usage[] =
 static struct raw_ctrl ctrl;
 static struct ublksrv_ctrl_dev_info device;
 static unsigned int queues;
-static int id, number;		/* of the round, for messages */
+static int id;
+static int number;		/* of the round */
 static int cdev;
 static bool dies_at_write;
 
@@ -405,29 +407,34 @@ static const struct kind *kind_of(const char *name)
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (!strcmp(kinds[i].name, name))
 			return &kinds[i];
-	return NULL;
+	fputs(usage, stderr);
+	exit(2);
 }
 
 int main(int argc, char *argv[])
 {
-	const struct kind *kind = argc == 6 ? kind_of(argv[1]) : NULL;
-	int rounds, jobs, job, failed = 0;
+	const struct kind *turn[MAX_KINDS];
+	int rounds, jobs, job, i, n = argc - 5, failed = 0;
 
-	if (kind)
-		queues = atoi(argv[5]);
-	if (!queues || queues > MAX_QUEUES) {
+	if (n < 1 || n > MAX_KINDS) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	rounds = atoi(argv[2]);
-	jobs = atoi(argv[3]);
+	rounds = atoi(argv[1]);
+	jobs = atoi(argv[2]);
+	id = atoi(argv[3]);
+	queues = atoi(argv[4]);
+	if (queues < 1 || queues > MAX_QUEUES)
+		die(0, "not so many queues: %u", queues);
+	for (i = 0; i < n; i++)
+		turn[i] = kind_of(argv[5 + i]);
 	for (job = 0; job < jobs; job++) {
 		if (process())
 			continue;
-		id = atoi(argv[4]) + job;
+		id += job;
 		need(raw_ctrl_open(&ctrl), "/dev/ublk-control");
 		for (number = job; number < rounds; number += jobs)
-			kind->round();
+			turn[number % n]->round();
 		return 0;
 	}
 	while (jobs--)
