@@ -51,12 +51,6 @@ user() {
 refused "/dev/ublk-control: not permitted.*root" "a user" "$(user "ublk ram 1M")"
 refused "/dev/ublk-control: not permitted.*root" "a user's list" \
 	"$(user "ublk list")"
-mode=$(stat -c %a /dev/ublk-control)
-chmod 666 /dev/ublk-control
-refused ".*not permitted" "a user who may open the control device" \
-	"$(user "ublk ram 1M")"
-chmod "$mode" /dev/ublk-control
-
 sysctl=/proc/sys/kernel/io_uring_disabled
 if [ -w $sysctl ]; then
 	disabled=$(cat $sysctl)
