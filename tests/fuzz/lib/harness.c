@@ -105,8 +105,9 @@ int __sanitizer_install_malloc_and_free_hooks(
 	void (*allocated)(const volatile void *, size_t),
 	void (*freed)(const volatile void *));
 
+/* Of this thread; libFuzzer has another one. */
 static struct memory memory;
-static bool counting;
+static _Thread_local bool counting;
 
 static void allocated(const volatile void *address, size_t size)
 {
