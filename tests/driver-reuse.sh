@@ -55,10 +55,10 @@ look() {
 }
 
 # nothing_more: looks what there is more of than before. What is lost in each
-# tenth round shows; some tens of objects are about because of workers.
+# fifth round shows; up to a hundred objects are about because of workers.
 nothing_more() {
 	look "$tmp/after"
-	awk -v bound=$((50 + rounds / 20)) '
+	awk -v bound=$((100 + rounds / 10)) '
 		FNR == NR { before[$1] = $2; next }
 		$2 - before[$1] > bound { print $1, "+" $2 - before[$1] }
 		' "$tmp/before" "$tmp/after" >"$tmp/more"
@@ -80,7 +80,7 @@ come_and_go() {
 	look "$tmp/before"
 	ok "$text" "$reuse" "$rounds" $jobs 11 "$queues" "$@"
 	# Some of it is given back by workers, and when RCU is through.
-	wait_until 1 nothing_more || :
+	wait_until 5 nothing_more || :
 	is "$(cat "$tmp/more")" "" "memory is back, $text"
 }
 
