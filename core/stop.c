@@ -37,31 +37,49 @@ static const struct option_spec stop_options[] = {
 };
 
 /*
- * The server ends by itself when the driver has taken back its tags, and
- * deletes the device and the record as it goes. That may take long where much
+ * Waits until a process of the device has ended. That may take long where much
  * is still to be written, so ours is waited for; who knows what another
- * program's does. Returns 0 once it is gone.
+ * program's does. Returns 0 or -errno after telling.
  */
-static int wait_for_server(const struct listed *device)
+static int wait_for_process(const struct listed *device, pid_t pid)
 {
 	struct pollfd ended = { .events = POLLIN };
 	bool told = false;
 	int ret;
 
-	ended.fd = syscall(SYS_pidfd_open, device->pid, 0);
-	if (ended.fd < 0)
-		return errno == ESRCH ? 0 : -errno;
+	ended.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (ended.fd < 0 && errno == ESRCH)
+		return 0;
 	for (;;) {
-		ret = poll(&ended, 1, SERVER_WAIT_MS);
-		if (ret > 0 || (!ret && !device->recorded))
+		ret = ended.fd < 0 ? -1 : poll(&ended, 1, SERVER_WAIT_MS);
+		if (ret || !device->recorded)
 			break;
-		if (!ret && !told)
+		if (!told)
 			message("device %d: waiting for its server, process %d",
-				device->id, (int)device->pid);
-		told |= !ret;
+				device->id, (int)pid);
+		told = true;
 	}
-	close(ended.fd);
-	return ret > 0 ? 0 : -ETIMEDOUT;
+	if (ret <= 0)
+		ret = message_fail(ret ? errno : ETIMEDOUT, "device %d: its "
+				   "server, process %d, does not end",
+				   device->id, (int)pid);
+	if (ended.fd >= 0)
+		close(ended.fd);
+	return ret > 0 ? 0 : ret;
+}
+
+/*
+ * The server ends by itself when the driver has taken back its tags, and
+ * deletes the device and the record as it goes. One that was killed just now
+ * does not, nor does it wait for its worker.
+ */
+static int wait_for_server(const struct listed *device)
+{
+	int err = device->pid ? wait_for_process(device, device->pid) : 0;
+
+	if (!err && device->worker && device->worker != device->pid)
+		err = wait_for_process(device, device->worker);
+	return err;
 }
 
 /*
@@ -101,9 +119,7 @@ static int stop_device(int id, bool named, void *arg)
 	if (device.pid) {
 		err = wait_for_server(&device);
 		if (err)
-			return message_fail(err, "device %d: its server, "
-					    "process %d, does not end", id,
-					    (int)device.pid);
+			return err;
 		if (device.recorded && !was_killed(ctrl, id))
 			return 0;
 	}

@@ -118,4 +118,22 @@ server=$(server_of "$id")
 kill -KILL "$server"
 stopped "a worker without a supervisor can be stopped" "$dev"
 
+# A supervisor that is killed while it is stopped: its worker is waited for.
+served "a disk" ram 16M
+server=$(server_of "$id")
+worker=$(worker_of "$id")
+kill -STOP "$server" "$worker"
+ublk stop "$id" 2>"$tmp/stop" &
+stop=$!
+sleep 0.5
+kill -KILL "$server"
+sleep 0.5
+kill -CONT "$worker"
+ok "stop it while its supervisor is killed" wait $stop
+if nothing_of "$id" "$worker"; then
+	pass "nothing is left"
+else
+	fail "nothing is left" "$(what_is; cat "$tmp/stop")"
+fi
+
 done_testing
