@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/handover.h"
 #include "core/memory.h"
 #include "core/message.h"
 #include "core/process.h"
@@ -338,7 +339,7 @@ int device_announce(const struct ublk_device *device)
 
 bool device_asked_to_end(const struct ublk_device *device, int number)
 {
-	if (device->settings->rootfs || number == SIGUSR1)
+	if (device->settings->rootfs || number == HANDOVER_SIGNAL)
 		return false;
 	if (!device_in_use(device->info.dev_id))
 		return true;
@@ -429,7 +430,7 @@ int device_hold_signals(struct ublk_device *device)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, SIGUSR1);
+	sigaddset(&signals, HANDOVER_SIGNAL);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 	device->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);

@@ -56,7 +56,7 @@ struct ublk_device {
 
 	struct ublk_ctrl ctrl;
 	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
-	int signal_fd;			/* those that end a device, SIGUSR1 */
+	int signal_fd;			/* those that end it, or hand it over */
 	pid_t server;			/* who has /dev/ublkcN; 0: we */
 	struct worker worker;		/* where that is this process */
 };

@@ -33,7 +33,7 @@ int handover_request(pid_t supervisor, const struct handover *request)
 
 	if (request->binary > FD_MASK || request->answer > FD_MASK)
 		return -EMFILE;
-	return sigqueue(supervisor, SIGUSR1, value) ? -errno : 0;
+	return sigqueue(supervisor, HANDOVER_SIGNAL, value) ? -errno : 0;
 }
 
 static int open_of_process(unsigned int pid, int fd, int flags)

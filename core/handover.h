@@ -4,17 +4,21 @@
  * the device's supervisor, and what that executes with which descriptors. The
  * program is executed from memory, so that it needs no filesystem.
  *
- * The request is a queued SIGUSR1, whose value holds two descriptors of the
+ * The request is a queued signal, whose value holds two descriptors of the
  * sender: the program, and a pipe for what is to be said about it. On the
  * pipe come messages, and one of the bytes below at the end.
  */
 #ifndef CORE_HANDOVER_H
 #define CORE_HANDOVER_H
 
+#include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
 struct ublk_device;
+
+/* One of those that wait in line: each of several requests is seen. */
+#define HANDOVER_SIGNAL SIGRTMIN
 
 #define HANDOVER_DONE '\0'
 #define HANDOVER_FAILED '\1'

@@ -33,13 +33,14 @@ static const char *record_dir(void)
 	return dir;
 }
 
-/* Makes it; false, with errno, where it is not this user's alone. */
-static bool record_make_dir(const char *dir)
+/*
+ * Whether records there are ours: nobody else can have put them there. False,
+ * with errno, also where it is not there.
+ */
+static bool record_dir_ours(const char *dir)
 {
 	struct stat st;
 
-	if (mkdir(dir, geteuid() ? 0700 : 0755) && errno != EEXIST)
-		return false;
 	/* Root's is in a place that is nobody else's anyway. */
 	if (!geteuid())
 		return true;
@@ -48,6 +49,13 @@ static bool record_make_dir(const char *dir)
 	errno = EPERM;
 	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
 	       !(st.st_mode & 022);
+}
+
+static bool record_make_dir(const char *dir)
+{
+	if (mkdir(dir, geteuid() ? 0700 : 0755) && errno != EEXIST)
+		return false;
+	return record_dir_ours(dir);
 }
 
 static void record_path(char path[PATH_BYTES], int id)
@@ -101,6 +109,8 @@ int record_read(int id, char text[RECORD_MAX])
 	ssize_t length;
 	int fd;
 
+	if (!record_dir_ours(record_dir()))
+		return -errno;
 	record_path(path, id);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -149,9 +159,12 @@ void record_remove(int id)
 
 void record_each(void (*each)(int id, void *arg), void *arg)
 {
-	DIR *dir = opendir(record_dir());
 	struct dirent *entry;
+	DIR *dir;
 
+	if (!record_dir_ours(record_dir()))
+		return;
+	dir = opendir(record_dir());
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {

@@ -449,7 +449,7 @@ static int supervisor_loop(struct supervisor *s)
 		}
 		if (read(device->signal_fd, &signal, sizeof(signal)) < 0)
 			continue;
-		if (signal.ssi_signo == SIGUSR1)
+		if (signal.ssi_signo == (uint32_t)HANDOVER_SIGNAL)
 			err = supervisor_upgrade(s, &signal);
 		else if (device_asked_to_end(device, signal.ssi_signo))
 			return 0;

@@ -78,7 +78,7 @@ served "one that nobody supervises" ram 1M --no-supervise
 fails 1 "is not upgraded" ublk upgrade "$id"
 like "$err" "is not supervised" "and that is said"
 ok "all others are" ublk upgrade --all
-kill -USR1 "$(server_of "$id")" "$server"
+kill -35 "$(server_of "$id")" "$server"
 sleep 0.2
 like "$(ublk list)" "^$id .* live" "a signal that asks for nothing does nothing"
 like "$(ublk list)" "^${other#/dev/ublkb} .* live .* yes " \
@@ -88,6 +88,17 @@ stopped "stop the other one" "$other"
 fails 1 "no such device" ublk upgrade 77
 fails 2 "no device named" ublk upgrade
 fails 2 "neither with a program" ublk upgrade "$tmp/new"
+
+# Several at a time: one after the other.
+served "a disk" ram 1M
+for round in 1 2 3 4; do
+	ublk upgrade "$id" &
+	eval "upgrade$round=$!"
+done
+for round in 1 2 3 4; do
+	ok "upgrade $round of four at once" eval "wait \$upgrade$round"
+done
+stopped "stop it" "$dev"
 
 # Under load.
 for target in "ram 16M -q 2" "file $tmp/file"; do

@@ -84,4 +84,12 @@ started="$started $dev"
 ok "is stopped" as 1000 env XDG_RUNTIME_DIR="$tmp/all" ublk stop --all
 [ ! -e "$dev" ] && pass "and gone" || fail "and gone"
 
+# Whoever comes first can make another's folder in /tmp.
+as 2000 mkdir /tmp/ublk-3000
+at_exit 'rm -rf /tmp/ublk-3000'
+as 2000 sh -c 'chmod 755 /tmp/ublk-3000
+	printf "target=ram\nargument=1M\nsize=1048576\n" >/tmp/ublk-3000/77'
+unlike "$(as 3000 ublk list 2>&1)" "77|ram" "records laid out for a user are not read"
+fails 1 "nor is anything written there" as 3000 ublk ram 1M
+
 done_testing
