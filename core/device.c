@@ -246,6 +246,16 @@ bool device_takes_memory(const struct ublk_device *device)
 	       (device->target->frees_memory && !device->disk.read_only);
 }
 
+int device_open_buffers(struct ublk_device *device, int fd)
+{
+	const struct ublksrv_ctrl_dev_info *info = &device->info;
+	size_t bytes = (size_t)info->nr_hw_queues * info->queue_depth *
+		       info->max_io_buf_bytes;
+
+	return buffers_open(&device->buffers, fd, bytes,
+			    device_takes_memory(device));
+}
+
 static int device_add(struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
@@ -406,6 +416,8 @@ static int device_at_driver(struct ublk_device *device)
 			!device_recovers(device));
 	/* By the mount that it was made on; a root's server gets others. */
 	err = memory_keep(id);
+	if (!err)
+		err = device_open_buffers(device, -1);
 	if (!err && device->settings->rootfs)
 		err = process_serve_root();
 	if (!err)
@@ -461,6 +473,7 @@ int device_open(struct ublk_device *device)
 void device_close(struct ublk_device *device)
 {
 	device->target->close(device);
+	buffers_close(&device->buffers);
 	memory_release();
 }
 

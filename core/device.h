@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/buffers.h"
 #include "core/ctrl.h"
 #include "core/target.h"
 #include "core/worker.h"
@@ -56,6 +57,7 @@ struct ublk_device {
 
 	struct ublk_ctrl ctrl;
 	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
+	struct buffers buffers;
 	int signal_fd;			/* those that end it, or hand it over */
 	pid_t server;			/* who has /dev/ublkcN; 0: we */
 	struct worker worker;		/* where that is this process */
@@ -99,6 +101,13 @@ bool device_recovers(const struct ublk_device *device);
 
 /* Whether who serves it takes and locks all memory before the disk is there. */
 bool device_takes_memory(const struct ublk_device *device);
+
+/*
+ * Makes the memory of its requests, whose numbers and size the driver has granted,
+ * or maps what is in @fd (-1: nothing) as buffers_open() does. device_close()
+ * undoes it. Returns 0 or -errno after telling.
+ */
+int device_open_buffers(struct ublk_device *device, int fd);
 
 /*
  * The disk can be used: tells the caller, as process_ready() does, once its

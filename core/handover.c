@@ -74,10 +74,10 @@ void handover_answer(int answer, char how)
 
 /*
  * What `ublk continue` is given: who it shall be, the device, two numbers that
- * depend on that, and the target's files.
+ * depend on that, the memory of requests, and the target's files.
  */
 enum { ARG_PROGRAM, ARG_VERB, ARG_ROLE, ARG_ID, ARG_FIRST, ARG_SECOND,
-       ARG_FILES, ARGS_MAX = ARG_FILES + UBLK_DEVICE_FILES + 1 };
+       ARG_BUFFERS, ARG_FILES, ARGS_MAX = ARG_FILES + UBLK_DEVICE_FILES + 1 };
 #define NUMBER_BYTES 12
 
 /* Lets the program have the descriptor, and writes its number down. */
@@ -92,9 +92,11 @@ static void execute(const struct ublk_device *device,
 		    const struct handover *next, const char *role,
 		    const char *first, const char *second)
 {
-	static char id[NUMBER_BYTES], files[UBLK_DEVICE_FILES][NUMBER_BYTES];
+	static char id[NUMBER_BYTES], buffers[NUMBER_BYTES];
+	static char files[UBLK_DEVICE_FILES][NUMBER_BYTES];
 	const char *args[ARGS_MAX] = {
 		program_invocation_name, "continue", role, id, first, second,
+		hand_on(buffers, device->buffers.fd),
 	};
 	unsigned int i;
 
@@ -162,7 +164,8 @@ static int continue_run(const void *settings, int argc, char **argv)
 	if (ctrl_open(&device.ctrl))
 		return EXIT_FAILED;
 	if (resume_device(&device, atoi(args[ARG_ID])) ||
-	    device_open(&device) != EXIT_DONE)
+	    device_open(&device) != EXIT_DONE ||
+	    device_open_buffers(&device, handed(args[ARG_BUFFERS])))
 		return EXIT_FAILED;
 	if (!strcmp(args[ARG_ROLE], "supervisor"))
 		return continue_supervisor(&device, atoi(args[ARG_FIRST]),
@@ -174,7 +177,7 @@ static int continue_run(const void *settings, int argc, char **argv)
 
 const struct verb verb_continue = {
 	.name = "continue",
-	.arguments = "ROLE ID NUMBER NUMBER FILE...",
+	.arguments = "ROLE ID NUMBER NUMBER NUMBER FILE...",
 	.manual = "For `ublk upgrade` alone: what a server executes when another "
 		  "program takes its\nplace.\n",
 	.min_arguments = ARG_FILES - ARG_ROLE,

@@ -251,6 +251,27 @@ void process_protect(bool whole)
 	mlockall(MCL_CURRENT | MCL_FUTURE | (whole ? 0 : MCL_ONFAULT));
 }
 
+/* How the thread was scheduled before it hurried; -1: it does not. */
+static int calm_policy = -1;
+static struct sched_param calm_param;
+
+/* musl's functions of these names do nothing, by its reading of POSIX. */
+void process_hurry(void)
+{
+	const struct sched_param first = { .sched_priority = 1 };
+	int policy = syscall(SYS_sched_getscheduler, 0);
+
+	if (policy >= 0 && !syscall(SYS_sched_getparam, 0, &calm_param) &&
+	    !syscall(SYS_sched_setscheduler, 0, SCHED_RR, &first))
+		calm_policy = policy;
+}
+
+void process_calm(void)
+{
+	if (calm_policy >= 0)
+		syscall(SYS_sched_setscheduler, 0, calm_policy, &calm_param);
+}
+
 int process_serve_root(void)
 {
 	program_invocation_name[0] = '@';

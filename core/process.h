@@ -61,6 +61,17 @@ void process_continued(void);
 void process_protect(bool whole);
 
 /*
+ * What this thread, and those and the processes that it starts, does is urgent:
+ * somebody may be waiting for memory that only a disk without a server could
+ * free. A real-time thread gets memory that the kernel keeps back from others.
+ * Silent where it is not allowed.
+ */
+void process_hurry(void);
+
+/* Ends that, in each thread and process for itself. */
+void process_calm(void);
+
+/*
  * The root filesystem hangs on this server: a mount namespace of its own (so
  * that it pins no mount of the system), and argv[0] begins with '@', which
  * asks init systems to spare the process at shutdown. It is called ublk however

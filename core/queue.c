@@ -14,9 +14,18 @@
 #include <unistd.h>
 
 #include "core/message.h"
+#include "core/process.h"
 
 #define CHAR_FILE 0	/* index of /dev/ublkcN among the ring's files */
 #define QUEUE_FILES_MAX (1 + UBLK_DEVICE_FILES + 1)	/* with the wake_fd */
+
+/*
+ * Submissions of a batch that go to the kernel at once. A page holds them, as
+ * one does the completions of the usual depth: where memory is short, more than a
+ * page in one piece may never be had, and then no worker could be replaced.
+ */
+#define SUBMISSIONS_MAX 32
+#define COMPLETIONS_MIN 8
 
 /*
  * user_data of a completion: a tag with the lowest bit set, or the address of
@@ -176,23 +185,28 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 static int queue_ring_init(struct ublk_queue *queue)
 {
 	unsigned int depth = queue->setup->depth;
+	/* A tag is at the driver or the target's; some more are nobody's. */
+	unsigned int completions = 2 * depth > COMPLETIONS_MIN ?
+				   2 * depth : COMPLETIONS_MIN;
+	unsigned int submissions = completions < SUBMISSIONS_MAX ?
+				   completions : SUBMISSIONS_MAX;
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE |
 			 IORING_SETUP_R_DISABLED |
 			 IORING_SETUP_SINGLE_ISSUER |
 			 IORING_SETUP_DEFER_TASKRUN,
-		.cq_entries = 4 * depth,
+		.cq_entries = completions,
 	};
 	int err;
 
-	err = io_uring_queue_init_params(2 * depth, &queue->ring, &params);
+	err = io_uring_queue_init_params(submissions, &queue->ring, &params);
 	if (err == -EINVAL) {
 		memset(&params, 0, sizeof(params));
 		params.flags = IORING_SETUP_SQE128 | IORING_SETUP_CQSIZE |
 			       IORING_SETUP_R_DISABLED |
 			       IORING_SETUP_COOP_TASKRUN;
-		params.cq_entries = 4 * depth;
-		err = io_uring_queue_init_params(2 * depth, &queue->ring,
+		params.cq_entries = completions;
+		err = io_uring_queue_init_params(submissions, &queue->ring,
 						 &params);
 	}
 	return err;
@@ -280,30 +294,22 @@ static int queue_map_descriptors(struct ublk_queue *queue)
 	return 0;
 }
 
-/* Buffers are address space until they are used. */
 static int queue_alloc(struct ublk_queue *queue)
 {
 	const struct ublk_queue_setup *setup = queue->setup;
-	size_t bytes = (size_t)setup->depth * setup->max_io;
+	size_t first = (size_t)queue->id * setup->depth;
 	size_t state = setup->target->request_size;
 	unsigned int tag;
-	void *map;
 
 	queue->requests = calloc(setup->depth, sizeof(*queue->requests));
 	queue->states = calloc(setup->depth, state + !state);
 	if (!queue->requests || !queue->states)
 		return -ENOMEM;
-	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	madvise(map, bytes, MADV_NOHUGEPAGE);
-	queue->buffers = map;
 	for (tag = 0; tag < setup->depth; tag++) {
 		struct ublk_request *request = &queue->requests[tag];
 
 		request->tag = tag;
-		request->data = queue->buffers + (size_t)tag * setup->max_io;
+		request->data = setup->buffers + (first + tag) * setup->max_io;
 		request->state = queue->states + tag * state;
 	}
 	return 0;
@@ -313,8 +319,6 @@ static void queue_free(struct ublk_queue *queue)
 {
 	const struct ublk_queue_setup *setup = queue->setup;
 
-	if (queue->buffers)
-		munmap(queue->buffers, (size_t)setup->depth * setup->max_io);
 	if (queue->descriptors)
 		munmap(queue->descriptors, descriptors_bytes(setup->depth));
 	free(queue->states);
@@ -398,6 +402,7 @@ static int queue_serve(struct ublk_queue *queue)
 		return err;
 	err = queue_fetch_all(queue);
 	if (!err) {
+		process_calm();
 		rights_drop(target->system_calls);
 		queue->setup->report(queue->setup->device, 0);
 		err = queue_loop(queue);

@@ -22,6 +22,7 @@ struct ublk_queue_setup {
 	unsigned int file_count;
 	unsigned int depth;
 	unsigned int max_io;	/* bytes of one request at most */
+	char *buffers;		/* max_io bytes for each tag of each queue */
 	bool encoded;		/* I/O commands are ioctl-encoded */
 	bool talks;		/* other queues exist: takes their messages */
 
@@ -44,7 +45,6 @@ struct ublk_queue {
 	struct ublksrv_io_desc *descriptors;	/* read-only, the driver's */
 	struct ublk_request *requests;	/* [depth] */
 	char *states;			/* [depth] of the target's bytes */
-	char *buffers;			/* [depth] of max_io bytes */
 	unsigned int held;		/* tags the driver has not taken back */
 	unsigned int operations;	/* the target's, on the ring */
 

@@ -53,6 +53,8 @@ static int recover_serve(void *arg)
 			err = process_serve_root();
 	}
 	if (!err)
+		err = device_open_buffers(device, -1);
+	if (!err)
 		err = device_record(device);
 	if (!err)
 		err = supervise_resumed(device);

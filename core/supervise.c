@@ -347,21 +347,21 @@ static int worker_try(struct supervisor *s, const struct handover *next)
  */
 static int worker_replace(struct supervisor *s)
 {
-	int err;
+	int err = -EIO;
 
-	for (;;) {
-		if (!made_progress(s)) {
-			message("device %d: %u servers died without having "
-				"answered anything; the device fails",
-				s->device->info.dev_id, s->deaths);
-			return -EIO;
-		}
+	process_hurry();
+	while (err == -EIO && made_progress(s)) {
 		err = worker_try(s, NULL);
-		if (err != -EIO)
-			return err;
 		/* The board may be out of memory, or of processes. */
-		sleep_ms(RETRY_MS << s->deaths);
+		if (err == -EIO)
+			sleep_ms(RETRY_MS << s->deaths);
 	}
+	process_calm();
+	if (err == -EIO)
+		message("device %d: %u servers died without having answered "
+			"anything; the device fails",
+			s->device->info.dev_id, s->deaths);
+	return err;
 }
 
 /* The worker has ended: because the device did, or another one has to come. */
@@ -535,6 +535,7 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 	if (s.ended_fd < 0)
 		return message_fail(errno, "the server process");
 	device_record(device);
+	process_leave_caller();
 	handover_answer(answer_fd, HANDOVER_DONE);
 	return supervisor_serve(&s);
 }

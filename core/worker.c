@@ -89,6 +89,7 @@ int worker_start(struct ublk_device *device)
 			.file_count = device->file_count,
 			.depth = device->info.queue_depth,
 			.max_io = device->info.max_io_buf_bytes,
+			.buffers = device->buffers.data,
 			.encoded = device->ctrl.encoded,
 			.talks = device->info.nr_hw_queues > 1,
 			.report = worker_reported,
@@ -134,6 +135,7 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 		return EXIT_FAILED;
 	close(fetched_fd);
 	close(live_fd);
+	process_calm();
 	if (process_leave_caller())
 		return EXIT_FAILED;
 	rights_drop(device->target->system_calls);

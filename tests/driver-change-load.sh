@@ -90,6 +90,7 @@ quiesced() {
 
 for options in "--queues 1" "--queues 4 --need-get-data" \
 	"--queues 2 --user-copy"; do
+	! lacks "$options" || continue
 	if offers update-size; then
 		# shellcheck disable=SC2086 # words are meant to be split
 		resized $options

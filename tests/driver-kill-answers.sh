@@ -72,12 +72,12 @@ dying() {
 	readers
 	must "not all of them wait" wait_until 20 all_wait
 	kill -KILL "$pid"
-	must "the server does not end" wait_until 2 ended "$pid"
+	must "the server does not end" wait_until $notice ended "$pid"
 	answer "killed with eight readers${*:+, $*}"
 }
 # becomes STATE NAME
 becomes() {
-	wait_until 2 state_is 6 "$1"
+	wait_until $notice state_is 6 "$1"
 	is "$(state_of 6)" "$1" "$2"
 }
 

@@ -29,10 +29,7 @@ returned() {
 
 for options in "--queues 1" "--queues 4" "--queues 2 --need-get-data" \
 	"--queues 2 --recovery fail"; do
-	case $options in *fail) offers recovery-fail-io || {
-		skip "$options" "not offered"
-		continue
-	} ;; esac
+	! lacks "$options" || continue
 	rm -f "$tmp/file" "$tmp/synced" "$tmp/unmounted"
 	truncate -s 64M "$tmp/file"
 	# shellcheck disable=SC2086 # words are meant to be split
@@ -47,7 +44,7 @@ for options in "--queues 1" "--queues 4" "--queues 2 --need-get-data" \
 	loads="$loads $one $two"
 	must "nothing is written" wait_until 20 written
 	kill -KILL "$pid"
-	must "the server does not end" wait_until 2 ended "$pid"
+	must "the server does not end" wait_until $notice ended "$pid"
 	(sync; : >"$tmp/synced") &
 	must "sync does not return" wait_until 5 returned synced
 	must "the first writer goes on" wait_until 5 ended $one

@@ -39,6 +39,8 @@ done
 for step in added fetched-half fetched started; do
 	[ $step != fetched-half ] || [ -z "$spare" ] || continue
 	for recovery in wait reissue; do
+		! lacks --user-copy "recovery $recovery, killed at $step" ||
+			continue
 		killed_at "$step" --id 7 --recovery $recovery --user-copy \
 			--file "$tmp/file"
 		not_stuck

@@ -16,10 +16,7 @@ truncate -s 32M "$tmp/file"
 
 for options in "--queues 2" "--queues 4 --need-get-data" \
 	"--queues 2 --user-copy" "--queues 2 --per-io-daemon --threads 2"; do
-	case $options in *per-io*) offers per-io-daemon || {
-		skip "$options" "not offered"
-		continue
-	} ;; esac
+	! lacks "$options" || continue
 	# shellcheck disable=SC2086 # words are meant to be split
 	launch --id 9 --file "$tmp/file" $spare $options ||
 		{ fail "serve $options" "$(cat "$tmp/server")"; continue; }
@@ -27,8 +24,8 @@ for options in "--queues 2" "--queues 4 --need-get-data" \
 	kill -USR1 "$pid"
 	not_stuck
 	must "the load does not end" wait_until 5 ended $load
-	must "the other threads go on" wait_until 2 ended "$pid"
-	must "it is $(state_of 9)" wait_until 2 state_is 9 dead
+	must "the other threads go on" wait_until $notice ended "$pid"
+	must "it is $(state_of 9)" wait_until $notice state_is 9 dead
 	must "no deletion" "$server" --delete 9
 	must "something is left" gone 9
 	answer "without recovery, $options"
@@ -37,8 +34,8 @@ for options in "--queues 2" "--queues 4 --need-get-data" \
 	launch --id 9 --file "$tmp/file" $spare --recovery reissue $options
 	must "no load" verified_load
 	kill -USR1 "$pid"
-	must "the other threads go on" wait_until 2 ended "$pid"
-	must "it is $(state_of 9)" wait_until 2 state_is 9 quiesced
+	must "the other threads go on" wait_until $notice ended "$pid"
+	must "it is $(state_of 9)" wait_until $notice state_is 9 quiesced
 	takes_over "$tmp/file"
 	goes_on
 	content

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
-# board: --disk 16M --disk 64M --mem 96M
+# board: --disk 16M --disk 64M --mem 96M --timeout 400
 #
 # What a server needs is in memory and locked before its disk appears: none of
 # its processes ever waits for a page to be read, however often the kernel drops

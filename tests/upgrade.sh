@@ -89,6 +89,17 @@ fails 1 "no such device" ublk upgrade 77
 fails 2 "no device named" ublk upgrade
 fails 2 "neither with a program" ublk upgrade "$tmp/new"
 
+# What the new supervisor has to say is heard.
+served "a disk" ram 1M
+ok "upgrade it" ublk upgrade "$id"
+dmesg -c >/dev/null
+worker=$(worker_of "$id")
+kill -KILL "$worker"
+wait_until 10 sh -c "dmesg | grep -q 'device $id: the server was killed'"
+like "$(dmesg | grep ublk:)" "ublk: device $id: the server was killed by signal 9; process" \
+	"the kernel's log has what the new supervisor says"
+stopped "stop it" "$dev"
+
 # Several at a time: one after the other.
 served "a disk" ram 1M
 for round in 1 2 3 4; do

@@ -159,15 +159,31 @@ static void *half_server(void *arg)
 	return NULL;
 }
 
+/* What comes when it has all tags already is not for it yet. */
 static void *third_server(void *arg)
 {
 	struct succession *s = arg;
+	struct rig *rig = &s->rig;
 
-	if (!recovered(&s->rig))
+	if (!is(start_recovery(rig), 0, "START_USER_RECOVERY") ||
+	    !rig_server(rig))
 		return NULL;
-	s->good = is(raw_state(&ctrl, s->rig.id), UBLK_S_DEV_LIVE,
+	rig_fetch_all(rig);
+	job_start(&s->later, IO_READ, rig->disk, s->data, 4096, 0);
+	is(rig_next(rig, 0, QUIET_MS), -ETIME,
+	   "nothing is delivered before END_USER_RECOVERY");
+	if (s->fail)
+		is(job_end(&s->later), -EIO, "a READ fails until then");
+	is(raw_end_recovery(&ctrl, rig->id, getpid()), 0, "END_USER_RECOVERY");
+	if (s->fail)
+		job_start(&s->later, IO_READ, rig->disk, s->data, 4096, 0);
+	delivered(rig, UBLK_IO_OP_READ, 0, 8, "a READ is delivered then");
+	fill(rig_data(rig, 0), 4096, 4);
+	commit(rig, 4096);
+	is(job_end(&s->later), 4096, "it ends");
+	s->good = is(raw_state(&ctrl, rig->id), UBLK_S_DEV_LIVE,
 		     "the third is as good as the first");
-	rig_server_dies(&s->rig);
+	rig_server_dies(rig);
 	return NULL;
 }
 

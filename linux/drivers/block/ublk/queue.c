@@ -102,18 +102,19 @@ static void ublk_request_answer(struct request *rq, int result)
 
 void ublk_request_unserved(struct ublk_device *dev, struct request *rq)
 {
-	bool hold;
+	enum ublk_service service;
 
 	/*
 	 * Under the lock, since the next server lets go what is held at that
-	 * moment and nobody looks again.
+	 * moment and nobody looks again. Where it is there by now, the request
+	 * is for it.
 	 */
 	spin_lock(&dev->lock);
-	hold = dev->service == UBLK_HOLD;
-	if (hold)
-		blk_mq_requeue_request(rq, false);
+	service = dev->service;
+	if (service == UBLK_HOLD || service == UBLK_DELIVER)
+		blk_mq_requeue_request(rq, service == UBLK_DELIVER);
 	spin_unlock(&dev->lock);
-	if (!hold)
+	if (service != UBLK_HOLD && service != UBLK_DELIVER)
 		blk_mq_end_request(rq, BLK_STS_IOERR);
 }
 
@@ -289,12 +290,16 @@ static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags)
 			  issue_flags);
 }
 
-/* Claims the slot of a request. False: there is no command. */
+/*
+ * Claims the slot of a request. False: there is no command, or it is that of a
+ * server whose time has not come yet.
+ */
 static bool ublk_claim(struct ublk_queue *queue, struct request *rq)
 {
 	struct ublk_slot *slot = &queue->slots[rq->tag];
 
-	if (unlikely(!ublk_slot_take(slot, UBLK_SLOT_ARMED,
+	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER ||
+		     !ublk_slot_take(slot, UBLK_SLOT_ARMED,
 				     UBLK_SLOT_CLAIMED)))
 		return false;
 	blk_mq_start_request(rq);

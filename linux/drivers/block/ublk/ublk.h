@@ -121,10 +121,10 @@ struct ublk_queue {
 	struct ublk_slot slots[] __counted_by(depth);
 };
 
-/* What happens to a request that finds its slot without a command. */
+/* What happens to requests. */
 enum ublk_service {
 	UBLK_NOT_STARTED,	/* there is no disk */
-	UBLK_DELIVER,		/* cannot be: all slots are armed or in use */
+	UBLK_DELIVER,		/* the server gets them: each slot is armed */
 	UBLK_HOLD,		/* it waits for the next server */
 	UBLK_FAIL,		/* it ends with EIO */
 };
@@ -292,7 +292,7 @@ struct request *ublk_slot_request_get(struct ublk_slot *slot);
 void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
 			   struct request *rq);
 
-/* Ends a request that no server will answer: fails it or holds it. */
+/* A request that this server will not answer fails, or waits for the next. */
 void ublk_request_unserved(struct ublk_device *dev, struct request *rq);
 
 /* copy.c */

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Memory for the data of requests, in a file without a name. It does not know
+ * how it is divided.
+ */
+#include "core/buffers.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/message.h"
+
+int buffers_open(struct buffers *buffers, int fd, size_t bytes, bool taken)
+{
+	void *data = MAP_FAILED;
+
+	if (fd < 0)
+		fd = memfd_create("ublk-buffers", MFD_CLOEXEC);
+	if (fd >= 0 && !ftruncate(fd, bytes))
+		data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    fd, 0);
+	if (data == MAP_FAILED) {
+		int err = message_fail(errno, "memory for requests");
+
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	/* Silent, as process_protect() is where it is not allowed. */
+	if (taken)
+		mlock(data, bytes);
+	*buffers = (struct buffers){ fd, data, bytes };
+	return 0;
+}
+
+void buffers_close(struct buffers *buffers)
+{
+	if (!buffers->bytes)
+		return;
+	munmap(buffers->data, buffers->bytes);
+	close(buffers->fd);
+	buffers->bytes = 0;
+}
