@@ -143,7 +143,10 @@ static int file_claim(struct file *file, const char *path, bool read_only,
 	return err;
 }
 
-/* The smallest power of two that direct I/O works with here, 0 for none. */
+/*
+ * The smallest power of two that direct I/O works with here, 0 for none. That
+ * these bytes cannot be read is no reason against it.
+ */
 static uint32_t direct_block(int fd, uint64_t offset)
 {
 	uint32_t block;
@@ -152,7 +155,7 @@ static uint32_t direct_block(int fd, uint64_t offset)
 	if (posix_memalign(&buffer, DIRECT_BLOCK_MAX, DIRECT_BLOCK_MAX))
 		return 0;
 	for (block = 512; block <= DIRECT_BLOCK_MAX; block *= 2)
-		if (pread(fd, buffer, block, offset) >= 0)
+		if (pread(fd, buffer, block, offset) >= 0 || errno != EINVAL)
 			break;
 	free(buffer);
 	return block <= DIRECT_BLOCK_MAX ? block : 0;
@@ -366,6 +369,32 @@ static void file_close(struct ublk_device *device)
 	file_free(ublk_device_data(device));
 }
 
+/*
+ * Behind the end of a device that was pulled, or has become smaller, the kernel
+ * tells a writer that no space is left, and others that they are wrong: to
+ * whoever uses the disk that is an I/O error.
+ */
+static int file_result(const struct file *file,
+		       const struct ublk_request *request, int result)
+{
+	uint64_t end = file->offset + request->offset + request->length;
+	uint64_t size;
+
+	if (result < 0 && file->block_device &&
+	    !ioctl(file->fd, BLKGETSIZE64, &size) && size < end)
+		return -EIO;
+	return result;
+}
+
+static void file_answer(struct ublk_queue *queue,
+			const struct file_request *state, int result)
+{
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
+
+	ublk_request_done(queue, state->request,
+			  file_result(file, state->request, result));
+}
+
 /* READ or WRITE of what is not done yet. */
 static void file_transfer(struct ublk_queue *queue, struct file_request *state)
 {
@@ -388,24 +417,22 @@ static void file_transferred(struct ublk_queue *queue,
 			     struct ublk_completion *self, int result)
 {
 	struct file_request *state = (struct file_request *)self;
-	struct ublk_request *request = state->request;
 
 	if (result > 0)
 		state->done += result;
-	if (state->done == request->length)
+	if (state->done == state->request->length)
 		result = state->done;
 	else if (result > 0 || result == -EAGAIN || result == -EINTR)
 		return file_transfer(queue, state);
 	else if (!result)
 		result = -EIO;	/* the file has become shorter */
-	ublk_request_done(queue, request, result);
+	file_answer(queue, state, result);
 }
 
 static void file_finished(struct ublk_queue *queue,
 			  struct ublk_completion *self, int result)
 {
-	ublk_request_done(queue, ((struct file_request *)self)->request,
-			  result);
+	file_answer(queue, (struct file_request *)self, result);
 }
 
 static int file_flush(struct ublk_queue *queue, struct file_request *state)
@@ -442,7 +469,7 @@ static void file_zeroed(struct ublk_queue *queue, struct ublk_completion *self,
 	struct file_request *state = (struct file_request *)self;
 
 	if (result != -EOPNOTSUPP)
-		return ublk_request_done(queue, state->request, result);
+		return file_answer(queue, state, result);
 	self->done = file_finished;
 	file_fallocate(queue, state, FALLOC_FL_PUNCH_HOLE);
 }
@@ -456,7 +483,9 @@ static int file_discard(struct ublk_queue *queue, struct file_request *state)
 
 	/* The ring learns to discard only with Linux 6.12. */
 	if (file->discard_only)
-		return ioctl(file->fd, BLKDISCARD, range) ? -errno : 0;
+		return file_result(file, state->request,
+				   ioctl(file->fd, BLKDISCARD, range) ?
+					   -errno : 0);
 	state->completion.done = file_finished;
 	file_fallocate(queue, state, FALLOC_FL_PUNCH_HOLE);
 	return UBLK_LATER;

@@ -11,18 +11,6 @@ mkdir "$tmp/mnt"
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 at_exit 'stop_started'
 
-# from_here, goes_on NAME: the server has been live since and said nothing.
-from_here() {
-	dmesg -c >/dev/null
-	server="$(server_of "$id") $(worker_of "$id")"
-}
-goes_on() {
-	state=$(ublk list --json "$id" |
-		sed -n 's/.*"state": "\([a-z]*\)".*/\1/p')
-	is "$state $(server_of "$id") $(worker_of "$id")" "live $server" "$1"
-	is "$(dmesg | grep -c ' ublk: ')" 0 "and said nothing"
-}
-
 # shows FILE FAILED NAME: read by sectors, the disk is FILE, where as many of
 # the last ones as fail have zeroes.
 shows() {
@@ -36,7 +24,7 @@ shows() {
 shrinks() {
 	cp "$tmp/data" "$tmp/mnt/file"
 	served "a file on $fs, $*" file "$tmp/mnt/file" "$@"
-	from_here
+	watch_server
 	for length in 524288 700 0; do
 		head -c $((length / 512 * 512)) "$tmp/data" >"$tmp/image"
 		truncate -s 1M "$tmp/image"
@@ -53,7 +41,8 @@ shrinks() {
 	shows "$tmp/image" $((2048 - 24)) "what lies behind is unreadable still"
 	truncate -s 1M "$tmp/mnt/file"
 	shows "$tmp/image" 0 "grown back, nothing is"
-	goes_on "the server has been live through all that"
+	same_server "the server has been live through all that"
+	silent "and said nothing"
 	stopped "stop it" "$dev"
 	same "$tmp/mnt/file" "$tmp/image" "and all is in the file"
 	rm "$tmp/mnt/file"
@@ -87,7 +76,7 @@ fills() {
 	truncate -s 32M "$tmp/mnt/file"
 	served "a file of more than $fs has room for, $*" file \
 		"$tmp/mnt/file" "$@"
-	from_here
+	watch_server
 	ok "there is room for some" put "$dev" 0 <"$tmp/data"
 	fill 0 oflag=direct
 	like "$(cat "$tmp/dd")" "$full" "filling it fails: no space"
@@ -113,7 +102,8 @@ fills() {
 	fill "$pieces" oflag=direct conv=fsync
 	is "$status $pieces" "0 64" "when there is room again, it is filled"
 	filled "and is there"
-	goes_on "the server has been live through all that"
+	same_server "the server has been live through all that"
+	silent "and said nothing"
 	stopped "stop it" "$dev"
 	is "$(head -c 9437184 "$tmp/mnt/file" | sum -)" "$(sum "$tmp/image")" \
 		"and it is all in the file"
