@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * `ublk bench`: a load for a block device, from one thread and its ring, for
+ * boards that have no fio. It knows nothing of ublk: any block device will do.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <liburing.h>
+#include <linux/fs.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/size.h"
+#include "core/verb.h"
+
+struct settings {
+	const char *rw;
+	uint64_t bs;
+	int64_t depth, batch, time, ios;
+	bool destroy, json;
+};
+
+static const struct settings defaults = {
+	.rw = "randread",
+	.bs = 4096,
+	.depth = 64,
+	.batch = 1,
+	.time = 5,
+};
+
+static const struct option_spec options[] = {
+	{ "rw", 0, OPTION_STRING, offsetof(struct settings, rw), 0, 0,
+	  "PATTERN", "read, write, randread, randwrite, randrw (randread)" },
+	{ "bs", 'b', OPTION_SIZE, offsetof(struct settings, bs), 512, 16 << 20,
+	  "SIZE", "of a request (4K)" },
+	{ "depth", 'd', OPTION_NUMBER, offsetof(struct settings, depth),
+	  1, 4096, "N", "requests under way at once (64)" },
+	{ "batch", 0, OPTION_NUMBER, offsetof(struct settings, batch),
+	  1, 4096, "N", "answers waited for at once (1)" },
+	{ "time", 't', OPTION_NUMBER, offsetof(struct settings, time),
+	  1, 86400, "SECONDS", "how long (5)" },
+	{ "ios", 0, OPTION_NUMBER, offsetof(struct settings, ios), 1, INT64_MAX,
+	  "N", "so many requests, however long they take" },
+	{ "destroy", 0, OPTION_FLAG, offsetof(struct settings, destroy), 0, 0,
+	  NULL, "write to a disk that is not empty" },
+	{ "json", 0, OPTION_FLAG, offsetof(struct settings, json), 0, 0,
+	  NULL, "print an object, for programs" },
+	{ }
+};
+
+static const char manual[] =
+"Reads or writes past the page cache, in order (and again from the start) or at\n"
+"random places of the whole disk, which in randrw are read and written by halves.\n"
+"Prints a line: requests and bytes a second, and how long a request took, on\n"
+"average and at most for 99 of 100.\n"
+"\n"
+"What it writes is noise, over what is there. A disk that is mounted or otherwise\n"
+"in use is never written, and one that has anything but zeroes in its first or\n"
+"last MiB only with --destroy.\n";
+
+/* A pattern of requests; @writes: of 256. */
+static const struct pattern {
+	const char *name;
+	bool random;
+	unsigned int writes;
+} patterns[] = {
+	{ "read", false, 0 },
+	{ "write", false, 256 },
+	{ "randread", true, 0 },
+	{ "randwrite", true, 256 },
+	{ "randrw", true, 128 },
+};
+#define PATTERNS (sizeof(patterns) / sizeof(patterns[0]))
+
+/*
+ * Latencies are counted in classes, those of each power of two in 64 of equal
+ * width: a class is known to 1.6 %.
+ */
+#define CLASS_BITS 6
+#define CLASSES ((64 - CLASS_BITS + 1) << CLASS_BITS)
+
+struct slot {
+	uint64_t start;		/* ns */
+	char *buffer;
+};
+
+struct bench {
+	const struct settings *settings;
+	const struct pattern *pattern;
+	const char *node;
+	int fd;
+	uint64_t blocks;	/* of the disk, of settings->bs bytes each */
+	struct io_uring ring;
+	struct slot *slots;
+	char *buffers;
+	uint64_t next;		/* block, in order */
+	uint64_t random;
+	uint64_t issued, done;
+	uint64_t start, end;	/* ns */
+	uint64_t latency;	/* ns, the sum */
+	uint64_t classes[CLASSES];
+};
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * UINT64_C(1000000000) + time.tv_nsec;
+}
+
+/* xorshift64*, whose upper half is the better one; the same in every run. */
+static uint32_t next_random(struct bench *bench)
+{
+	bench->random ^= bench->random >> 12;
+	bench->random ^= bench->random << 25;
+	bench->random ^= bench->random >> 27;
+	return bench->random * UINT64_C(0x2545f4914f6cdd1d) >> 32;
+}
+
+static unsigned int class_of(uint64_t ns)
+{
+	unsigned int shift;
+
+	if (!(ns >> CLASS_BITS))
+		return ns;
+	shift = 63 - CLASS_BITS - __builtin_clzll(ns);
+	return ((shift + 1) << CLASS_BITS) + (ns >> shift) -
+	       (1 << CLASS_BITS);
+}
+
+/* The middle of a class. */
+static double class_ns(unsigned int class)
+{
+	unsigned int shift = class >> CLASS_BITS;
+	uint64_t low = class & ((1 << CLASS_BITS) - 1);
+
+	if (!shift)
+		return low;
+	shift--;
+	return (low + (1 << CLASS_BITS) + 0.5) * (UINT64_C(1) << shift);
+}
+
+static double percentile(const struct bench *bench, double part)
+{
+	uint64_t rest = bench->done * part;
+	unsigned int class = 0;
+
+	while (class < CLASSES - 1 && rest >= bench->classes[class])
+		rest -= bench->classes[class++];
+	return class_ns(class);
+}
+
+static bool ended(const struct bench *bench, uint64_t time)
+{
+	if (bench->settings->ios)
+		return bench->issued >= (uint64_t)bench->settings->ios;
+	return time - bench->start >=
+	       bench->settings->time * UINT64_C(1000000000);
+}
+
+static void issue(struct bench *bench, struct slot *slot, uint64_t time)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&bench->ring);
+	bool write = (next_random(bench) & 255) < bench->pattern->writes;
+	uint64_t random = (uint64_t)next_random(bench) << 32 |
+			  next_random(bench);
+	uint64_t block = bench->pattern->random ? random % bench->blocks :
+			 bench->next++ % bench->blocks;
+	uint64_t bs = bench->settings->bs;
+
+	if (write)
+		io_uring_prep_write(sqe, bench->fd, slot->buffer, bs, block * bs);
+	else
+		io_uring_prep_read(sqe, bench->fd, slot->buffer, bs, block * bs);
+	io_uring_sqe_set_data(sqe, slot);
+	slot->start = time;
+	bench->issued++;
+}
+
+/* Takes one answer and, while it lasts, goes on with the next request. */
+static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
+		  uint64_t time)
+{
+	struct slot *slot = io_uring_cqe_get_data(cqe);
+
+	if (cqe->res != (int)bench->settings->bs)
+		return message_fail(cqe->res < 0 ? cqe->res : EIO, "%s",
+				    bench->node);
+	bench->latency += time - slot->start;
+	bench->classes[class_of(time - slot->start)]++;
+	bench->done++;
+	if (!ended(bench, time))
+		issue(bench, slot, time);
+	return 0;
+}
+
+static int answers(struct bench *bench)
+{
+	uint64_t time = now();
+	struct io_uring_cqe *cqe;
+	unsigned int head, count = 0;
+	int err = 0;
+
+	io_uring_for_each_cqe(&bench->ring, head, cqe) {
+		err = answer(bench, cqe, time);
+		if (err)
+			break;
+		count++;
+	}
+	io_uring_cq_advance(&bench->ring, count);
+	return err;
+}
+
+static int load(struct bench *bench)
+{
+	uint64_t left;
+	int64_t i;
+	int err;
+
+	bench->start = now();
+	for (i = 0; i < bench->settings->depth; i++) {
+		bench->slots[i].buffer = bench->buffers +
+					 i * bench->settings->bs;
+		if (!ended(bench, bench->start))
+			issue(bench, &bench->slots[i], bench->start);
+	}
+	while ((left = bench->issued - bench->done)) {
+		if (left > (uint64_t)bench->settings->batch)
+			left = bench->settings->batch;
+		err = io_uring_submit_and_wait(&bench->ring, left);
+		if (err < 0 && err != -EINTR)
+			return message_fail(err, "io_uring");
+		err = answers(bench);
+		if (err)
+			return err;
+	}
+	bench->end = now();
+	return 0;
+}
+
+static void report(const struct bench *bench)
+{
+	const struct settings *settings = bench->settings;
+	double seconds = (bench->end - bench->start) / 1e9;
+	double mean = (double)bench->latency / bench->done;
+	double iops = bench->done / seconds;
+	char bs[SIZE_TEXT_MAX];
+
+	if (settings->json)
+		printf("{\"rw\": \"%s\", \"bs\": %" PRIu64
+		       ", \"depth\": %" PRId64 ", \"ios\": %" PRIu64
+		       ", \"seconds\": %.6f, \"iops\": %.1f, \"bandwidth\": %.0f"
+		       ", \"latency_mean_ns\": %.0f, \"latency_p99_ns\": %.0f}\n",
+		       bench->pattern->name, settings->bs, settings->depth,
+		       bench->done, seconds, iops,
+		       iops * settings->bs, mean, percentile(bench, 0.99));
+	else
+		printf("%s, %s, depth %" PRId64 ": %.0f IOPS, %.1f MiB/s, "
+		       "latency %.1f us, 99 %% %.1f us\n",
+		       bench->pattern->name, size_text(settings->bs, bs),
+		       settings->depth, iops, iops * settings->bs / (1 << 20),
+		       mean / 1000, percentile(bench, 0.99) / 1000);
+}
+
+#define LOOKED_AT (UINT64_C(1) << 20)
+
+/* Whether @size bytes there are zeroes: 1, 0, or -errno. */
+static int zeroes(int fd, uint64_t offset, uint64_t size)
+{
+	char *buffer = aligned_alloc(4096, LOOKED_AT);
+	uint64_t i = 0;
+	ssize_t n;
+
+	if (!buffer)
+		return -ENOMEM;
+	n = pread(fd, buffer, size, offset);
+	if (n < 0)
+		n = -errno;
+	while (n > 0 && i < (uint64_t)n && !buffer[i])
+		i++;
+	free(buffer);
+	if (n < 0)
+		return n;
+	return (uint64_t)n == size ? i == size : -EIO;
+}
+
+/* Where a partition table, a filesystem or a member of an array names itself. */
+static int check_empty(const struct bench *bench, uint64_t size)
+{
+	uint64_t looked_at = size < LOOKED_AT ? size : LOOKED_AT;
+	int empty = zeroes(bench->fd, 0, looked_at);
+
+	if (empty == 1)
+		empty = zeroes(bench->fd, size - looked_at, looked_at);
+	if (empty < 0)
+		return message_fail(empty, "%s", bench->node);
+	if (!empty) {
+		message("%s: not empty; --destroy writes to it all the same",
+			bench->node);
+		return -EEXIST;
+	}
+	return 0;
+}
+
+/*
+ * What is opened exclusively is neither mounted nor another's; for reading that
+ * does not matter. Only a block device knows O_EXCL so.
+ */
+static int open_node(struct bench *bench)
+{
+	int flags = O_DIRECT | O_CLOEXEC |
+		    (bench->pattern->writes ? O_RDWR | O_EXCL : O_RDONLY);
+	uint64_t size;
+	struct stat kind;
+	int block;
+
+	if (stat(bench->node, &kind))
+		return message_fail(errno, "%s", bench->node);
+	if (!S_ISBLK(kind.st_mode))
+		return message_fail(ENOTBLK, "%s", bench->node);
+	bench->fd = open(bench->node, flags);
+	if (bench->fd < 0)
+		return message_fail(errno, "%s", bench->node);
+	if (ioctl(bench->fd, BLKGETSIZE64, &size) ||
+	    ioctl(bench->fd, BLKSSZGET, &block))
+		return message_fail(errno, "%s", bench->node);
+	if (bench->settings->bs % block || size < bench->settings->bs) {
+		message("%s: has no blocks of %" PRIu64 " bytes", bench->node,
+			bench->settings->bs);
+		return -EINVAL;
+	}
+	bench->blocks = size / bench->settings->bs;
+	if (bench->pattern->writes && !bench->settings->destroy)
+		return check_empty(bench, size);
+	return 0;
+}
+
+/* Noise is written, which nothing below can leave out or make smaller. */
+static int prepare(struct bench *bench)
+{
+	uint64_t size = bench->settings->bs * bench->settings->depth, i;
+	int err;
+
+	bench->slots = calloc(bench->settings->depth, sizeof(*bench->slots));
+	bench->buffers = aligned_alloc(4096, (size + 4095) & ~UINT64_C(4095));
+	if (!bench->slots || !bench->buffers)
+		return message_fail(ENOMEM, "%s", bench->node);
+	bench->random = UINT64_C(88172645463325252);
+	for (i = 0; i < size / 4; i++)
+		((uint32_t *)bench->buffers)[i] = next_random(bench);
+	err = io_uring_queue_init(bench->settings->depth, &bench->ring,
+				  IORING_SETUP_SINGLE_ISSUER |
+				  IORING_SETUP_COOP_TASKRUN);
+	return err ? message_fail(err, "io_uring") : 0;
+}
+
+static const struct pattern *find_pattern(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < PATTERNS; i++)
+		if (!strcmp(patterns[i].name, name))
+			return &patterns[i];
+	message("--rw %s: no such pattern (see `ublk help bench`)", name);
+	return NULL;
+}
+
+/* The process ends behind this, and with it what it has. */
+static int run(const void *values, int argc, char **argv)
+{
+	static struct bench bench;
+
+	(void)argc;
+	bench.settings = values;
+	bench.node = argv[0];
+	bench.pattern = find_pattern(bench.settings->rw);
+	if (!bench.pattern)
+		return EXIT_USAGE;
+	if (open_node(&bench) || prepare(&bench) || load(&bench))
+		return EXIT_FAILED;
+	report(&bench);
+	return EXIT_DONE;
+}
+
+const struct verb verb_bench = {
+	.name = "bench",
+	.arguments = "NODE",
+	.summary = "measure a block device",
+	.manual = manual,
+	.options = options,
+	.defaults = &defaults,
+	.settings_size = sizeof(struct settings),
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.run = run,
+};
