@@ -144,7 +144,7 @@ $(SOAK_PROGRAMS): $(O)/soak/%: tests/soak.%.c $(O)/.flags $(DEPS)
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all deps asan unit unit-programs driver-programs test test-all \
-	test-host fuzz soak bench lint lint-driver size help clean distclean
+	test-host fuzz soak bench bench-plot lint lint-driver size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
@@ -197,8 +197,12 @@ soak: all $(SOAK_PROGRAMS) $(KERNEL_FILE) ## load, kills, upgrades, no memory: n
 
 ## B=                   what `make bench` measures (tests/bench --help)
 B ?=
-bench: all $(O)/bzImage-tests $(O)/bzImage-intree-tests ## what an I/O costs, with both drivers
+bench: all $(O)/bzImage-tests $(O)/bzImage-intree-tests $(O)/bzImage \
+		initramfs ## what an I/O costs, beside others of its kind
 	@tests/bench $(B)
+
+bench-plot: ## docs/bench.svg, a picture of the last `make bench`
+	@tests/bench.plot build/bench.json docs/bench.svg
 
 LINT_PACKAGES := cppcheck shellcheck sparse perl
 SCRIPTS = .ci/run deps/packages deps/fetch \

@@ -44,7 +44,7 @@ static const struct option_spec options[] = {
 	{ "depth", 'd', OPTION_NUMBER, offsetof(struct settings, depth),
 	  1, 4096, "N", "requests under way at once (64)" },
 	{ "batch", 0, OPTION_NUMBER, offsetof(struct settings, batch),
-	  1, 4096, "N", "answers waited for at once (1)" },
+	  1, 4096, "N", "requests given, and answers awaited, at once (1)" },
 	{ "time", 't', OPTION_NUMBER, offsetof(struct settings, time),
 	  1, 86400, "SECONDS", "how long (5)" },
 	{ "ios", 0, OPTION_NUMBER, offsetof(struct settings, ios), 1, INT64_MAX,
@@ -203,14 +203,21 @@ static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
 	return 0;
 }
 
+/*
+ * Takes at most a batch, as the time is looked at once, and what is issued in
+ * their place reaches the disk behind all of them.
+ */
 static int answers(struct bench *bench)
 {
 	uint64_t time = now();
 	struct io_uring_cqe *cqe;
-	unsigned int head, count = 0;
+	unsigned int head;
+	int64_t count = 0;
 	int err = 0;
 
 	io_uring_for_each_cqe(&bench->ring, head, cqe) {
+		if (count == bench->settings->batch)
+			break;
 		err = answer(bench, cqe, time);
 		if (err)
 			break;
@@ -220,31 +227,41 @@ static int answers(struct bench *bench)
 	return err;
 }
 
-static int load(struct bench *bench)
+/* The first requests, batch by batch as those that follow. */
+static int fill(struct bench *bench)
 {
-	uint64_t left;
+	const struct settings *settings = bench->settings;
 	int64_t i;
 	int err;
 
 	bench->start = now();
-	for (i = 0; i < bench->settings->depth; i++) {
-		bench->slots[i].buffer = bench->buffers +
-					 i * bench->settings->bs;
-		if (!ended(bench, bench->start))
-			issue(bench, &bench->slots[i], bench->start);
+	for (i = 0; i < settings->depth && !ended(bench, bench->start); i++) {
+		bench->slots[i].buffer = bench->buffers + i * settings->bs;
+		issue(bench, &bench->slots[i], now());
+		if ((i + 1) % settings->batch)
+			continue;
+		err = io_uring_submit(&bench->ring);
+		if (err < 0)
+			return message_fail(err, "io_uring");
 	}
-	while ((left = bench->issued - bench->done)) {
+	return 0;
+}
+
+static int load(struct bench *bench)
+{
+	uint64_t left;
+	int err = fill(bench);
+
+	while (!err && (left = bench->issued - bench->done)) {
 		if (left > (uint64_t)bench->settings->batch)
 			left = bench->settings->batch;
 		err = io_uring_submit_and_wait(&bench->ring, left);
 		if (err < 0 && err != -EINTR)
 			return message_fail(err, "io_uring");
 		err = answers(bench);
-		if (err)
-			return err;
 	}
 	bench->end = now();
-	return 0;
+	return err;
 }
 
 static void report(const struct bench *bench)
@@ -265,7 +282,7 @@ static void report(const struct bench *bench)
 		       iops * settings->bs, mean, percentile(bench, 0.99));
 	else
 		printf("%s, %s, depth %" PRId64 ": %.0f IOPS, %.1f MiB/s, "
-		       "latency %.1f us, 99 %% %.1f us\n",
+		       "latency mean %.1f us, p99 %.1f us\n",
 		       bench->pattern->name, size_text(settings->bs, bs),
 		       settings->depth, iops, iops * settings->bs / (1 << 20),
 		       mean / 1000, percentile(bench, 0.99) / 1000);

@@ -24,7 +24,7 @@ for options in "" "--rw read" "--rw randread --bs 64K --depth 2 --batch 2"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	ok "bench $options" ublk bench --ios 1000 $options "$dev"
 	is "$(wc -l <"$tmp/out")" 1 "is one line"
-	like "$out" ', depth [0-9]+: [0-9]+ IOPS, [0-9.]+ MiB/s, latency [0-9.]+ us, 99 % [0-9.]+ us$' \
+	like "$out" ', depth [0-9]+: [0-9]+ IOPS, [0-9.]+ MiB/s, latency mean [0-9.]+ us, p99 [0-9.]+ us$' \
 		"of figures"
 	is "$(read_back "$dev" 8388608 | sum -)" "$empty" "and writes nothing"
 done
@@ -32,7 +32,7 @@ ok "bench --json" ublk bench --ios 1000 --json --bs=8K -d 3 "$dev"
 for field in '"rw": "randread"' '"bs": 8192' '"depth": 3' '"ios": 1000' \
 	'"seconds": [0-9.]+' '"iops": [0-9.]+' '"bandwidth": [0-9]+' \
 	'"latency_mean_ns": [0-9]+' '"latency_p99_ns": [0-9]+'; do
-	like "$out" "[{ ]$field[,}]" "has $field"
+	like "$out" "[{ ]${field}[,}]" "has $field"
 done
 start=$(cut -d . -f 1 /proc/uptime)
 ok "bench --time 2" ublk bench --time 2 "$dev"
