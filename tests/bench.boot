@@ -22,7 +22,7 @@ trap 'exit 1' HUP INT TERM
 # board INITRAMFS MEMORY WORDS: prints what the console said, of a board that
 # counts its instructions.
 board() {
-	timeout -k 5 600 qemu-system-x86_64 -machine q35 -m "$2" \
+	timeout -k 5 60 qemu-system-x86_64 -machine q35 -m "$2" \
 		-icount shift=0,sleep=off -accel tcg,thread=single \
 		-cpu max,-erms,-fsrm -nodefaults -no-user-config -display none \
 		-no-reboot -kernel "$out/bzImage" -initrd "$1" -serial stdio \
