@@ -58,7 +58,7 @@ set logscale x 2
 set xrange [0.125:16]
 set yrange [$rows.7:0.3]
 set grid xtics
-set key bottom right
+set key below
 set style fill solid 0.7 noborder
 set ytics scale 0 noenhanced
 plot "$tmp/rows" using (0.125):1:(0.125):(\$3 > 16 ? 16 : \$3):(\$1 - 0.35):(\$1 + 0.35):(\$5 > 0 ? 0xcc5544 : 0x558855):ytic(2) \
