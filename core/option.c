@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/message.h"
 #include "core/record.h"
@@ -28,6 +29,22 @@ static int option_number(const char *text, int64_t *number)
 	return end == text || *end ? -EINVAL : 0;
 }
 
+/*
+ * Another server of the device has another working directory. The file need not
+ * be there.
+ */
+static const char *option_path(const char *text)
+{
+	char *directory = *text == '/' ? NULL : getcwd(NULL, 0);
+	char *path;
+
+	if (asprintf(&path, "%s%s%s", directory ? directory : "",
+		     directory ? "/" : "", text) < 0)
+		path = NULL;
+	free(directory);
+	return path;
+}
+
 static int option_set(const struct option_spec *spec, void *values,
 		      const char *text)
 {
@@ -43,6 +60,11 @@ static int option_set(const struct option_spec *spec, void *values,
 	case OPTION_STRING:
 		*(const char **)field = text;
 		return 0;
+	case OPTION_PATH:
+		*(const char **)field = option_path(text);
+		if (*(const char **)field)
+			return 0;
+		return message_fail(ENOMEM, "--%s", spec->name);
 	case OPTION_SIZE:
 		err = size_parse(text, &size);
 		*(uint64_t *)field = size;
@@ -215,6 +237,11 @@ static const char *option_key(char key[KEY_MAX], const char *owner,
 	return key;
 }
 
+static bool is_text(const struct option_spec *spec)
+{
+	return spec->kind == OPTION_STRING || spec->kind == OPTION_PATH;
+}
+
 void options_record(FILE *out, const char *owner,
 		    const struct option_spec *specs, const void *values)
 {
@@ -224,7 +251,7 @@ void options_record(FILE *out, const char *owner,
 	for (spec = specs; spec->name; spec++) {
 		const void *field = (const char *)values + spec->offset;
 
-		if (spec->kind == OPTION_STRING && !*(char *const *)field)
+		if (is_text(spec) && !*(char *const *)field)
 			continue;
 		fprintf(out, "%s=", option_key(key, owner, spec->name));
 		switch (spec->kind) {
@@ -240,6 +267,7 @@ void options_record(FILE *out, const char *owner,
 				(long long)*(const int64_t *)field);
 			break;
 		case OPTION_STRING:
+		case OPTION_PATH:
 			fprintf(out, "%s\n", *(char *const *)field);
 			break;
 		}
@@ -261,7 +289,7 @@ int options_recall(const char *record, const char *owner,
 			continue;
 		if (spec->kind == OPTION_FLAG) {
 			*(bool *)field = !strcmp(text, "1");
-		} else if (spec->kind == OPTION_STRING) {
+		} else if (is_text(spec)) {
 			string = strdup(text);
 			if (!string)
 				return -ENOMEM;

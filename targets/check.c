@@ -13,6 +13,7 @@
 
 struct settings {
 	int64_t jobs;
+	const char *index;
 };
 
 static const struct settings defaults = { };
@@ -20,6 +21,8 @@ static const struct settings defaults = { };
 static const struct option_spec options[] = {
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
 	  1, 1024, "N", "threads that verify (one a CPU)" },
+	{ "index", 0, OPTION_PATH, offsetof(struct settings, index),
+	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
 	{ }
 };
 
@@ -50,12 +53,13 @@ static int finish(void *context, struct image_walk_item *item)
 static int run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
+	const struct image_options how = { .index = settings->index };
 	struct check check = { };
 	struct image image;
 	int ret;
 
 	(void)argc;
-	if (image_open_path(&image, argv[0]))
+	if (image_open_path(&image, argv[0], &how))
 		return EXIT_FAILED;
 	check.walk.image = &image;
 	check.walk.jobs = settings->jobs;

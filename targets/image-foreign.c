@@ -17,8 +17,6 @@ static const struct {
 	const char *name;
 	const char *expander;	/* NULL: it is not compressed as a whole */
 } formats[] = {
-	{ 0, 2, "\x1f\x8b", "plain gzip, which cannot be read at any offset",
-	  "zcat" },
 	{ 0, 6, "\xfd" "7zXZ", "xz", "xzcat" },
 	{ 0, 4, "\x28\xb5\x2f\xfd", "zstd", "zstdcat" },
 	{ 0, 4, "\x04\x22\x4d\x18", "lz4", "lz4cat" },

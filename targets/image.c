@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Reading a compressed image: opening it, finding and expanding its chunks.
- * The bytes of our format are image-format.c's, those of BGZF image-bgzf.c's.
+ * The bytes of our format are image-format.c's, those of BGZF image-bgzf.c's,
+ * and image-gzip.c's is a gzip that is neither.
  */
 #include "targets/image.h"
 
@@ -19,6 +20,8 @@
 #include "core/message.h"
 #include "targets/image-bgzf.h"
 #include "targets/image-foreign.h"
+#include "targets/image-gzip.h"
+#include "targets/restart.h"
 #include "targets/whole-io.h"
 
 static int refuse(const struct image *image, uint64_t offset, const char *why)
@@ -149,7 +152,7 @@ static int open_ours(struct image *image, const uint8_t *head,
 }
 
 int image_open(struct image *image, int fd, const char *name,
-	       uint64_t available)
+	       uint64_t available, const struct image_options *options)
 {
 	uint8_t head[IMAGE_FOREIGN_HEAD] = {};
 	size_t length = available < sizeof(head) ? available : sizeof(head);
@@ -168,6 +171,8 @@ int image_open(struct image *image, int fd, const char *name,
 		ret = open_ours(image, head, available);
 	else if (member_bgzf_header(head, length, &member_length))
 		ret = image_bgzf_open(image, available);
+	else if (member_starts_gzip(head))
+		ret = image_gzip_open(image, available, options);
 	else
 		return image_refuse_foreign(name, head, length);
 	if (ret)
@@ -215,7 +220,8 @@ int image_open_backing(const char *path, uint64_t *size)
 	return ret;
 }
 
-int image_open_path(struct image *image, const char *path)
+int image_open_path(struct image *image, const char *path,
+		    const struct image_options *options)
 {
 	uint64_t size = 0;
 	int fd = image_open_backing(path, &size);
@@ -223,19 +229,20 @@ int image_open_path(struct image *image, const char *path)
 
 	if (fd < 0)
 		return fd;
-	ret = image_open(image, fd, path, size);
+	ret = image_open(image, fd, path, size, options);
 	if (ret)
 		close(fd);
 	return ret;
 }
 
-int image_open_again(struct image *image, int fd, const char *name)
+int image_open_again(struct image *image, int fd, const char *name,
+		     const struct image_options *options)
 {
 	int64_t bytes = backing_size(fd);
 
 	if (bytes < 0)
 		return message_fail(errno, "%s", name);
-	return image_open(image, fd, name, bytes);
+	return image_open(image, fd, name, bytes, options);
 }
 
 void image_release(struct image *image)
@@ -244,6 +251,8 @@ void image_release(struct image *image)
 	image->pages = NULL;
 	image_bgzf_free(image->bgzf);
 	image->bgzf = NULL;
+	image_gzip_free(image->gzip);
+	image->gzip = NULL;
 }
 
 void image_close(struct image *image)
@@ -267,20 +276,26 @@ int image_reader_init(struct image_reader *reader, const struct image *image)
 	memset(reader, 0, sizeof(*reader));
 	reader->image = image;
 	ret = inflater_init(&reader->inflater);
-	if (ret || image->format != IMAGE_OURS || image->pages)
+	if (ret)
 		return ret;
-	reader->pages = malloc(IMAGE_READER_PAGES * IMAGE_PAGE_MAX);
-	if (!reader->pages) {
-		inflater_free(&reader->inflater);
-		return -ENOMEM;
+	if (image->format == IMAGE_OURS && !image->pages) {
+		reader->pages = malloc(IMAGE_READER_PAGES * IMAGE_PAGE_MAX);
+		ret = reader->pages ? 0 : -ENOMEM;
+	} else if (image->format == IMAGE_GZIP) {
+		reader->scratch = malloc(RESTART_SCRATCH);
+		ret = reader->scratch ?
+		      inflater_add_window(&reader->inflater) : -ENOMEM;
 	}
-	return 0;
+	if (ret)
+		image_reader_free(reader);
+	return ret;
 }
 
 void image_reader_free(struct image_reader *reader)
 {
 	inflater_free(&reader->inflater);
 	free(reader->pages);
+	free(reader->scratch);
 }
 
 /* Page @number of a large index, from memory or from the file. */
@@ -346,9 +361,14 @@ static int find_ours(struct image_reader *reader, uint64_t disk_offset,
 int image_find(struct image_reader *reader, uint64_t disk_offset,
 	       struct image_chunk *chunk)
 {
-	if (reader->image->format == IMAGE_OURS)
+	const struct image *image = reader->image;
+
+	if (image->format == IMAGE_OURS)
 		return find_ours(reader, disk_offset, chunk);
-	image_bgzf_find(reader->image->bgzf, disk_offset, chunk);
+	if (image->format == IMAGE_BGZF)
+		image_bgzf_find(image->bgzf, disk_offset, chunk);
+	else
+		image_gzip_find(image->gzip, disk_offset, chunk);
 	return 0;
 }
 
@@ -379,8 +399,14 @@ const char *image_expand(struct image_reader *reader,
 	if (image->format == IMAGE_OURS)
 		kind = image_has_bc(&image->front) ? MEMBER_OURS_BC :
 						     MEMBER_OURS;
-	why = member_inflate(&reader->inflater, kind, member,
-			     chunk->file_length, to, chunk->disk_length);
+	if (image->format == IMAGE_GZIP)
+		why = restart_expand(image->gzip, &reader->inflater,
+				     reader->scratch, chunk->number, member,
+				     to, chunk->disk_length);
+	else
+		why = member_inflate(&reader->inflater, kind, member,
+				     chunk->file_length, to,
+				     chunk->disk_length);
 	if (!why && chunk->zero && !image_all_zero(to, chunk->disk_length))
 		why = "not zeroes, as the index says";
 	return why;

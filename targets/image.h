@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Reading a compressed image: which bytes of the file hold an offset of the
- * disk, and what they expand to. Opens our images and BGZF files, trusts
- * nothing in them, and needs no device. What it cannot open it refuses by name.
+ * disk, and what they expand to. Opens our images, BGZF files and any other
+ * gzip, trusts nothing in them, and needs no device. What it cannot open it
+ * refuses by name.
  *
  * An open image is never written to, so any number of threads read it, each
  * with an image_reader of its own.
@@ -22,9 +23,17 @@
 enum image_format {
 	IMAGE_OURS,
 	IMAGE_BGZF,
+	IMAGE_GZIP,
 };
 
 struct image_bgzf;
+struct restart_index;
+
+/* How a gzip file is opened that is neither ours nor BGZF; restart.h. */
+struct image_options {
+	uint32_t section;	/* bytes of the disk in a chunk; 0: as it comes */
+	const char *index;	/* file that keeps its restart points, or NULL */
+};
 
 /* Set by image_open(), for all to read. Sizes in bytes. */
 struct image {
@@ -42,22 +51,25 @@ struct image {
 	struct image_front front;	/* ours */
 	uint8_t *pages;			/* ours, all of them; or NULL */
 	struct image_bgzf *bgzf;	/* BGZF's */
+	struct restart_index *gzip;	/* any other's */
 };
 
 /*
  * Opens the image in the first @available bytes of @fd, which stays the
  * caller's and must stay open, as must @name, which messages call it by.
- * Reads all of the index, in bounded memory. Returns 0, or -errno after
- * telling what is wrong and where.
+ * Reads all of the index, in bounded memory, or makes one in a pass over the
+ * file. Returns 0, or -errno after telling what is wrong and where.
  */
 int image_open(struct image *image, int fd, const char *name,
-	       uint64_t available);
+	       uint64_t available, const struct image_options *options);
 
 /* The same for a file or block device by its path; image_close() closes it. */
-int image_open_path(struct image *image, const char *path);
+int image_open_path(struct image *image, const char *path,
+		    const struct image_options *options);
 
 /* The same for one that is open already, and stays so when this fails. */
-int image_open_again(struct image *image, int fd, const char *name);
+int image_open_again(struct image *image, int fd, const char *name,
+		     const struct image_options *options);
 
 /*
  * Opens a file or block device for reading and finds its size. Returns the
@@ -92,6 +104,7 @@ struct image_reader {
 	const struct image *image;
 	struct inflater inflater;
 	uint8_t *pages;		/* IMAGE_READER_PAGES of them, or NULL */
+	uint8_t *scratch;	/* a gzip's: for a window; or NULL */
 	uint64_t page_numbers[IMAGE_READER_PAGES];	/* + 1; 0: none */
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ublk info: what a compressed image is, as `key: value` lines. Reads its
- * header and index, and none of its chunks.
+ * header and index, and its chunks only where it has none.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +9,24 @@
 #include "core/size.h"
 #include "core/verb.h"
 #include "targets/image.h"
+
+struct settings {
+	const char *index;
+};
+
+static const struct settings defaults = { };
+
+static const struct option_spec options[] = {
+	{ "index", 0, OPTION_PATH, offsetof(struct settings, index),
+	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
+	{ }
+};
+
+static const char *const formats[] = {
+	[IMAGE_OURS] = "ublk 1",
+	[IMAGE_BGZF] = "bgzf",
+	[IMAGE_GZIP] = "gzip",
+};
 
 static const char manual[] =
 "Prints what a compressed image is: a line each for the file, its format, the\n"
@@ -33,21 +51,22 @@ static void print_ratio(const struct image *image)
 
 static int run(const void *values, int argc, char **argv)
 {
+	const struct settings *settings = values;
+	const struct image_options how = { .index = settings->index };
 	struct image image;
 
-	(void)values;
 	(void)argc;
-	if (image_open_path(&image, argv[0]))
+	if (image_open_path(&image, argv[0], &how))
 		return EXIT_FAILED;
 	printf("image: %s\n", argv[0]);
-	printf("format: %s\n", image.format == IMAGE_OURS ? "ublk 1" : "bgzf");
+	printf("format: %s\n", formats[image.format]);
 	print_size("disk size", image.disk_size);
 	print_size("image size", image.file_size);
 	if (image.disk_size)
 		print_ratio(&image);
 	print_size("chunk size", image.chunk_max);
 	printf("chunks: %" PRIu64 "\n", image.chunks);
-	if (image.format == IMAGE_OURS)
+	if (image.format != IMAGE_BGZF)
 		printf("zero chunks: %" PRIu64 "\n", image.zeroes);
 	print_size("index size", image.index_size);
 	image_close(&image);
@@ -59,6 +78,9 @@ const struct verb verb_info = {
 	.arguments = "IMAGE",
 	.summary = "tell what a compressed image is",
 	.manual = manual,
+	.options = options,
+	.defaults = &defaults,
+	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 1,
 	.run = run,

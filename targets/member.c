@@ -11,7 +11,11 @@
 
 #include "targets/little-endian.h"
 
+#define FLAG_CRC 2
 #define FLAG_EXTRA 4
+#define FLAG_NAME 8
+#define FLAG_COMMENT 16
+#define FLAGS_RESERVED 0xe0
 #define STORED_MAX 65535	/* bytes of one stored block */
 #define STORED_HEADER 5
 #define MEMORY_LEVEL 8		/* gzip's and pigz's choice */
@@ -76,7 +80,7 @@ bool member_is_private(const uint8_t *data, size_t length)
 bool member_starts_private(const uint8_t *data)
 {
 	return member_starts_gzip(data) && data[3] & FLAG_EXTRA &&
-	       data[12] == 'U' && data[13] == 'B';
+	       (data[12] == 'U' || data[13] == 'B');
 }
 
 bool member_starts_gzip(const uint8_t *data)
@@ -117,6 +121,37 @@ size_t member_bgzf_header(const uint8_t *data, size_t length,
 		return 0;
 	*member_length = bc + 1;
 	return header;
+}
+
+/* Behind the zero byte that ends a text at @at; @length where none does. */
+static size_t behind_text(const uint8_t *data, size_t length, size_t at)
+{
+	while (at < length && data[at])
+		at++;
+	return at < length ? at + 1 : length;
+}
+
+size_t member_header(const uint8_t *data, size_t length)
+{
+	size_t at = MEMBER_FIXED;
+
+	/* Most have a part that needs two more bytes, all have a stream. */
+	if (length < MEMBER_FIXED + 2 || !member_starts_gzip(data) ||
+	    data[3] & FLAGS_RESERVED)
+		return 0;
+	if (data[3] & FLAG_EXTRA)
+		at += 2 + get_le16(data + at);
+	if (data[3] & FLAG_NAME)
+		at = behind_text(data, length, at);
+	if (data[3] & FLAG_COMMENT)
+		at = behind_text(data, length, at);
+	if (data[3] & FLAG_CRC) {
+		if (at + 2 > length ||
+		    get_le16(data + at) != (crc32(0, data, at) & 0xffff))
+			return 0;
+		at += 2;
+	}
+	return at < length ? at : 0;
 }
 
 int deflater_init(struct deflater *self, int level)
@@ -221,6 +256,17 @@ int inflater_init(struct inflater *self)
 void inflater_free(struct inflater *self)
 {
 	inflateEnd(&self->stream);
+}
+
+int inflater_add_window(struct inflater *self)
+{
+	int ret;
+
+	/* It comes with the first dictionary and outlives that. */
+	self->sealed = false;
+	ret = inflateSetDictionary(&self->stream, member_eof, 1);
+	self->sealed = true;
+	return ret == Z_OK ? 0 : -ENOMEM;
 }
 
 /* Bytes of the member's header, 0 when it is not the one it should be. */

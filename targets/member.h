@@ -42,7 +42,10 @@ size_t member_put_private(uint8_t *to, size_t length);
 /* Whether @data has just the bytes around @length bytes of such a subfield. */
 bool member_is_private(const uint8_t *data, size_t length);
 
-/* Whether the first MEMBER_PRIVATE bytes at @data say a subfield UB follows. */
+/*
+ * Whether the first MEMBER_PRIVATE bytes at @data say a subfield UB follows. One
+ * letter of it is enough: the other may be damaged.
+ */
 bool member_starts_private(const uint8_t *data);
 
 /* Whether the first three bytes at @data are those of a gzip member. */
@@ -55,6 +58,12 @@ bool member_starts_gzip(const uint8_t *data);
  */
 size_t member_bgzf_header(const uint8_t *data, size_t length,
 			  uint32_t *member_length);
+
+/*
+ * Bytes of a gzip header of anyone's making, with something behind it; 0 when
+ * it is none, damaged, or not wholly in the @length bytes at @data.
+ */
+size_t member_header(const uint8_t *data, size_t length);
 
 /* State to deflate with; one thread's. */
 struct deflater {
@@ -82,6 +91,12 @@ struct inflater {
 /* Returns 0 or -ENOMEM. @self must not be moved until it is freed. */
 int inflater_init(struct inflater *self);
 void inflater_free(struct inflater *self);
+
+/*
+ * Gives it the memory of a window, for streams that are not expanded from their
+ * beginning, or in pieces. Returns 0 or -ENOMEM.
+ */
+int inflater_add_window(struct inflater *self);
 
 /* What a member of an image has to look like. */
 enum member_kind {

@@ -22,6 +22,7 @@
 
 struct settings {
 	int64_t jobs;
+	const char *index;
 	bool force;
 };
 
@@ -30,6 +31,8 @@ static const struct settings defaults = { };
 static const struct option_spec options[] = {
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
 	  1, 1024, "N", "threads that expand (one a CPU)" },
+	{ "index", 0, OPTION_PATH, offsetof(struct settings, index),
+	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
 	  0, 0, NULL, "replace a file that exists" },
 	{ }
@@ -222,10 +225,13 @@ static int to_path(struct unpack *unpack)
 static int run(const void *values, int argc, char **argv)
 {
 	struct unpack unpack = { .settings = values, .name = argv[1] };
+	const struct image_options how = {
+		.index = unpack.settings->index,
+	};
 	int ret;
 
 	(void)argc;
-	if (image_open_path(&unpack.image, argv[0]))
+	if (image_open_path(&unpack.image, argv[0], &how))
 		return EXIT_FAILED;
 	unpack.walk.image = &unpack.image;
 	unpack.walk.jobs = unpack.settings->jobs;

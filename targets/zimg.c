@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/message.h"
+#include "targets/restart.h"
 #include "targets/zimg.h"
 
 /* Fewest loads of a queue, and memory for more than that. */
@@ -20,15 +21,23 @@
 
 struct zimg_settings {
 	uint64_t cache;
+	uint64_t spacing;
+	const char *index;
 };
 
 static const struct zimg_settings zimg_defaults = {
 	.cache = 8 << 20,
+	.spacing = RESTART_SECTION_DEFAULT,
 };
 
 static const struct option_spec zimg_options[] = {
 	{ "cache", 0, OPTION_SIZE, offsetof(struct zimg_settings, cache),
 	  0, 0, "SIZE", "memory for expanded chunks (8M)" },
+	{ "index", 0, OPTION_PATH, offsetof(struct zimg_settings, index),
+	  0, 0, "FILE", "keeps restart points (other gzip files)" },
+	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
+	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
+	  "between them, 64K to 16M (1M)" },
 	{ }
 };
 
@@ -137,14 +146,18 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		     const void *values, struct ublk_disk *disk)
 {
 	const struct zimg_settings *settings = values;
+	const struct image_options how = {
+		.section = settings->spacing,
+		.index = settings->index,
+	};
 	struct zimg *zimg = calloc(1, sizeof(*zimg));
 	int fd = ublk_device_inherited_file(device);
 	int ret;
 
 	if (!zimg)
 		return message_fail(ENOMEM, "%s", path);
-	ret = fd >= 0 ? image_open_again(&zimg->image, fd, path) :
-			image_open_path(&zimg->image, path);
+	ret = fd >= 0 ? image_open_again(&zimg->image, fd, path, &how) :
+			image_open_path(&zimg->image, path, &how);
 	if (ret)
 		goto fail;
 	if (!zimg->image.disk_size) {
@@ -203,10 +216,14 @@ const struct ublk_target target_zimg = {
 	.argument = "IMAGE",
 	.summary = "serve a compressed image",
 	.manual = "IMAGE is a file or block device with an image of `ublk "
-		  "pack` or of bgzip. The\ndisk is read only. A chunk that is "
-		  "damaged gives an I/O error for its own\nsectors and one "
-		  "message; `ublk check` finds such chunks. Expanded chunks "
-		  "stay in\nmemory up to --cache.\n",
+		  "pack` or of bgzip, or any\ngzip file. The disk is read "
+		  "only. A chunk that is damaged gives an I/O error\nfor its "
+		  "own sectors and one message; `ublk check` finds such "
+		  "chunks. Expanded\nchunks stay in memory up to --cache.\n\n"
+		  "A gzip file that was not made for this is read once when it "
+		  "is opened, to find\nrestart points, a chunk of --spacing "
+		  "apart. --index keeps them: FILE is written\nwhen it is not "
+		  "there, and refused when IMAGE has changed.\n",
 	.options = zimg_options,
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),

@@ -161,7 +161,8 @@ static void open_image(void)
 	if (opened)
 		return;
 	memory_start();
-	ret = image_open(&image, BACKING_FD, "image", file_size);
+	ret = image_open(&image, BACKING_FD, "image", file_size,
+			 &(struct image_options){ });
 	memory = memory_stop();
 	must(memory.peak <= IMAGE_INDEX_RESIDENT + 4096 &&
 	     memory.live <= (image.pages ? IMAGE_INDEX_RESIDENT : 0),

@@ -17,6 +17,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
 /* One of its first reads fails. Which one follows from the input. */
 static void open_unreadable(const uint8_t *data, size_t size)
 {
+	const struct image_options options = {
+		.section = WHOLE_IMAGE_SECTION,
+	};
 	struct memory memory;
 	struct image image;
 	int ret;
@@ -25,7 +28,7 @@ static void open_unreadable(const uint8_t *data, size_t size)
 	backing_fail_after(truth_crc32(data, size) % 12);
 	messages_told();
 	memory_start();
-	ret = image_open(&image, BACKING_FD, "image", size);
+	ret = image_open(&image, BACKING_FD, "image", size, &options);
 	memory = memory_stop();
 	must(ret || !backing_failed(), "what cannot be read is refused");
 	must(messages_told() == !!ret, "and told");

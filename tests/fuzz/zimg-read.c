@@ -131,11 +131,13 @@ void *ublk_queue_data(const struct ublk_queue *queue)
 }
 
 /* The linker has the target call this to open its image. */
-int __wrap_image_open_path(struct image *opened, const char *path);
+int __wrap_image_open_path(struct image *opened, const char *path,
+			   const struct image_options *options);
 
-int __wrap_image_open_path(struct image *opened, const char *path)
+int __wrap_image_open_path(struct image *opened, const char *path,
+			   const struct image_options *options)
 {
-	return image_open(opened, BACKING_FD, path, image_size);
+	return image_open(opened, BACKING_FD, path, image_size, options);
 }
 
 /* This to find a chunk, for which an index may be too large to be kept. */
@@ -344,7 +346,7 @@ static void submit(struct ublk_queue *queue, uint64_t offset, uint32_t length,
 }
 
 /* The disk as it should be, and where it is damaged. */
-static bool learn_disk(void)
+static bool learn_disk(enum image_format format)
 {
 	bool ours = whole_image_is_ours(image, image_size);
 
@@ -352,6 +354,10 @@ static bool learn_disk(void)
 		return false;
 	memset(disk, 0, truth.disk_size);
 	memset(damaged, 0, truth.disk_size / 512 + 1);
+	if (format == IMAGE_GZIP) {
+		memcpy(disk, whole_image_disk(), truth.disk_size);
+		return true;
+	}
 	for (uint64_t i = 0; i < truth.count; i++) {
 		const struct truth_chunk *chunk = &truth.chunks[i];
 		const uint8_t *data = image + chunk->file_offset;
@@ -384,7 +390,7 @@ static bool learn(void)
 	if (!whole_image_open(&opened, image, image_size, &truth))
 		return false;
 	image_release(&opened);
-	good = learn_disk();
+	good = learn_disk(opened.format);
 	if (!good)
 		truth_free(&truth);
 	return good;
@@ -392,6 +398,11 @@ static bool learn(void)
 
 static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 {
+	/* The target's own struct of settings is this. */
+	const struct {
+		uint64_t cache, spacing;
+		const char *index;
+	} settings = { cache, WHOLE_IMAGE_SECTION, NULL };
 	struct memory memory;
 	uint64_t member, room;
 
@@ -404,7 +415,7 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 	until_lost = 0;
 	mapped = 0;
 	memory_start();
-	if (target_zimg.open(&device, "/", &cache, layout) ||
+	if (target_zimg.open(&device, "/", &settings, layout) ||
 	    target_zimg.start(&device))
 		must(false, "an image that opens can be served");
 	for (unsigned int i = 0; i < count; i++) {
@@ -419,8 +430,11 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 	     (member * 2 > 512 << 10 ? member * 2 : 512 << 10),
 	     "the cache and the loads take what they may: %llu",
 	     (unsigned long long)mapped);
-	must(memory.live <= (int64_t)(image_size + (cache / room + 4) * 80 +
-				      count * (64 << 10) + 4096),
+	must(memory.live <= (int64_t)(image_size +
+				      ((struct zimg *)device.data)->image.index_size +
+				      (cache / room + 4) * 80 +
+				      count * (READER_GZIP_MEMORY + (54 << 10)) +
+				      4096),
 	     "the rest is small: %lld", (long long)memory.live);
 	must(layout->size == (truth.disk_size + 511) / 512 * 512 &&
 	     layout->read_only, "the disk is as large as it is");

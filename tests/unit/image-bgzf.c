@@ -110,7 +110,7 @@ static void test_order(const uint8_t *disk, uint64_t size)
 	for (uint64_t at = 0; at < size; at += 1000)
 		add_bgzf(fd, disk + at, size - at < 1000 ? size - at : 1000);
 	add_bgzf(fd, NULL, 0);
-	if (image_open(&image, fd, "image", lseek(fd, 0, SEEK_END)) ||
+	if (image_open(&image, fd, "image", lseek(fd, 0, SEEK_END), &how) ||
 	    image_reader_init(&reader, &image))
 		abort();
 	for (int i = 0; i < 10000; i++) {

@@ -76,7 +76,7 @@ static void test_ours(uint32_t chunk, uint64_t size, const char *what)
 	/* Most of it zeroes, so that the file is small. */
 	memset(disk + 1200, 0, size - 1500);
 	fd = make_image(disk, size, chunk);
-	if (image_open(&image, fd, "image", lseek(fd, 0, SEEK_END)))
+	if (image_open(&image, fd, "image", lseek(fd, 0, SEEK_END), &how))
 		abort();
 	tally = flip_all(fd, disk, size, IMAGE_FRONT,
 			 image.front.index_offset);
@@ -122,6 +122,62 @@ static void test_bgzf(bool regular)
 	free(disk);
 }
 
+/* All of it is verified when it is opened. */
+static void test_gzip(unsigned int members)
+{
+	const char *what = members > 1 ? "gzip of members" : "gzip";
+	uint64_t size = 12000;
+	uint8_t *disk = make_disk(size, 300);
+	struct tally tally;
+	int fd = new_file("", 0);
+
+	for (unsigned int i = 0; i < members; i++)
+		add_gzip(fd, disk + size / members * i, size / members);
+	tally = flip_all(fd, disk, size, 0, UINT64_MAX);
+	check(!tally.outcomes[WRONG] && !tally.outcomes[DAMAGED],
+	      "%s: no wrong data after a change of one bit (%u refused, %u did "
+	      "no harm)", what, tally.outcomes[REFUSED],
+	      tally.outcomes[GOOD]);
+	test_cuts(fd, what, disk, size, members - 1);
+	close(fd);
+	free(disk);
+}
+
+/* A bit that changes while the image is open. */
+static void test_later(void)
+{
+	uint64_t size = 60000;
+	uint8_t *disk = make_disk(size, 1000), *file;
+	unsigned int outcomes[4] = { };
+	uint32_t state = 99;
+	struct image image;
+	int fd = new_file("", 0);
+	size_t length;
+
+	add_gzip(fd, disk, size / 2);
+	add_gzip(fd, disk + size / 2, size / 2);
+	file = slurp(fd, &length);
+	if (image_open(&image, fd, "image", length, &how))
+		abort();
+	for (int i = 0; i < 10000; i++) {
+		size_t at = next_random(&state) % length;
+		uint8_t changed = file[at] ^ 1 << next_random(&state) % 8;
+
+		if (whole_pwrite(fd, &changed, 1, at))
+			abort();
+		outcomes[read_beside(&image, disk, size)]++;
+		if (whole_pwrite(fd, &file[at], 1, at))
+			abort();
+	}
+	check(!outcomes[WRONG] && outcomes[DAMAGED] > 9000,
+	      "gzip: no wrong data after a later change (%u told)",
+	      outcomes[DAMAGED]);
+	image_release(&image);
+	free(file);
+	free(disk);
+	close(fd);
+}
+
 int main(void)
 {
 	be_quiet();
@@ -129,5 +185,8 @@ int main(void)
 	test_ours(65536, 140000, "chunks of 64K");
 	test_bgzf(true);
 	test_bgzf(false);
+	test_gzip(1);
+	test_gzip(3);
+	test_later();
 	return done_testing();
 }

@@ -41,7 +41,7 @@ static bool survives(const uint8_t *file, size_t length)
 	int fd = new_file(file, length);
 	struct image image;
 
-	if (!image_open(&image, fd, "image", length)) {
+	if (!image_open(&image, fd, "image", length, &how)) {
 		/* A member with a good CRC is nobody's wrong data here. */
 		if (image.disk_size < 1 << 24)
 			read_beside(&image, (const uint8_t *)"", 0);

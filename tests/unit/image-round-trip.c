@@ -34,7 +34,7 @@ static void test_pages(uint64_t chunks)
 	uint64_t length = lseek(fd, 0, SEEK_END);
 	struct image image;
 
-	check(!image_open(&image, fd, "image", length) &&
+	check(!image_open(&image, fd, "image", length, &how) &&
 	      image.chunks == chunks &&
 	      image.index_size == chunks * 4 + 50 * ((chunks + 1023) / 1024),
 	      "%llu chunks have their index", (unsigned long long)chunks);
@@ -60,7 +60,7 @@ static void test_large_index(void)
 		memcpy(disk + i * IMAGE_CHUNK_STEP, &i, sizeof(i));
 	fd = make_image(disk, size, IMAGE_CHUNK_STEP);
 	zeroes = chunks - (chunks + 999) / 1000 + 1; /* the first one's i is 0 */
-	check(!image_open(&image, fd, "image", lseek(fd, 0, SEEK_END)) &&
+	check(!image_open(&image, fd, "image", lseek(fd, 0, SEEK_END), &how) &&
 	      !image.pages && image.zeroes == zeroes,
 	      "a large index does not stay in memory");
 	check(read_beside(&image, disk, size) == GOOD, "and is read in pieces");

@@ -136,6 +136,25 @@ static inline uint8_t *slurp(int fd, size_t *length)
 	return data;
 }
 
+/* Appends a member as gzip makes it, without an extra field. */
+static inline void add_gzip(int fd, const uint8_t *data, uint32_t length)
+{
+	uint8_t *member = malloc(member_bound(length));
+	struct deflater deflater;
+	size_t n;
+
+	if (!member || deflater_init(&deflater, 6))
+		abort();
+	n = member_deflate(&deflater, data, length, false, member);
+	if (whole_write(fd, member, n))
+		abort();
+	deflater_free(&deflater);
+	free(member);
+}
+
+/* A gzip file that is neither ours nor BGZF has small sections, and so many. */
+static const struct image_options how = { .section = 5000 };
+
 /* How an image turned out when it was opened and read. */
 enum outcome {
 	REFUSED,	/* when opened, or it has not the disk's size */
@@ -182,7 +201,7 @@ static inline enum outcome try_image(int fd, uint64_t available,
 	enum outcome outcome;
 	struct image image;
 
-	if (image_open(&image, fd, "image", available))
+	if (image_open(&image, fd, "image", available, &how))
 		return REFUSED;
 	outcome = read_beside(&image, disk, size);
 	if (outcome == GOOD && image.disk_size != size)

@@ -259,10 +259,15 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 		   struct ublk_disk *layout)
 {
 	char *states = calloc(count * DEPTH, target_zimg.request_size);
+	/* The target's own struct of settings begins with these. */
+	const struct {
+		uint64_t cache, spacing;
+		const char *index;
+	} settings = { cache, 100000, NULL };
 
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	*layout = (struct ublk_disk){ .logical_block = 512 };
-	if (!states || target_zimg.open(&device, path, &cache, layout) ||
+	if (!states || target_zimg.open(&device, path, &settings, layout) ||
 	    target_zimg.start(&device))
 		abort();
 	for (unsigned int i = 0; i < count; i++) {
@@ -352,6 +357,10 @@ int main(void)
 		add_bgzf(fd, disk + at, size - at < 65280 ? size - at : 65280);
 	add_bgzf(fd, NULL, 0);
 	test_image(fd, "BGZF");
+	fd = new_file("", 0);
+	add_gzip(fd, disk, 2000000);
+	add_gzip(fd, disk + 2000000, size - 2000000);
+	test_image(fd, "gzip");
 	free(contents);
 	return done_testing();
 }

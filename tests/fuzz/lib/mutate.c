@@ -458,3 +458,43 @@ size_t mutate_image(uint8_t *data, size_t size, size_t max_size,
 	}
 	return length;
 }
+
+/* Makes each member's trailer what its stream wants, as far as they go. */
+static void refit_all(uint8_t *data, size_t size)
+{
+	static uint8_t contents[12 * CONTENTS_MAX];
+	struct truth_member truth;
+	size_t at = 0;
+
+	while (at < size) {
+		truth_expand(data + at, size - at, contents, sizeof(contents),
+			     &truth);
+		if (!truth.used || truth.used > size - at)
+			return;
+		at += truth.used;
+		put(data + at - 8, truth.crc, 4);
+		put(data + at - 4, truth.made, 4);
+	}
+}
+
+size_t mutate_gzip(uint8_t *data, size_t size, size_t max_size,
+		   unsigned int seed)
+{
+	static uint8_t made[MEMBER_MAX];
+	size_t length;
+
+	state = seed * 2654435761U | 1;
+	if (once_in(8)) {
+		/* A member more, behind the last one. */
+		length = make_member(made, false, below(once_in(3) ?
+							200000 : 300));
+		if (length && length <= max_size - size) {
+			memcpy(data + size, made, length);
+			return size + length;
+		}
+	}
+	size = LLVMFuzzerMutate(data, size, max_size);
+	if (!once_in(8))
+		refit_all(data, size);
+	return size;
+}

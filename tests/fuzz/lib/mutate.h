@@ -17,4 +17,8 @@
 size_t mutate_image(uint8_t *data, size_t size, size_t max_size,
 		    unsigned int seed);
 
+/* The same for a gzip file of any members; their trailers mostly fit. */
+size_t mutate_gzip(uint8_t *data, size_t size, size_t max_size,
+		   unsigned int seed);
+
 #endif

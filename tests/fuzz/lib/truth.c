@@ -64,8 +64,12 @@ static size_t gzip_header(const uint8_t *data, size_t length)
 		return 0;
 	if (data[3] & COMMENT && !(at = behind_text(data, length, at)))
 		return 0;
-	if (data[3] & HEADER_CRC)
+	if (data[3] & HEADER_CRC) {
+		if (at + 2 > length || number(data + at, 2) !=
+		    (truth_crc32(data, at) & 0xffff))
+			return 0;
 		at += 2;
+	}
 	return at < length ? at : 0;
 }
 
@@ -135,6 +139,34 @@ bool truth_zcat(const uint8_t *data, size_t length, uint8_t *to, size_t room,
 		data += member.used;
 		length -= member.used;
 	}
+	return true;
+}
+
+bool truth_gzip(const uint8_t *data, size_t length, uint8_t *to, size_t room,
+		size_t *made, size_t *used)
+{
+	struct truth_member member;
+	bool more;
+
+	*made = *used = 0;
+	do {
+		const uint8_t *at = data + *used;
+		size_t rest = length - *used;
+
+		if (!truth_expand(at, rest, to + *made, room - *made, &member))
+			return false;
+		*made += member.made;
+		*used += member.used;
+		at += member.used;
+		rest -= member.used;
+		if (rest >= 3)
+			more = (at[0] == 0x1f) + (at[1] == 0x8b) +
+			       (at[2] == 8) >= 2;
+		else if (rest == 2)
+			more = at[0] == 0x1f && at[1] == 0x8b;
+		else
+			more = rest && at[0] == 0x1f;
+	} while (more);
 	return true;
 }
 

@@ -38,6 +38,13 @@ bool truth_expand(const uint8_t *data, size_t length, uint8_t *to, size_t room,
 bool truth_zcat(const uint8_t *data, size_t length, uint8_t *to, size_t room,
 		size_t *made);
 
+/*
+ * The same of a gzip file that something else may follow: *@used is where its
+ * last member ends. What begins like a member, if not quite, is one.
+ */
+bool truth_gzip(const uint8_t *data, size_t length, uint8_t *to, size_t room,
+		size_t *made, size_t *used);
+
 /* Bytes of a BGZF block's header, and of the block; 0 when it is none. */
 size_t truth_bgzf_header(const uint8_t *data, size_t length, size_t *block);
 

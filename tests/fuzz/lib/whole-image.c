@@ -20,6 +20,16 @@
 
 #define LOOKUPS 32
 
+/* Disks of gzip files beyond this size are not looked at. */
+#define GZIP_DISK_MAX (12U << 20)
+
+static uint8_t gzip_disk[GZIP_DISK_MAX];
+
+const uint8_t *whole_image_disk(void)
+{
+	return gzip_disk;
+}
+
 int parallel_run(const struct parallel *parallel)
 {
 	void *item = calloc(1, parallel->item_size);
@@ -58,6 +68,13 @@ static void must_be_modest(const struct image *image, int ret, size_t size,
 		     (long long)memory.peak);
 		must(backing_bytes() <= size + IMAGE_FOREIGN_HEAD,
 		     "ours is read once");
+	} else if (image->format == IMAGE_GZIP) {
+		must(memory.peak <= (int64_t)size * 32 + (1 << 20),
+		     "the points of a gzip take little: %lld",
+		     (long long)memory.peak);
+		must(backing_bytes() <= size * 64 + 65536,
+		     "and it is read once: %llu of %zu",
+		     (unsigned long long)backing_bytes(), size);
 	} else {
 		/* A block has 26 bytes at least, and while an array is made
 		   larger there are three halves of it. */
@@ -79,7 +96,7 @@ static void must_be_modest(const struct image *image, int ret, size_t size,
 bool whole_image_is_ours(const uint8_t *data, size_t size)
 {
 	return size >= 14 && !memcmp(data, "\x1f\x8b\x08", 3) && data[3] & 4 &&
-	       !memcmp(data + 12, "UB", 2);
+	       (data[12] == 'U' || data[13] == 'B');
 }
 
 /*
@@ -121,9 +138,52 @@ static void must_be_bgzf(const struct image *image, const uint8_t *data,
 	must_be_certain(data, truth);
 }
 
+/* Its chunks, but for where they are in the file. */
+static void cut_sections(struct truth_image *truth, const uint8_t *disk)
+{
+	truth->count = (truth->disk_size + WHOLE_IMAGE_SECTION - 1) /
+		       WHOLE_IMAGE_SECTION;
+	truth->chunks = calloc(truth->count + 1, sizeof(*truth->chunks));
+	if (!truth->chunks)
+		abort();
+	for (uint64_t i = 0; i < truth->count; i++) {
+		struct truth_chunk *chunk = &truth->chunks[i];
+		uint64_t rest;
+
+		chunk->disk_offset = i * WHOLE_IMAGE_SECTION;
+		rest = truth->disk_size - chunk->disk_offset;
+		chunk->disk_length = rest < WHOLE_IMAGE_SECTION ? rest :
+				     WHOLE_IMAGE_SECTION;
+		chunk->zero = image_all_zero(disk + chunk->disk_offset,
+					     chunk->disk_length);
+	}
+}
+
+/* A gzip is accepted just when zcat does. */
+static void must_be_gzip(const struct image *image, const uint8_t *data,
+			 size_t size, int ret, struct truth_image *truth)
+{
+	size_t made, used;
+	bool good = truth_gzip(data, size, gzip_disk, sizeof(gzip_disk), &made,
+			       &used);
+
+	must(good == !ret || made > GZIP_DISK_MAX / 2,
+	     "a gzip is accepted just when it is right: %d", ret);
+	if (ret || !good)
+		return;
+	must(image->disk_size == made && image->file_size == used,
+	     "its sizes are as they are");
+	truth->disk_size = made;
+	truth->file_size = used;
+	cut_sections(truth, gzip_disk);
+}
+
 bool whole_image_open(struct image *image, const uint8_t *data, size_t size,
 		      struct truth_image *truth)
 {
+	const struct image_options options = {
+		.section = WHOLE_IMAGE_SECTION,
+	};
 	unsigned int told;
 	int ret;
 
@@ -131,7 +191,7 @@ bool whole_image_open(struct image *image, const uint8_t *data, size_t size,
 	messages_told();
 	memset(truth, 0, sizeof(*truth));
 	memory_start();
-	ret = image_open(image, BACKING_FD, "image", size);
+	ret = image_open(image, BACKING_FD, "image", size, &options);
 	must_be_modest(image, ret, size, memory_stop());
 	told = messages_told();
 	must(ret ? told == 1 : !told, "one message for a refusal: %u, %d", told,
@@ -141,6 +201,8 @@ bool whole_image_open(struct image *image, const uint8_t *data, size_t size,
 	if (whole_image_is_ours(data, size))
 		must(truth_ours(data, size, truth) == !ret,
 		     "ours is accepted just when it is right: %d", ret);
+	else if (image->format == IMAGE_GZIP)
+		must_be_gzip(image, data, size, ret, truth);
 	else if (!ret)
 		must_be_bgzf(image, data, size, truth);
 	if (ret) {
@@ -164,9 +226,17 @@ struct reading {
 	uint8_t *disk;		/* NULL where it is too large */
 };
 
-static bool same_chunk(const struct image_chunk *chunk,
+static bool same_chunk(const struct image *image,
+		       const struct image_chunk *chunk,
 		       const struct truth_chunk *truth, uint64_t number)
 {
+	if (image->format == IMAGE_GZIP)
+		return chunk->number == number &&
+		       chunk->disk_offset == truth->disk_offset &&
+		       chunk->disk_length == truth->disk_length &&
+		       chunk->zero == truth->zero &&
+		       chunk->file_offset + chunk->file_length <=
+		       image->file_size;
 	return chunk->number == number &&
 	       chunk->disk_offset == truth->disk_offset &&
 	       chunk->file_offset == truth->file_offset &&
@@ -183,6 +253,11 @@ static bool expect(struct reading *reading, const struct truth_chunk *chunk)
 	struct truth_member member;
 	size_t block = 0;
 
+	if (image->format == IMAGE_GZIP) {
+		memcpy(reading->expected, gzip_disk + chunk->disk_offset,
+		       chunk->disk_length);
+		return true;
+	}
 	if (image->format != IMAGE_OURS &&
 	    !truth_bgzf_header(data, chunk->file_length, &block))
 		return false;
@@ -210,7 +285,8 @@ static int finish(void *context, struct image_walk_item *item)
 	bool good;
 
 	must(reading->count < reading->truth->count &&
-	     same_chunk(&item->chunk, chunk, reading->count),
+	     same_chunk(reading->image, &item->chunk, chunk,
+			reading->count),
 	     "a chunk is where it is");
 	must(chunk->disk_length <= reading->image->chunk_max &&
 	     chunk->file_length <= reading->image->member_max,
@@ -256,7 +332,8 @@ static void look_up(const struct image *image, const struct truth_image *truth)
 	if (image_reader_init(&reader, image))
 		abort();
 	memory = memory_stop();
-	must(memory.live <= READER_MEMORY, "a reader takes little: %lld",
+	must(memory.live <= (image->format == IMAGE_GZIP ?
+			     READER_GZIP_MEMORY : READER_MEMORY), "a reader takes little: %lld",
 	     (long long)memory.live);
 	for (int i = 0; i < LOOKUPS; i++) {
 		uint64_t number = next_random(&state) % truth->count;
@@ -264,7 +341,8 @@ static void look_up(const struct image *image, const struct truth_image *truth)
 
 		must(!image_find(&reader, right->disk_offset +
 				 next_random(&state) % right->disk_length,
-				 &chunk) && same_chunk(&chunk, right, number),
+				 &chunk) &&
+		     same_chunk(image, &chunk, right, number),
 		     "a chunk is found by each of its bytes");
 	}
 	image_reader_free(&reader);

@@ -9,8 +9,15 @@
 #include "targets/image.h"
 #include "tests/fuzz/lib/truth.h"
 
-/* What a reader keeps besides the pages of a large index. */
+/* What a reader keeps besides the pages of a large index; more for any gzip. */
 #define READER_MEMORY (10 << 10)
+#define READER_GZIP_MEMORY (80 << 10)
+
+/* Of a gzip: so that no input holds too little of a disk. */
+#define WHOLE_IMAGE_SECTION 16384
+
+/* What the gzip that was opened last holds. */
+const uint8_t *whole_image_disk(void);
 
 /* Whether @size bytes at @data are taken for an image of ours. */
 bool whole_image_is_ours(const uint8_t *data, size_t size);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Restart points in a file of their own. image.md describes its bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "targets/little-endian.h"
+#include "targets/output.h"
+#include "targets/restart.h"
+#include "targets/whole-io.h"
+
+#define FRONT 48
+#define HEAD 4096	/* bytes of the gzip file that are compared */
+
+static const char magic[8] = "ublkgzi\1";
+
+static uint32_t points_crc(const struct restart_index *index)
+{
+	uint32_t crc = crc32(0, index->entries,
+			     (size_t)index->count * RESTART_ENTRY);
+
+	/* To zlib no memory is a beginning. */
+	return index->windows_size ?
+	       crc32(crc, index->windows, index->windows_size) : crc;
+}
+
+static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
+{
+	uint8_t data[HEAD];
+	int ret = whole_pread(fd, data, length, offset);
+
+	*crc = crc32(*crc, data, length);
+	return ret;
+}
+
+/*
+ * What tells the gzip file from another one of its size: its first bytes, and
+ * trailers, which change with what is before them.
+ */
+static int fingerprint(const struct restart_index *index, int fd,
+		       uint32_t *crc)
+{
+	uint64_t size = index->file_size;
+	struct restart_point point;
+	int ret;
+
+	*crc = 0;
+	ret = add_to_print(fd, 0, size < HEAD ? size : HEAD, crc);
+	for (uint32_t i = 0; !ret && i < index->count; i++) {
+		restart_get(index, i, &point);
+		if (point.trailer)
+			ret = add_to_print(fd, point.file_offset +
+					   point.trailer, MEMBER_TRAILER, crc);
+	}
+	if (!ret)
+		ret = add_to_print(fd, size - MEMBER_TRAILER, MEMBER_TRAILER,
+				   crc);
+	return ret;
+}
+
+int restart_save(const struct restart_index *index, int fd, const char *name,
+		 const char *path, bool replace)
+{
+	size_t entries = (size_t)index->count * RESTART_ENTRY;
+	struct output output;
+	uint8_t front[FRONT];
+	uint32_t print;
+	int ret = fingerprint(index, fd, &print);
+
+	if (ret)
+		return message_fail(ret, "%s", name);
+	memcpy(front, magic, 8);
+	put_le64(front + 8, index->disk_size);
+	put_le64(front + 16, index->file_size);
+	put_le32(front + 24, index->section);
+	put_le32(front + 28, print);
+	put_le64(front + 32, index->windows_size);
+	put_le32(front + 40, points_crc(index));
+	put_le32(front + 44, crc32(0, front, 44));
+
+	ret = output_create(&output, path, replace);
+	if (ret)
+		return ret;
+	ret = whole_write(output.fd, front, FRONT);
+	if (!ret)
+		ret = whole_write(output.fd, index->entries, entries);
+	if (!ret)
+		ret = whole_write(output.fd, index->windows,
+				  index->windows_size);
+	if (!ret)
+		return output_commit(&output);
+	message_fail(ret, "%s", path);
+	output_abandon(&output);
+	return ret;
+}
+
+/* Takes the front apart. Returns NULL, or what is wrong with it. */
+static const char *get_front(struct restart_index *index,
+			     const uint8_t *front, uint64_t size)
+{
+	uint64_t windows = get_le64(front + 32), count;
+
+	if (memcmp(front, magic, 7))
+		return "not an index of restart points";
+	if (get_le32(front + 44) != crc32(0, front, 44))
+		return "damaged: wrong checksum";
+	if (front[7] != magic[7])
+		return "of a version that this program does not know";
+	index->disk_size = get_le64(front + 8);
+	index->file_size = get_le64(front + 16);
+	index->section = get_le32(front + 24);
+	if (index->section < RESTART_SECTION_MIN ||
+	    index->section > RESTART_SECTION_MAX ||
+	    windows > 2 * RESTART_MEMORY)
+		return "damaged: it makes no sense";
+	count = index->disk_size / index->section +
+		!!(index->disk_size % index->section);
+	if (count > 2 * RESTART_MEMORY / RESTART_ENTRY ||
+	    size != FRONT + count * RESTART_ENTRY + windows)
+		return "damaged or truncated: not as long as it says";
+	index->count = count;
+	index->windows_size = windows;
+	return NULL;
+}
+
+/* Whether all that the points say lies where it can. */
+static bool are_sane(const struct restart_index *index)
+{
+	struct restart_point point = { }, last;
+
+	if (index->file_size < MEMBER_FIXED + MEMBER_EMPTY + MEMBER_TRAILER)
+		return false;
+	for (uint32_t i = 0; i < index->count; i++) {
+		last = point;
+		restart_get(index, i, &point);
+		if (point.file_offset < last.file_offset ||
+		    point.file_offset >= index->file_size ||
+		    point.window < last.window ||
+		    point.window > index->windows_size || point.bit > 7 ||
+		    point.header_bit > 7 || point.header > RESTART_HEADER ||
+		    point.skip > RESTART_WINDOW ||
+		    point.trailer + MEMBER_TRAILER + 0ULL >
+		    index->file_size - point.file_offset)
+			return false;
+	}
+	for (uint32_t i = 0; i < index->count; i++)
+		if (restart_span(index, i) > RESTART_SPAN(index->section) + 8)
+			return false;
+	return true;
+}
+
+static int refuse(const char *path, const char *why)
+{
+	message("%s: %s; without this file a new one is made", path, why);
+	return -EBADMSG;
+}
+
+/* Reads what is behind the front. */
+static int load_points(struct restart_index *index, int file,
+		       const char *path, uint32_t crc)
+{
+	size_t entries = (size_t)index->count * RESTART_ENTRY;
+	int ret;
+
+	index->entries = malloc(entries + 1);
+	index->windows = malloc(index->windows_size + 1);
+	if (!index->entries || !index->windows)
+		return message_fail(ENOMEM, "%s", path);
+	ret = whole_pread(file, index->entries, entries, FRONT);
+	if (!ret)
+		ret = whole_pread(file, index->windows, index->windows_size,
+				  FRONT + entries);
+	if (ret)
+		return message_fail(ret, "%s", path);
+	if (points_crc(index) != crc)
+		return refuse(path, "damaged: wrong checksum");
+	return are_sane(index) ? 0 : refuse(path, "damaged: it makes no sense");
+}
+
+/* Whether the gzip file is the one that the points are of. */
+static int compare(const struct restart_index *index, int fd, const char *name,
+		   uint64_t available, const char *path, uint32_t print)
+{
+	uint64_t size = index->file_size;
+	uint8_t behind[MEMBER_FIXED];
+	size_t length = sizeof(behind);
+	uint32_t crc = ~print;
+	int ret = 0;
+
+	if (size <= available) {
+		if (length > available - size)
+			length = available - size;
+		ret = whole_pread(fd, behind, length, size);
+		if (!ret)
+			ret = fingerprint(index, fd, &crc);
+	}
+	if (ret)
+		return message_fail(ret, "%s", name);
+	if (crc == print && !restart_resembles_member(behind, length))
+		return 0;
+	message("%s: of another file than %s is now; without it a new one is "
+		"made", path, name);
+	return -EBADMSG;
+}
+
+int restart_load(struct restart_index *index, int fd, const char *name,
+		 uint64_t available, const char *path)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	uint8_t front[FRONT];
+	const char *why;
+	int64_t size;
+	int ret;
+
+	*index = (struct restart_index){ };
+	if (file < 0)
+		return errno == ENOENT ? -ENOENT :
+					 message_fail(errno, "%s", path);
+	size = lseek(file, 0, SEEK_END);
+	ret = size ? whole_pread(file, front, FRONT, 0) : -ENOENT;
+	if (ret == -ENODATA)
+		ret = refuse(path, "damaged or truncated");
+	else if (ret && size)
+		message_fail(ret, "%s", path);
+	if (!ret) {
+		why = get_front(index, front, size);
+		ret = why ? refuse(path, why) :
+		      load_points(index, file, path, get_le32(front + 40));
+	}
+	close(file);
+	return ret ? ret : compare(index, fd, name, available, path,
+				   get_le32(front + 28));
+}

@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Finding the restart points of a gzip file: one pass that expands all of it,
+ * member by member, and verifies each.
+ *
+ * zlib stops at the end of each block, and wherever the output is full. In the
+ * middle of a block it tells how many bits of a code it has in hand, and how
+ * much of what that code makes is already out.
+ */
+#include "targets/restart.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/message.h"
+#include "targets/image.h"
+#include "targets/little-endian.h"
+#include "targets/progress.h"
+#include "targets/whole-io.h"
+
+#define IN_SIZE (128U << 10)	/* a member's header has to fit */
+#define OUT_SIZE (192U << 10)
+#define CODE_MAX 258		/* most bytes that a code makes */
+#define HISTORY (RESTART_WINDOW + CODE_MAX)
+#define LEVEL 6			/* of windows */
+
+/* zlib's data_type. */
+#define UNUSED_BITS 63
+#define LAST_BLOCK 64
+#define BLOCK_ENDED 128
+
+struct pass {
+	struct restart_index *index;
+	int fd;
+	const char *name;
+	uint64_t available;
+	struct progress progress;
+	struct inflater inflater;
+	struct deflater deflater;
+
+	uint64_t read;		/* bytes of the file, to the end of in[] */
+	size_t used;		/* of out[] */
+	uint64_t member_made;	/* bytes of the member so far, and CRC-32 */
+	uint32_t member_crc;
+	uint64_t block;		/* where the block begins, in bits */
+	struct restart_point point;	/* of the section that is open */
+	uint64_t trailer;	/* where the last trailer lies */
+	uint32_t made;		/* bytes of the section so far */
+	bool due;		/* the section is full, the next has no point */
+	size_t entries_room, windows_room;
+
+	uint8_t in[IN_SIZE];
+	uint8_t out[OUT_SIZE];
+	uint8_t scratch[RESTART_SCRATCH];
+};
+
+/* How far the pass has come in the file. */
+static uint64_t position(const struct pass *pass)
+{
+	return pass->read - pass->inflater.stream.avail_in;
+}
+
+static int refuse(const struct pass *pass, const char *why)
+{
+	progress_clear(&pass->progress);
+	message("%s: %s (at byte %" PRIu64 ", sector %" PRIu64 " of the disk)",
+		pass->name, why, position(pass), pass->index->disk_size / 512);
+	return -EBADMSG;
+}
+
+static int fail(const struct pass *pass, int err)
+{
+	progress_clear(&pass->progress);
+	return message_fail(err, "%s: at byte %" PRIu64, pass->name,
+			    pass->read);
+}
+
+/* Sees to it that @size bytes are at hand, where the file has as many. */
+static int fill(struct pass *pass, size_t size)
+{
+	z_stream *stream = &pass->inflater.stream;
+	uint64_t rest = pass->available - pass->read;
+	size_t room = IN_SIZE - stream->avail_in;
+	int ret;
+
+	if (stream->avail_in >= size || !rest)
+		return 0;
+	memmove(pass->in, stream->next_in, stream->avail_in);
+	stream->next_in = pass->in;
+	if (room > rest)
+		room = rest;
+	ret = whole_pread(pass->fd, pass->in + stream->avail_in, room,
+			  pass->read);
+	if (ret)
+		return fail(pass, ret);
+	stream->avail_in += room;
+	pass->read += room;
+	progress_add(&pass->progress, room);
+	return 0;
+}
+
+/* Makes room for @more bytes; half as much again, as most of them will come. */
+static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
+{
+	size_t larger = (used + more) / 2 * 3;
+	uint8_t *moved;
+
+	if (*room - used >= more)
+		return 0;
+	moved = realloc(*data, larger);
+	if (!moved)
+		return -ENOMEM;
+	*data = moved;
+	*room = larger;
+	return 0;
+}
+
+/* Ends the open section, where the one that begins at byte @next follows. */
+static int close_section(struct pass *pass, uint64_t next)
+{
+	struct restart_index *index = pass->index;
+	struct restart_point *point = &pass->point;
+	int ret;
+
+	if (next - point->file_offset > RESTART_SPAN(index->section)) {
+		progress_clear(&pass->progress);
+		message("%s: bytes %" PRIu64 " to %" PRIu64 " hold too little "
+			"of the disk; `zcat %s | ublk pack - NEW.gz` makes an "
+			"image of it", pass->name, point->file_offset, next,
+			pass->name);
+		return -EINVAL;
+	}
+	ret = make_room(&index->entries, &pass->entries_room,
+			(size_t)index->count * RESTART_ENTRY, RESTART_ENTRY);
+	if (ret)
+		return fail(pass, ret);
+	if (pass->trailer > point->file_offset)
+		point->trailer = pass->trailer - point->file_offset;
+	restart_put(index, index->count++, point);
+	return 0;
+}
+
+/* Makes one section of each two. */
+static void join_sections(struct restart_index *index)
+{
+	struct restart_point point, second;
+	size_t to = 0;
+
+	for (uint32_t i = 0; i < index->count / 2; i++) {
+		size_t size;
+
+		restart_get(index, 2 * i, &point);
+		restart_get(index, 2 * i + 1, &second);
+		size = second.window - point.window;
+		memmove(index->windows + to, index->windows + point.window,
+			size);
+		point.window = to;
+		to += size;
+		point.crc = crc32_combine(point.crc, second.crc,
+					  index->section);
+		point.zero = point.zero && second.zero;
+		if (second.trailer)
+			point.trailer = second.file_offset + second.trailer -
+					point.file_offset;
+		restart_put(index, i, &point);
+	}
+	index->windows_size = to;
+	index->count /= 2;
+	index->section *= 2;
+}
+
+static int limit_memory(struct pass *pass)
+{
+	struct restart_index *index = pass->index;
+
+	/* With an odd one the section that begins would be half of one. */
+	if (index->count % 2 || restart_size(index) < RESTART_MEMORY)
+		return 0;
+	if (index->section > RESTART_SECTION_MAX / 2) {
+		progress_clear(&pass->progress);
+		message("%s: its restart points take more than %u MiB; "
+			"`zcat %s | ublk pack - NEW.gz` makes an image of it",
+			pass->name, RESTART_MEMORY >> 20, pass->name);
+		return -EINVAL;
+	}
+	join_sections(index);
+	return 0;
+}
+
+/* Keeps what point->header and the window, which ends at @end, are. */
+static int add_window(struct pass *pass, const uint8_t *end)
+{
+	struct restart_index *index = pass->index;
+	struct restart_point *point = &pass->point;
+	uint64_t made = pass->member_made - point->skip;
+	size_t window = made < RESTART_WINDOW ? made : RESTART_WINDOW;
+	size_t size = point->header + window;
+	int ret;
+
+	point->window = index->windows_size;
+	if (!size)
+		return 0;
+	ret = make_room(&index->windows, &pass->windows_room,
+			index->windows_size, member_bound(size));
+	if (ret)
+		return fail(pass, ret);
+	memcpy(pass->scratch + point->header, end - window, window);
+	index->windows_size += member_deflate(&pass->deflater, pass->scratch,
+					      size, false, index->windows +
+					      index->windows_size);
+	return 0;
+}
+
+/* Reads the header of the block that has the code at bit @code. */
+static int read_header(struct pass *pass, uint64_t code)
+{
+	struct restart_point *point = &pass->point;
+	uint64_t length = code / 8 + 1 - pass->block / 8;
+	int ret;
+
+	point->header = length < RESTART_HEADER ? length : RESTART_HEADER;
+	point->header_bit = pass->block % 8;
+	if (pass->block / 8 + point->header > pass->available)
+		point->header = pass->available - pass->block / 8;
+	ret = whole_pread(pass->fd, pass->scratch, point->header,
+			  pass->block / 8);
+	return ret ? fail(pass, ret) : 0;
+}
+
+/* A stored block as if it began here, with @rest bytes to come. */
+static void make_header(struct pass *pass, bool last, uint16_t rest)
+{
+	pass->scratch[0] = last;
+	put_le16(pass->scratch + 1, rest);
+	put_le16(pass->scratch + 3, ~rest);
+	pass->point.header = 5;
+}
+
+/* A section begins here; at the beginning of a block, or within one. */
+static int add_point(struct pass *pass, bool block)
+{
+	z_stream *stream = &pass->inflater.stream;
+	uint64_t code = position(pass) * 8 - (stream->data_type & UNUSED_BITS);
+	struct restart_point point = { .zero = true };
+	long mark = inflateMark(stream);
+	long back = mark >> 16;
+	int ret = 0;
+
+	if (block)
+		code = pass->block;
+	else if (back >= 0)
+		code -= back;
+	if (pass->made)
+		ret = close_section(pass, code / 8);
+	if (!ret)
+		ret = limit_memory(pass);
+	if (ret)
+		return ret;
+	point.file_offset = code / 8;
+	point.bit = code % 8;
+	pass->point = point;
+	pass->made = 0;
+	pass->due = false;
+	if (!block && back < 0) {
+		make_header(pass, stream->data_type & LAST_BLOCK, mark);
+	} else if (!block) {
+		pass->point.skip = mark & 0xffff;
+		ret = read_header(pass, code);
+	}
+	if (ret)
+		return ret;
+	return add_window(pass, pass->out + pass->used - pass->point.skip);
+}
+
+/* Takes in @length bytes that were expanded. */
+static void take(struct pass *pass, size_t length)
+{
+	const uint8_t *data = pass->out + pass->used;
+	struct restart_point *point = &pass->point;
+	uint32_t crc;
+
+	if (!length)
+		return;
+	crc = crc32(0, data, length);
+	pass->member_crc = crc32_combine(pass->member_crc, crc, length);
+	point->crc = crc32_combine(point->crc, crc, length);
+	point->zero = point->zero && image_all_zero(data, length);
+	pass->used += length;
+	pass->made += length;
+	pass->member_made += length;
+	pass->index->disk_size += length;
+	pass->due = pass->made == pass->index->section;
+}
+
+/* Expands some. Returns 1, 0 where the member's stream has ended, or -errno. */
+static int expand(struct pass *pass)
+{
+	z_stream *stream = &pass->inflater.stream;
+	uint32_t room = pass->index->section - pass->made;
+	bool block;
+	int ret;
+
+	if (OUT_SIZE - pass->used < OUT_SIZE / 8) {
+		memmove(pass->out, pass->out + pass->used - HISTORY, HISTORY);
+		pass->used = HISTORY;
+	}
+	if (room > OUT_SIZE - pass->used)
+		room = OUT_SIZE - pass->used;
+	stream->next_out = pass->out + pass->used;
+	stream->avail_out = room;
+	ret = inflate(stream, Z_BLOCK);
+	take(pass, room - stream->avail_out);
+	if (ret == Z_STREAM_END)
+		return 0;
+	if (ret == Z_BUF_ERROR && pass->read == pass->available)
+		return refuse(pass, "truncated");
+	if (ret != Z_OK && ret != Z_BUF_ERROR)
+		return refuse(pass, stream->msg ? stream->msg :
+			      "not a deflate stream");
+	block = stream->data_type & BLOCK_ENDED;
+	if (block)
+		pass->block = position(pass) * 8 -
+			      (stream->data_type & UNUSED_BITS);
+	/* What begins behind a last block is another member. */
+	if (pass->due && !(block && stream->data_type & LAST_BLOCK)) {
+		ret = add_point(pass, block);
+		if (ret)
+			return ret;
+	}
+	return 1;
+}
+
+static int check_trailer(struct pass *pass)
+{
+	z_stream *stream = &pass->inflater.stream;
+	int ret = fill(pass, MEMBER_TRAILER);
+
+	if (ret)
+		return ret;
+	if (stream->avail_in < MEMBER_TRAILER)
+		return refuse(pass, "truncated");
+	if (get_le32(stream->next_in) != pass->member_crc)
+		return refuse(pass, "damaged: wrong checksum");
+	if (get_le32(stream->next_in + 4) != (uint32_t)pass->member_made)
+		return refuse(pass, "damaged: wrong length");
+	pass->trailer = position(pass);
+	stream->next_in += MEMBER_TRAILER;
+	stream->avail_in -= MEMBER_TRAILER;
+	return 0;
+}
+
+/* Expands the member of which the header begins here. */
+static int take_member(struct pass *pass)
+{
+	z_stream *stream = &pass->inflater.stream;
+	size_t header = member_header(stream->next_in, stream->avail_in);
+	int ret = 0;
+
+	if (!header) {
+		ret = fill(pass, IN_SIZE);
+		header = member_header(stream->next_in, stream->avail_in);
+	}
+	if (ret)
+		return ret;
+	if (!header)
+		return refuse(pass, pass->read == pass->available ?
+			      "damaged or truncated: no gzip header" :
+			      "damaged: no gzip header");
+	stream->next_in += header;
+	stream->avail_in -= header;
+	inflateReset(stream);
+	pass->member_made = 0;
+	pass->member_crc = 0;
+	pass->block = position(pass) * 8;
+	if (pass->due)
+		ret = add_point(pass, true);
+	while (!ret) {
+		ret = fill(pass, 1);
+		if (!ret)
+			ret = expand(pass);
+		if (!ret)
+			return check_trailer(pass);
+		if (ret > 0)
+			ret = 0;
+	}
+	return ret;
+}
+
+static int take_all(struct pass *pass)
+{
+	z_stream *stream = &pass->inflater.stream;
+	int ret;
+
+	stream->next_in = pass->in;
+	do {
+		ret = take_member(pass);
+		if (!ret) {
+			pass->index->file_size = position(pass);
+			ret = fill(pass, MEMBER_FIXED);
+		}
+	} while (!ret && restart_resembles_member(stream->next_in,
+						  stream->avail_in));
+	if (!ret && pass->made)
+		return close_section(pass, pass->index->file_size);
+	/* The last point has nothing behind it. */
+	pass->index->windows_size = pass->point.window;
+	return ret;
+}
+
+static void shrink(uint8_t **data, size_t size)
+{
+	uint8_t *smaller = size ? realloc(*data, size) : NULL;
+
+	if (smaller)
+		*data = smaller;
+}
+
+int restart_find(struct restart_index *index, int fd, const char *name,
+		 uint64_t available, uint32_t section)
+{
+	struct pass *pass = calloc(1, sizeof(*pass));
+	int ret = -ENOMEM;
+
+	*index = (struct restart_index){ .section = section };
+	if (!pass || deflater_init(&pass->deflater, LEVEL))
+		goto out;
+	if (inflater_init(&pass->inflater))
+		goto out_deflater;
+	if (inflater_add_window(&pass->inflater))
+		goto out_inflater;
+	pass->index = index;
+	pass->fd = fd;
+	pass->name = name;
+	pass->available = available;
+	pass->due = true;
+	progress_start(&pass->progress, available);
+	ret = take_all(pass);
+	progress_clear(&pass->progress);
+	shrink(&index->entries, (size_t)index->count * RESTART_ENTRY);
+	shrink(&index->windows, index->windows_size);
+out_inflater:
+	inflater_free(&pass->inflater);
+out_deflater:
+	deflater_free(&pass->deflater);
+out:
+	free(pass);
+	return ret;
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A gzip file of anyone's making is accepted just when zcat expands it, and all
+ * of it is read from its restart points: each section holds what zlib says.
+ */
+#include "tests/fuzz/lib/harness.h"
+#include "tests/fuzz/lib/mutate.h"
+#include "tests/fuzz/lib/whole-image.h"
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
+			       unsigned int seed)
+{
+	return mutate_gzip(data, size, max_size, seed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (!whole_image_is_ours(data, size))
+		whole_image_read(data, size);
+	return 0;
+}
