@@ -257,6 +257,7 @@ static int next_member(struct hop *hop, uint32_t *length)
 {
 	size_t size = MEMBER_BC;
 	const uint8_t *header;
+	bool plain;
 
 	if (hop->offset == hop->available) {
 		if (!hop->ended)
@@ -267,7 +268,8 @@ static int next_member(struct hop *hop, uint32_t *length)
 	header = look(hop, hop->offset, &size);
 	if (!header)
 		return -EIO;
-	if (hop->ended && !resembles_member(header, size))
+	plain = size >= MEMBER_FIXED && member_starts_gzip(header);
+	if (hop->ended && !plain && !resembles_member(header, size))
 		return 0;
 	if (size == MEMBER_BC && get_le16(header + 10) > MEMBER_BC - 12) {
 		/* Other subfields beside BC; more of them than fit are rare. */
@@ -279,7 +281,7 @@ static int next_member(struct hop *hop, uint32_t *length)
 			return -EIO;
 	}
 	if (!member_bgzf_header(header, size, length))
-		return refuse(hop, "not a BGZF block");
+		return plain ? -ENOTSUP : refuse(hop, "not a BGZF block");
 	if (*length > hop->available - hop->offset)
 		return refuse(hop, "truncated");
 	return 1;

@@ -11,7 +11,8 @@
 /*
  * Makes the index of the BGZF file in the first @available bytes of
  * @image->fd, some 4.2 bytes of memory a block, and fills in the sizes in
- * @image. Returns 0, or -errno after telling what is wrong and where.
+ * @image. Returns 0, -ENOTSUP (untold) where other gzip members follow, or
+ * -errno after telling what is wrong and where.
  */
 int image_bgzf_open(struct image *image, uint64_t available);
 void image_bgzf_free(struct image_bgzf *bgzf);

@@ -172,9 +172,14 @@ int image_open(struct image *image, int fd, const char *name,
 	else if (member_bgzf_header(head, length, &member_length))
 		ret = image_bgzf_open(image, available);
 	else if (member_starts_gzip(head))
-		ret = image_gzip_open(image, available, options);
+		ret = -ENOTSUP;
 	else
 		return image_refuse_foreign(name, head, length);
+	if (ret == -ENOTSUP) {
+		image_release(image);
+		*image = (struct image){ .fd = fd, .name = name };
+		ret = image_gzip_open(image, available, options);
+	}
 	if (ret)
 		image_release(image);
 	return ret;

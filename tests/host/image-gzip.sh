@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# packages: gzip pigz tabix zopfli p7zip-full python3
+#
+# Any gzip is a disk: what gzip, pigz, bgzip, zopfli, 7-Zip and Python make is
+# expanded as zcat does it, from restart points, and what is damaged is told.
+. "${0%/*}/../lib.sh"
+ublk=${UBLK:-./ublk}
+
+# Text, noise and zeroes by turns, the same every time.
+python3 -c 'import random, sys
+random.seed(7)
+for i in range(12):
+	kind = i % 4
+	sys.stdout.buffer.write(
+		b"".join(b"%d of %d\n" % (n, i) for n in range(20000))
+		if kind == 0 else random.randbytes(150000) if kind == 1
+		else bytes(700000) if kind == 2
+		else bytes(random.choices(b"abc ", k=100000)))
+sys.stdout.buffer.write(b"the end")' >"$tmp/disk"
+
+with_python() {
+	python3 -c 'import gzip, sys
+sys.stdout.buffer.write(gzip.compress(open(sys.argv[1], "rb").read(), 6))' "$1"
+}
+
+# same_disk NAME [OPTION]...: $tmp/x.gz expands to $tmp/disk.
+same_disk() {
+	name=$1
+	shift
+	rm -f "$tmp/back"
+	ok "$name: unpack" "$ublk" unpack "$@" "$tmp/x.gz" "$tmp/back"
+	zcat "$tmp/x.gz" | cmp - "$tmp/back" >"$tmp/cmp" 2>&1 &&
+		pass "$name: as zcat does" || fail "$name" "$(cat "$tmp/cmp")"
+}
+
+# serves NAME COMMAND...: what the command makes of the disk.
+serves() {
+	what=$1
+	shift
+	"$@" "$tmp/disk" >"$tmp/x.gz" || fail "$what" "$*"
+	same_disk "$what"
+	ok "$what: check" "$ublk" check "$tmp/x.gz"
+}
+
+serves gzip gzip -c
+serves 'gzip -1' gzip -1c
+serves 'gzip --rsyncable' gzip --rsyncable -9c
+serves pigz pigz -c
+serves 'pigz -i' pigz -ic -b 32
+serves 'pigz -0' pigz -0c
+serves 'pigz -11' pigz -11c -I 1
+serves zopfli zopfli -c --i1
+serves 7-Zip 7z a -tgzip -mx=7 -so unused.gz
+serves Python with_python
+
+"$ublk" info "$tmp/x.gz" >"$tmp/info"
+like "$(cat "$tmp/info")" '^format: gzip$' 'info knows the format'
+like "$(cat "$tmp/info")" "^disk size: $(wc -c <"$tmp/disk") " 'the size'
+like "$(cat "$tmp/info")" '^chunk size: 1048576 ' 'the spacing'
+like "$(cat "$tmp/info")" '^chunks: 4$' 'the sections'
+like "$(cat "$tmp/info")" '^index size: [1-9]' 'and the memory they take'
+
+# Members of several makers in one file.
+head -c 1000000 "$tmp/disk" >"$tmp/a"
+tail -c +1000001 "$tmp/disk" >"$tmp/b"
+for first in 'gzip -c' 'bgzip -c'; do
+	{ $first "$tmp/a"; gzip -c /dev/null; pigz -c "$tmp/b"; } >"$tmp/x.gz"
+	same_disk "cat of $first, nothing and pigz"
+done
+same "$tmp/disk" "$tmp/back" 'which is the disk'
+gzip -c "$tmp/disk" >"$tmp/x.gz"
+cp "$tmp/x.gz" "$tmp/larger.gz"
+head -c 5000 /dev/zero >>"$tmp/larger.gz"
+ok 'on a larger partition' "$ublk" check "$tmp/larger.gz"
+
+# A member of more than 4 GiB.
+truncate -s 4300M "$tmp/sparse"
+echo end >>"$tmp/sparse"
+case $ublk in
+*asan*) skip 'more than 4 GiB' 'with sanitizers that takes long' ;;
+*)
+	pigz -1c "$tmp/sparse" >"$tmp/large.gz"
+	ok 'more than 4 GiB: unpack' "$ublk" unpack "$tmp/large.gz" "$tmp/back2"
+	same "$tmp/sparse" "$tmp/back2" 'more than 4 GiB: the same' ;;
+esac
+rm -f "$tmp/sparse" "$tmp/back2" "$tmp/large.gz"
+
+# The index in a file.
+ok 'index' "$ublk" index "$tmp/x.gz"
+ok 'is beside the image' test -s "$tmp/x.gz.index"
+same_disk 'with it' --index "$tmp/x.gz.index"
+fails 1 'index: what is there stays' "$ublk" index "$tmp/x.gz"
+like "$err" 'exists; --force' 'index: unless it is forced'
+ok 'index: with another name and spacing' \
+	"$ublk" index --spacing 64K "$tmp/x.gz" "$tmp/fine"
+run "$ublk" info --index "$tmp/fine" "$tmp/x.gz"
+like "$out" '^chunk size: 65536 ' 'info: of the file, not the default'
+same_disk 'sections of 64K' --index "$tmp/fine"
+rm "$tmp/fine"
+(cd "$tmp" && ok '--index makes it' "$OLDPWD/$ublk" check --index fine x.gz)
+ok 'where it was said' test -s "$tmp/fine"
+same "$tmp/fine" "$tmp/x.gz.index" 'the same as that of index'
+fails 2 'a spacing too small' "$ublk" index --spacing 1K "$tmp/x.gz" "$tmp/y"
+
+# refused PATTERN NAME [OPTION]...
+refused() {
+	pattern=$1
+	name=$2
+	shift 2
+	fails 1 "$name" "$ublk" check "$@" "$tmp/x.gz"
+	like "$err" "$pattern" "$name: says why"
+}
+cp "$tmp/fine" "$tmp/bad"
+printf x | dd of="$tmp/bad" bs=1 seek=100 conv=notrunc 2>/dev/null
+refused 'bad: damaged: wrong checksum' 'a damaged index' --index "$tmp/bad"
+head -c 100 "$tmp/fine" >"$tmp/bad"
+refused 'bad: damaged or truncated' 'a truncated index' --index "$tmp/bad"
+refused 'disk: not an index' 'no index' --index "$tmp/disk"
+bgzip -c "$tmp/disk" >"$tmp/x.bgzf"
+fails 1 'bgzip needs none' "$ublk" index "$tmp/x.bgzf"
+like "$err" 'needs no index' 'and says so'
+size=$(wc -c <"$tmp/x.gz")
+python3 - "$tmp/disk" "$tmp/x.gz" <<'PYTHON'
+import gzip, sys, zlib
+disk = bytearray(open(sys.argv[1], "rb").read())
+old = open(sys.argv[2], "rb").read()
+# Stored noise is as long, whatever it is.
+place = disk.find(bytes(1000)) - 5000
+for n in range(256):
+	disk[place] = n
+	c = zlib.compressobj(6, zlib.DEFLATED, -15)
+	new = c.compress(bytes(disk)) + c.flush()
+header = old[:old.index(b"\0", 10) + 1] if old[3] & 8 else old[:10]
+new = header + new + zlib.crc32(disk).to_bytes(4, "little") + old[-4:]
+open(sys.argv[2], "wb").write((new + bytes(len(old)))[:len(old)])
+PYTHON
+refused 'fine: of another file' 'an index of another image' --index "$tmp/fine"
+
+# Damage is told with its place, or does no harm.
+gzip -9nc "$tmp/disk" >"$tmp/good.gz"
+python3 - "$tmp/good.gz" "$tmp" "$ublk" "$tmp/disk" <<'PYTHON' >"$tmp/flips"
+import random, subprocess, sys
+random.seed(11)
+good = open(sys.argv[1], "rb").read()
+disk = open(sys.argv[4], "rb").read()
+bad = sys.argv[2] + "/flip.gz"
+told = harmless = wrong = 0
+for i in range(60):
+	data = bytearray(good)
+	at = random.randrange(len(data) if i % 3 else 30)
+	data[at] ^= 1 << random.randrange(8)
+	open(bad, "wb").write(data)
+	done = subprocess.run([sys.argv[3], "unpack", bad, "-"],
+			      capture_output=True)
+	if done.returncode:
+		told += b"flip.gz: " in done.stderr
+		wrong += b"flip.gz: " not in done.stderr
+	elif done.stdout == disk:
+		harmless += 1
+	else:
+		wrong += 1
+print(told, harmless, wrong)
+PYTHON
+like "$(cat "$tmp/flips")" '^[0-9]+ [0-9]+ 0$' \
+	"a bit that changes is told or does no harm"
+size=$(wc -c <"$tmp/good.gz")
+for cut in 1 9 100 $((size / 2)) $((size - 1)) $((size - 8)); do
+	head -c $cut "$tmp/good.gz" >"$tmp/x.gz"
+	refused 'x.gz: ' "cut to $cut bytes"
+done
+head -c $((size / 2)) "$tmp/good.gz" >"$tmp/x.gz"
+refused 'x.gz: truncated \(at byte [0-9]+, sector [0-9]+' 'with the place'
+
+done_testing
