@@ -31,15 +31,16 @@ static int option_number(const char *text, int64_t *number)
 
 /*
  * Another server of the device has another working directory. The file need not
- * be there.
+ * be there. NULL where that cannot be.
  */
 static const char *option_path(const char *text)
 {
-	char *directory = *text == '/' ? NULL : getcwd(NULL, 0);
-	char *path;
+	char *directory, *path = NULL;
 
-	if (asprintf(&path, "%s%s%s", directory ? directory : "",
-		     directory ? "/" : "", text) < 0)
+	if (*text == '/')
+		return text;
+	directory = getcwd(NULL, 0);
+	if (!directory || asprintf(&path, "%s/%s", directory, text) < 0)
 		path = NULL;
 	free(directory);
 	return path;
@@ -61,10 +62,13 @@ static int option_set(const struct option_spec *spec, void *values,
 		*(const char **)field = text;
 		return 0;
 	case OPTION_PATH:
-		*(const char **)field = option_path(text);
-		if (*(const char **)field)
+		text = option_path(text);
+		*(const char **)field = text;
+		/* A record could not keep it. */
+		if (text && !strchr(text, '\n'))
 			return 0;
-		return message_fail(ENOMEM, "--%s", spec->name);
+		message("--%s: not a path that can be used", spec->name);
+		return -EINVAL;
 	case OPTION_SIZE:
 		err = size_parse(text, &size);
 		*(uint64_t *)field = size;

@@ -16,7 +16,7 @@ enum option_kind {
 	OPTION_SIZE,	/* uint64_t, bytes, read by size_parse() */
 	OPTION_NUMBER,	/* int64_t, decimal */
 	OPTION_STRING,	/* const char *, points into the arguments */
-	OPTION_PATH,	/* const char *, made absolute, stays allocated */
+	OPTION_PATH,	/* const char *, made absolute in memory that stays */
 };
 
 struct option_spec {

@@ -17,7 +17,7 @@ struct settings {
 static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
-	{ "index", 0, OPTION_PATH, offsetof(struct settings, index),
+	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
 	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
 	{ }
 };

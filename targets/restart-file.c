@@ -202,11 +202,9 @@ static int compare(const struct restart_index *index, int fd, const char *name,
 	}
 	if (ret)
 		return message_fail(ret, "%s", name);
-	if (crc == print && !restart_resembles_member(behind, length))
-		return 0;
-	message("%s: of another file than %s is now; without it a new one is "
-		"made", path, name);
-	return -EBADMSG;
+	if (crc != print || restart_resembles_member(behind, length))
+		return refuse(path, "of another image");
+	return 0;
 }
 
 int restart_load(struct restart_index *index, int fd, const char *name,

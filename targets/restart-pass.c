@@ -70,6 +70,15 @@ static int refuse(const struct pass *pass, const char *why)
 	return -EBADMSG;
 }
 
+/* It is no damage, but there are limits to what can be served so. */
+static int refuse_size(const struct pass *pass, const char *why)
+{
+	progress_clear(&pass->progress);
+	message("%s: %s; `zcat %s | ublk pack - NEW.gz` makes an image of it",
+		pass->name, why, pass->name);
+	return -EINVAL;
+}
+
 static int fail(const struct pass *pass, int err)
 {
 	progress_clear(&pass->progress);
@@ -124,14 +133,8 @@ static int close_section(struct pass *pass, uint64_t next)
 	struct restart_point *point = &pass->point;
 	int ret;
 
-	if (next - point->file_offset > RESTART_SPAN(index->section)) {
-		progress_clear(&pass->progress);
-		message("%s: bytes %" PRIu64 " to %" PRIu64 " hold too little "
-			"of the disk; `zcat %s | ublk pack - NEW.gz` makes an "
-			"image of it", pass->name, point->file_offset, next,
-			pass->name);
-		return -EINVAL;
-	}
+	if (next - point->file_offset > RESTART_SPAN(index->section))
+		return refuse_size(pass, "members of next to nothing");
 	ret = make_room(&index->entries, &pass->entries_room,
 			(size_t)index->count * RESTART_ENTRY, RESTART_ENTRY);
 	if (ret)
@@ -178,13 +181,8 @@ static int limit_memory(struct pass *pass)
 	/* With an odd one the section that begins would be half of one. */
 	if (index->count % 2 || restart_size(index) < RESTART_MEMORY)
 		return 0;
-	if (index->section > RESTART_SECTION_MAX / 2) {
-		progress_clear(&pass->progress);
-		message("%s: its restart points take more than %u MiB; "
-			"`zcat %s | ublk pack - NEW.gz` makes an image of it",
-			pass->name, RESTART_MEMORY >> 20, pass->name);
-		return -EINVAL;
-	}
+	if (index->section > RESTART_SECTION_MAX / 2)
+		return refuse_size(pass, "too large, so many restart points");
 	join_sections(index);
 	return 0;
 }
@@ -365,9 +363,7 @@ static int take_member(struct pass *pass)
 	if (ret)
 		return ret;
 	if (!header)
-		return refuse(pass, pass->read == pass->available ?
-			      "damaged or truncated: no gzip header" :
-			      "damaged: no gzip header");
+		return refuse(pass, "damaged or truncated: no gzip header");
 	stream->next_in += header;
 	stream->avail_in -= header;
 	inflateReset(stream);

@@ -31,7 +31,7 @@ static const struct settings defaults = { };
 static const struct option_spec options[] = {
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
 	  1, 1024, "N", "threads that expand (one a CPU)" },
-	{ "index", 0, OPTION_PATH, offsetof(struct settings, index),
+	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
 	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
 	  0, 0, NULL, "replace a file that exists" },

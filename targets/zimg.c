@@ -220,10 +220,9 @@ const struct ublk_target target_zimg = {
 		  "only. A chunk that is damaged gives an I/O error\nfor its "
 		  "own sectors and one message; `ublk check` finds such "
 		  "chunks. Expanded\nchunks stay in memory up to --cache.\n\n"
-		  "A gzip file that was not made for this is read once when it "
-		  "is opened, to find\nrestart points, a chunk of --spacing "
-		  "apart. --index keeps them: FILE is written\nwhen it is not "
-		  "there, and refused when IMAGE has changed.\n",
+		  "A gzip that was not made for this is read once to find "
+		  "restart points, a chunk\napart. --index writes them to "
+		  "FILE, or reads them where FILE is there.\n",
 	.options = zimg_options,
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),

@@ -1,25 +1,34 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: python3
+# packages: python3 gzip
 #
-# What targets/image.md says of the format is so: the image that it shows byte
-# by byte, and the reader that it has for strangers.
+# What targets/image.md says of the formats is so: the image and the index that
+# it shows byte by byte, and the reader that it has for strangers.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 manual=targets/image.md
 
+# shows FILE TITLE: the part of the manual with that title shows the file. A line
+# has its place, its bytes, and behind 40 columns what they mean.
+shows() {
+	sed -n "/^## $2/,/^## [^$(printf %.1s "$2")]/p" "$manual" |
+		sed -n 's/^    \([0-9a-f]\{4\}\)  \(.\{1,40\}\).*/\1 \2/p' \
+		>"$tmp/lines"
+	is "$(cut -d ' ' -f 2- "$tmp/lines" | tr -d ' \n')" \
+		"$(od -An -v -tx1 "$1" | tr -d ' \n')" 'is made, byte by byte'
+	is "$(awk '{
+		if (sprintf("%04x", at) != $1) print "line " $0
+		for (i = 2; i <= NF; i++) at += length($i) / 2
+	}' "$tmp/lines")" '' 'and each line is where it says'
+}
+
 printf 'hello, disk\n' >"$tmp/disk"
 truncate -s 5000 "$tmp/disk"
 ok 'the image that it shows' "$ublk" pack -c 4K "$tmp/disk" "$tmp/image"
-# A line has its place, its bytes, and behind 40 columns what they mean.
-sed -n 's/^    \([0-9a-f]\{4\}\)  \(.\{1,40\}\).*/\1 \2/p' "$manual" \
-	>"$tmp/lines"
-is "$(cut -d ' ' -f 2- "$tmp/lines" | tr -d ' \n')" \
-	"$(od -An -v -tx1 "$tmp/image" | tr -d ' \n')" 'is made, byte by byte'
-is "$(awk '{
-	if (sprintf("%04x", at) != $1) print "line " $0
-	for (i = 2; i <= NF; i++) at += length($i) / 2
-}' "$tmp/lines")" '' 'and each line is where it says'
+shows "$tmp/image" "An image, byte"
+yes 'hello, disk' | head -c 70000 | gzip -9n >"$tmp/disk.gz"
+ok 'the index that it shows' "$ublk" index --spacing 64K "$tmp/disk.gz"
+shows "$tmp/disk.gz.index" 'The index of'
 
 sed -n '/^```python$/,/^```$/p' "$manual" | grep -v '^```' >"$tmp/reader.py"
 pattern disk 800000 >"$tmp/disk"

@@ -135,7 +135,7 @@ header = old[:old.index(b"\0", 10) + 1] if old[3] & 8 else old[:10]
 new = header + new + zlib.crc32(disk).to_bytes(4, "little") + old[-4:]
 open(sys.argv[2], "wb").write((new + bytes(len(old)))[:len(old)])
 PYTHON
-refused 'fine: of another file' 'an index of another image' --index "$tmp/fine"
+refused 'fine: of another image' 'an index of another image' --index "$tmp/fine"
 
 # Damage is told with its place, or does no harm.
 gzip -9nc "$tmp/disk" >"$tmp/good.gz"

@@ -27,6 +27,7 @@ struct values {
 struct more {
 	bool fast;
 	int64_t depth;
+	const char *file;
 };
 
 #define FIELD(name) offsetof(struct values, name)
@@ -44,6 +45,8 @@ static const struct option_spec more_specs[] = {
 	  "hidden" },
 	{ "depth", 'd', OPTION_NUMBER, offsetof(struct more, depth), 0, 0, "N",
 	  "how deep" },
+	{ "file", 0, OPTION_PATH, offsetof(struct more, file), 0, 0, "FILE",
+	  "where" },
 	{ 0 }
 };
 
@@ -95,6 +98,21 @@ static bool argument_is(int i, const char *text)
 {
 	return text ? arguments[i] && !strcmp(arguments[i], text) :
 		      !arguments[i];
+}
+
+static bool file_is(const char *expected)
+{
+	return more.file && !strcmp(more.file, expected);
+}
+
+static void test_paths(void)
+{
+	check(!chdir("/tmp") && parse("--file a/b") == 0 &&
+	      file_is("/tmp/a/b"), "a path is made absolute");
+	free((char *)(uintptr_t)more.file);
+	check(parse("--file=/a") == 0 && file_is("/a"), "unless it is");
+	check(refused("--file /a\n", "ublk: --file: not a path that can be "
+		      "used\n"), "a line is none");
 }
 
 static void test_forms(void)
@@ -248,6 +266,7 @@ int main(void)
 	if (complaints < 0 || dup2(complaints, STDERR_FILENO) < 0)
 		return 1;
 	test_forms();
+	test_paths();
 	test_refused();
 	test_printed();
 	printf("1..%d\n", number);
