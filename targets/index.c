@@ -32,7 +32,7 @@ static const struct option_spec options[] = {
 static const char manual[] =
 "Reads a gzip file once, verifies it, and writes an index of restart points to\n"
 "FILE (IMAGE.index when not given), with which `ublk zimg --index FILE` starts\n"
-"at once. To read a byte at least --spacing of the disk is expanded; a restart\n"
+"at once. Whoever reads a byte has --spacing of the disk expanded; a restart\n"
 "point takes 10 to 20 KiB of memory. An image of `ublk pack` or bgzip needs no\n"
 "such file.\n";
 

@@ -49,7 +49,7 @@ struct restart_point {
 	uint32_t crc;		/* of the section */
 	uint32_t trailer;	/* from there to its last trailer; 0: none */
 	uint32_t window;	/* where in the windows its own begins */
-	uint16_t header;	/* bytes of the block's header; 0: none needed */
+	uint16_t header;	/* bytes of the block's header; 0: no need */
 	uint16_t skip;		/* bytes the code makes before the section */
 	uint8_t bit;		/* where in the byte the code begins */
 	uint8_t header_bit;	/* where in its first byte the header does */
@@ -85,7 +85,7 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 int restart_load(struct restart_index *index, int fd, const char *name,
 		 uint64_t available, const char *path);
 
-/* Writes such a file, whole or not at all. Returns 0, or -errno after telling. */
+/* Writes such a file, whole or not at all. 0, or -errno after telling. */
 int restart_save(const struct restart_index *index, int fd, const char *name,
 		 const char *path, bool replace);
 

@@ -404,7 +404,7 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 		const char *index;
 	} settings = { cache, WHOLE_IMAGE_SECTION, NULL };
 	struct memory memory;
-	uint64_t member, room;
+	uint64_t member, room, index;
 
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	memset(queues, 0, sizeof(queues));
@@ -430,8 +430,8 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 	     (member * 2 > 512 << 10 ? member * 2 : 512 << 10),
 	     "the cache and the loads take what they may: %llu",
 	     (unsigned long long)mapped);
-	must(memory.live <= (int64_t)(image_size +
-				      ((struct zimg *)device.data)->image.index_size +
+	index = ((struct zimg *)device.data)->image.index_size;
+	must(memory.live <= (int64_t)(image_size + index +
 				      (cache / room + 4) * 80 +
 				      count * (READER_GZIP_MEMORY + (54 << 10)) +
 				      4096),

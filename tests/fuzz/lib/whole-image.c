@@ -333,7 +333,8 @@ static void look_up(const struct image *image, const struct truth_image *truth)
 		abort();
 	memory = memory_stop();
 	must(memory.live <= (image->format == IMAGE_GZIP ?
-			     READER_GZIP_MEMORY : READER_MEMORY), "a reader takes little: %lld",
+			     READER_GZIP_MEMORY : READER_MEMORY),
+	     "a reader takes little: %lld",
 	     (long long)memory.live);
 	for (int i = 0; i < LOOKUPS; i++) {
 		uint64_t number = next_random(&state) % truth->count;
