@@ -279,7 +279,7 @@ static void test_memory(void)
 	static const struct how fast = { .level = 1 };
 	const struct image_options options = { .section = 4096 };
 	uint64_t size = 24 << 20;
-	uint8_t *disk = make_disk(size, 3 << 20);
+	uint8_t *disk = make_disk(size, (3 << 20) + 5000);
 	struct image image;
 	int fd = new_file("", 0);
 	bool opened;
