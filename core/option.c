@@ -61,6 +61,12 @@ static int option_set(const struct option_spec *spec, void *values,
 	case OPTION_STRING:
 		*(const char **)field = text;
 		return 0;
+	case OPTION_PLACE:
+		if (!size_parse(text, &size)) {
+			*(const char **)field = text;
+			return 0;
+		}
+		/* fall through */
 	case OPTION_PATH:
 		text = option_path(text);
 		*(const char **)field = text;
@@ -243,7 +249,7 @@ static const char *option_key(char key[KEY_MAX], const char *owner,
 
 static bool is_text(const struct option_spec *spec)
 {
-	return spec->kind == OPTION_STRING || spec->kind == OPTION_PATH;
+	return spec->kind >= OPTION_STRING;
 }
 
 void options_record(FILE *out, const char *owner,
@@ -272,6 +278,7 @@ void options_record(FILE *out, const char *owner,
 			break;
 		case OPTION_STRING:
 		case OPTION_PATH:
+		case OPTION_PLACE:
 			fprintf(out, "%s\n", *(char *const *)field);
 			break;
 		}

@@ -17,6 +17,7 @@ enum option_kind {
 	OPTION_NUMBER,	/* int64_t, decimal */
 	OPTION_STRING,	/* const char *, points into the arguments */
 	OPTION_PATH,	/* const char *, made absolute in memory that stays */
+	OPTION_PLACE,	/* the same for a path; a size is taken as it is */
 };
 
 struct option_spec {

@@ -78,6 +78,8 @@ static void queue_command(struct ublk_queue *queue, unsigned int tag,
 void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		       int result)
 {
+	if (request->done)
+		return request->done(queue, request, result);
 	queue_command(queue, request->tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 		      result);
 }

@@ -51,6 +51,13 @@ struct ublk_request {
 	uint32_t length;	/* bytes; 0 for FLUSH */
 	void *data;		/* READ: to fill; WRITE: the data; page aligned */
 	void *state;		/* the target's own request_size bytes */
+
+	/*
+	 * Who gets the answer in place of the driver, of a request that one
+	 * part of a target makes to another; else NULL.
+	 */
+	void (*done)(struct ublk_queue *queue, struct ublk_request *self,
+		     int result);
 };
 
 /*

@@ -22,6 +22,7 @@ struct values {
 	int64_t count;
 	uint64_t size;
 	const char *name;
+	const char *place;
 };
 
 struct more {
@@ -38,6 +39,7 @@ static const struct option_spec specs[] = {
 	{ "max-size", 's', OPTION_SIZE, FIELD(size), 512, 1 << 20, "SIZE",
 	  "how large" },
 	{ "name", 0, OPTION_STRING, FIELD(name), 0, 0, "NAME", "what" },
+	{ "place", 0, OPTION_PLACE, FIELD(place), 0, 0, "PLACE", "where" },
 	{ 0 }
 };
 static const struct option_spec more_specs[] = {
@@ -138,6 +140,13 @@ static void test_forms(void)
 	      "a value with =");
 	check(parse("--name=") == 0 && !strcmp(values.name, ""),
 	      "an empty string");
+	check(parse("--place=1M") == 0 && !strcmp(values.place, "1M"),
+	      "a place that is a size stays");
+	check(parse("--place=/a/b") == 0 && !strcmp(values.place, "/a/b"),
+	      "and so does a whole path");
+	check(!chdir("/tmp") && parse("--place=a/b") == 0 &&
+	      !strcmp(values.place, "/tmp/a/b"), "one from here is made whole");
+	free((char *)values.place);
 	check(parse("--name --all") == 0 && !strcmp(values.name, "--all") &&
 	      !values.all, "a value like an option");
 	check(parse("x -a y -c 7 z") == 3 && values.all && values.count == 7 &&
@@ -247,7 +256,8 @@ static void test_printed(void)
 		      "  -f, --fast               at once\n"
 		      "  -c, --count N            how many\n"
 		      "  -s, --max-size SIZE      how large\n"
-		      "      --name NAME          what\n"), "help");
+		      "      --name NAME          what\n"
+		      "      --place PLACE        where\n"), "help");
 	parse("-a -c 7 -s 1k");
 	printed(print_record, text, sizeof(text));
 	check(!strcmp(text, "all=1\nfast=0\ncount=7\nmax_size=1024\n"),
