@@ -8,28 +8,22 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/message.h"
 #include "core/target.h"
-
-#define DIRECT_BLOCK_MAX 4096
-#define CLAIM_MS 5000
-#define CLAIM_TICK_MS 10
+#include "targets/backing.h"
+#include "targets/cow.h"
 
 struct file_settings {
 	bool buffered;
 	uint64_t offset;
 	uint64_t size;		/* 0: all that is there */
+	const char *cow;	/* NULL: writes go to the file */
 };
 
 #define FIELD(name) offsetof(struct file_settings, name)
@@ -40,6 +34,7 @@ static const struct option_spec file_options[] = {
 	  "where in the file the disk begins (0)" },
 	{ "size", 0, OPTION_SIZE, FIELD(size), 0, 0, "SIZE",
 	  "how much of the file is the disk (all)" },
+	COW_OPTION(struct file_settings),
 	{ 0 }
 };
 #undef FIELD
@@ -52,6 +47,7 @@ struct file {
 	bool discard_only;	/* a block device that cannot write zeroes */
 	uint64_t offset;	/* of the disk in the file */
 	char *path;		/* absolute */
+	struct cow *cow;	/* or NULL */
 };
 
 /* A request under way: as many of its bytes as are done. */
@@ -61,167 +57,20 @@ struct file_request {
 	uint32_t done;
 };
 
-static int file_busy(const char *path)
-{
-	message("%s: in use; unmount it first, or serve it with --read-only",
-		path);
-	return -EBUSY;
-}
-
-/* Writable where it may be; what cannot be written becomes a read-only disk. */
-static int open_writable_or_not(const char *path, bool *read_only)
-{
-	int fd = -1;
-
-	if (!*read_only)
-		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0 && (*read_only || errno == EACCES || errno == EROFS ||
-		       errno == EPERM || errno == ETXTBSY)) {
-		*read_only = true;
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	}
-	if (fd < 0)
-		return errno == EBUSY ? file_busy(path) :
-					message_fail(errno, "%s", path);
-	/* Only the open must not wait, as that of a pipe would. */
-	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
-	return fd;
-}
-
-/* A disk that is read-only can be opened for writing, but not written. */
-static bool device_read_only(int fd)
-{
-	int read_only = 0;
-
-	return !ioctl(fd, BLKROGET, &read_only) && read_only;
-}
-
-/*
- * Two writers of one file destroy each other's filesystem: a regular file is
- * locked, and of a block device the kernel is asked for a claim by opening it
- * again, which a mounted one refuses. Returns 0 or -errno without telling,
- * -EBUSY where somebody else has it.
- */
-static int file_try_claim(struct file *file, const char *path, bool read_only)
-{
-	int fd;
-
-	if (!file->block_device) {
-		if (!flock(file->fd, LOCK_NB | (read_only ? LOCK_SH : LOCK_EX)))
-			return 0;
-		/* or this filesystem has no locks */
-		return errno == EWOULDBLOCK ? -EBUSY : 0;
-	}
-	if (read_only)
-		return 0;
-	fd = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
-	if (fd < 0)
-		return -errno;
-	close(file->fd);
-	file->fd = fd;
-	return 0;
-}
-
-/* @wait: who has it is about to let go. Returns 0 or -errno after telling. */
-static int file_claim(struct file *file, const char *path, bool read_only,
-		      bool wait)
-{
-	const struct timespec tick = { .tv_nsec = CLAIM_TICK_MS * 1000000 };
-	int left = wait ? CLAIM_MS : 0;
-	int err;
-
-	while ((err = file_try_claim(file, path, read_only)) == -EBUSY &&
-	       left > 0) {
-		nanosleep(&tick, NULL);
-		left -= CLAIM_TICK_MS;
-	}
-	if (err != -EBUSY)
-		return err ? message_fail(err, "%s", path) : 0;
-	if (file->block_device)
-		return file_busy(path);
-	message("%s: in use by another server", path);
-	return err;
-}
-
-/*
- * The smallest power of two that direct I/O works with here, 0 for none. That
- * these bytes cannot be read is no reason against it.
- */
-static uint32_t direct_block(int fd, uint64_t offset)
-{
-	uint32_t block;
-	void *buffer;
-
-	if (posix_memalign(&buffer, DIRECT_BLOCK_MAX, DIRECT_BLOCK_MAX))
-		return 0;
-	for (block = 512; block <= DIRECT_BLOCK_MAX; block *= 2)
-		if (pread(fd, buffer, block, offset) >= 0 || errno != EINVAL)
-			break;
-	free(buffer);
-	return block <= DIRECT_BLOCK_MAX ? block : 0;
-}
-
-/*
- * Turns on direct I/O where the backing takes it in blocks that suit the disk.
- * A file's disk has blocks of 512 bytes unless asked otherwise, whatever
- * storage it lies on today: what is on the disk may depend on it.
- */
-static void file_try_direct(struct file *file, const struct ublk_disk *disk,
-			    uint64_t asked)
-{
-	uint32_t block = asked > disk->logical_block ? asked :
-						       disk->logical_block;
-	int flags = fcntl(file->fd, F_GETFL);
-	uint32_t needed;
-
-	if (fcntl(file->fd, F_SETFL, flags | O_DIRECT))
-		return;
-	needed = direct_block(file->fd, file->offset);
-	if (!needed || needed > block || file->offset % needed)
-		fcntl(file->fd, F_SETFL, flags);
-}
-
-/* A number in the sysfs folder of a block device's queue; 0: unknown. */
-static uint64_t queue_limit(dev_t dev, const char *name)
-{
-	char path[96], text[24];
-	ssize_t length;
-	int fd, up;
-
-	/* A partition has its disk's queue, one level up. */
-	for (up = 0; up < 2; up++) {
-		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s",
-			 major(dev), minor(dev), up ? "../" : "", name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		length = read(fd, text, sizeof(text) - 1);
-		close(fd);
-		text[length > 0 ? length : 0] = '\0';
-		return strtoull(text, NULL, 10);
-	}
-	return 0;
-}
-
 static void file_find_discard(struct file *file, const struct stat *st,
 			      uint64_t total, struct ublk_disk *disk)
 {
-	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-
 	/* A device takes whole blocks, which are not those of the disk. */
 	if (file->block_device && file->offset % disk->logical_block)
 		return;
-	if (!file->block_device) {
-		/* Behind the end there is nothing to lose. */
-		if (fallocate(file->fd, punch, total, DIRECT_BLOCK_MAX))
-			return;
-		disk->discard_granularity = st->st_blksize;
-	} else if (queue_limit(st->st_rdev, "write_zeroes_max_bytes")) {
-		disk->discard_granularity = disk->logical_block;
-	} else if (queue_limit(st->st_rdev, "discard_max_bytes")) {
+	if (backing_punches(file->fd, st, total)) {
+		disk->discard_granularity = file->block_device ?
+			disk->logical_block : st->st_blksize;
+	} else if (file->block_device &&
+		   backing_limit(st->st_rdev, "discard_max_bytes")) {
 		file->discard_only = true;
 		disk->discard_granularity =
-			queue_limit(st->st_rdev, "discard_granularity");
+			backing_limit(st->st_rdev, "discard_granularity");
 	} else {
 		return;
 	}
@@ -286,6 +135,18 @@ static int file_set_range(struct file *file, uint64_t total,
 	return 0;
 }
 
+/*
+ * Turns on direct I/O where the backing takes it in blocks that suit the disk.
+ * A file's disk has blocks of 512 bytes unless asked otherwise, whatever
+ * storage it lies on today: what is on the disk may depend on it.
+ */
+static void file_try_direct(const struct file *file,
+			    const struct ublk_disk *disk, uint64_t asked)
+{
+	backing_try_direct(file->fd, file->offset, asked > disk->logical_block ?
+			   asked : disk->logical_block);
+}
+
 static int file_setup(struct ublk_device *device, struct file *file,
 		      const char *path, const struct file_settings *settings,
 		      struct ublk_disk *disk)
@@ -294,23 +155,17 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	int64_t total;
 	int err;
 
-	if (fstat(file->fd, &st))
-		return message_fail(errno, "%s", path);
+	err = backing_examine(file->fd, path, &st, &disk->read_only);
+	if (err)
+		return err;
 	file->block_device = S_ISBLK(st.st_mode);
-	if (!file->block_device && !S_ISREG(st.st_mode)) {
-		message("%s: %s, not a file or block device", path,
-			S_ISDIR(st.st_mode) ? "a directory" : "special");
-		return -EINVAL;
-	}
 	/* It may have no path any more, as a root's has none. */
 	file->path = file->inherited ? strdup(path) : realpath(path, NULL);
 	if (!file->path)
 		return message_fail(errno, "%s", path);
-	if (file->block_device && device_read_only(file->fd))
-		disk->read_only = true;
-	err = file->inherited ? 0 : file_claim(file, path,
-						   disk->read_only,
-						   ublk_device_resumed(device));
+	err = file->inherited ? 0 :
+	      backing_claim(&file->fd, path, &st, disk->read_only,
+			    ublk_device_resumed(device));
 	if (err)
 		return err;
 	total = file_measure(file, &st, disk);
@@ -330,6 +185,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 
 static void file_free(struct file *file)
 {
+	cow_close(file->cow);
 	close(file->fd);
 	free(file->path);
 	free(file);
@@ -338,27 +194,33 @@ static void file_free(struct file *file)
 static int file_open(struct ublk_device *device, const char *path,
 		     const void *settings, struct ublk_disk *disk)
 {
+	const struct file_settings *options = settings;
 	struct file *file = calloc(1, sizeof(*file));
 	int err;
 
 	if (!file)
 		return message_fail(ENOMEM, "%s", path);
-	disk->read_only = ublk_device_read_only(device);
+	disk->read_only = ublk_device_read_only(device) || options->cow;
 	file->fd = ublk_device_inherited_file(device);
 	file->inherited = file->fd >= 0;
 	if (!file->inherited)
-		file->fd = open_writable_or_not(path, &disk->read_only);
+		file->fd = backing_open(path, &disk->read_only);
 	if (file->fd < 0) {
 		err = file->fd;
 		free(file);
 		return err;
 	}
-	err = file_setup(device, file, path, settings, disk);
+	err = file_setup(device, file, path, options, disk);
+	if (!err) {
+		file->index = ublk_device_register_file(device, file->fd);
+		err = cow_open(&file->cow, device, options->cow,
+			       &(struct cow_base){ file->fd, file->offset,
+						   disk->size }, disk);
+	}
 	if (err) {
 		file_free(file);
 		return err;
 	}
-	file->index = ublk_device_register_file(device, file->fd);
 	ublk_device_set_argument(device, file->path);
 	ublk_device_set_data(device, file);
 	return 0;
@@ -504,7 +366,7 @@ static int file_write_zeroes(struct ublk_queue *queue,
 	return UBLK_LATER;
 }
 
-static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
+static int file_serve(struct ublk_queue *queue, struct ublk_request *request)
 {
 	struct file_request *state = request->state;
 
@@ -527,6 +389,22 @@ static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
 	}
 }
 
+static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
+{
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
+
+	if (file->cow)
+		return cow_submit(file->cow, queue, request);
+	return file_serve(queue, request);
+}
+
+static int file_start(struct ublk_device *device)
+{
+	const struct file *file = ublk_device_data(device);
+
+	return cow_start(file->cow, device, file_serve);
+}
+
 const struct ublk_target target_file = {
 	.name = "file",
 	.argument = "PATH",
@@ -536,13 +414,14 @@ const struct ublk_target target_file = {
 		  "backing's storage; discard punches holes.\nA backing that "
 		  "cannot be written is served read only. A file that another "
 		  "server\nwrites and a block device that is mounted are "
-		  "refused.\n",
+		  "refused. " COW_MANUAL,
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),
-	.system_calls = { SYS_ioctl },
+	.system_calls = { SYS_ioctl, COW_CALLS },
 	.frees_memory = true,
 	.open = file_open,
+	.start = file_start,
 	.close = file_close,
 	.submit = file_submit,
 };

@@ -23,6 +23,7 @@ struct zimg_settings {
 	uint64_t cache;
 	uint64_t spacing;
 	const char *index;
+	const char *cow;
 };
 
 static const struct zimg_settings zimg_defaults = {
@@ -38,10 +39,11 @@ static const struct option_spec zimg_options[] = {
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
 	  "between them, 64K to 16M (1M)" },
+	COW_OPTION(struct zimg_settings),
 	{ }
 };
 
-static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
+static int zimg_answer(struct ublk_queue *queue, struct ublk_request *request)
 {
 	switch (request->op) {
 	case UBLK_IO_OP_READ:
@@ -51,6 +53,15 @@ static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
 	default:
 		return -EPERM;	/* the disk is read only */
 	}
+}
+
+static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
+{
+	const struct zimg *zimg = ublk_device_data(ublk_queue_device(queue));
+
+	if (zimg->cow)
+		return cow_submit(zimg->cow, queue, request);
+	return zimg_answer(queue, request);
 }
 
 /* How many chunks a queue of @zimg reads at once. */
@@ -178,6 +189,11 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		     zimg->block;
 	disk->read_only = true;
 	zimg->file = ublk_device_register_file(device, zimg->image.fd);
+	ret = cow_open(&zimg->cow, device, settings->cow,
+		       &(struct cow_base){ zimg->image.fd, 0,
+					   zimg->image.file_size }, disk);
+	if (ret)
+		goto fail_close;
 	ublk_device_set_argument(device, zimg->path);
 	ublk_device_set_data(device, zimg);
 	return 0;
@@ -198,13 +214,14 @@ static int zimg_start(struct ublk_device *device)
 			      ublk_device_queues(device) > 1))
 		return message_fail(ENOMEM, "%s", zimg->path);
 	zimg->started = true;
-	return 0;
+	return cow_start(zimg->cow, device, zimg_answer);
 }
 
 static void zimg_close(struct ublk_device *device)
 {
 	struct zimg *zimg = ublk_device_data(device);
 
+	cow_close(zimg->cow);
 	if (zimg->started)
 		zimg_cache_destroy(&zimg->cache);
 	image_close(&zimg->image);
@@ -217,9 +234,10 @@ const struct ublk_target target_zimg = {
 	.summary = "serve a compressed image",
 	.manual = "IMAGE is a file or block device with an image of `ublk "
 		  "pack` or of bgzip, or any\ngzip file. The disk is read "
-		  "only. A chunk that is damaged gives an I/O error\nfor its "
-		  "own sectors and one message; `ublk check` finds such "
-		  "chunks. Expanded\nchunks stay in memory up to --cache.\n\n"
+		  "only but for --cow. A chunk that is damaged gives an\nI/O "
+		  "error for its own sectors and one message; `ublk check` "
+		  "finds such chunks.\nExpanded chunks stay in memory up to "
+		  "--cache. " COW_MANUAL "\n"
 		  "A gzip that was not made for this is read once to find "
 		  "restart points, a chunk\napart. --index writes them to "
 		  "FILE, or reads them where FILE is there.\n",
@@ -227,7 +245,8 @@ const struct ublk_target target_zimg = {
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),
 	.request_size = sizeof(struct zimg_request),
-	.system_calls = { SYS_pread64 },
+	.system_calls = { COW_CALLS },
+	.frees_memory = true,
 	.open = zimg_open,
 	.start = zimg_start,
 	.close = zimg_close,

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "core/target.h"
+#include "targets/cow.h"
 #include "targets/image.h"
 #include "targets/zimg-cache.h"
 
@@ -24,6 +25,7 @@ struct zimg {
 	int file;			/* the image, among the ring's files */
 	uint32_t block;			/* a request is cut at its multiples */
 	char *path;			/* absolute */
+	struct cow *cow;		/* or NULL: it cannot be written */
 	_Atomic uint8_t *told;		/* a bit a chunk: its damage was told */
 };
 

@@ -72,6 +72,7 @@ for device in "null 16M" "ram 16M" "ram 16M -q 2" "file $tmp/data/file" \
 	"file $tmp/data/file -q 2 --buffered" \
 	"zimg $tmp/data/image.gz -q 2" "ram 16M --rootfs" \
 	"file $tmp/data/file --rootfs" \
+	"file $tmp/data/file --rootfs -q 2 --cow $tmp/data/kept" \
 	"zimg $tmp/data/image.gz -q 2 --cache 1M --rootfs"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	served "$device" $device

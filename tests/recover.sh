@@ -24,7 +24,8 @@ pattern data 1048576 >"$tmp/data"
 truncate -s 8M "$tmp/file"
 ublk pack "$tmp/data" "$tmp/image.gz"
 for target in "ram 8M" "file $tmp/file" "file $tmp/file -q 2 --offset 1M --buffered" \
-	"zimg $tmp/image.gz --cache 1M"; do
+	"zimg $tmp/image.gz --cache 1M" "file $tmp/file --cow 4M -q 2" \
+	"file $tmp/file --cow $tmp/kept"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	served "$target" $target
 	case $target in zimg*) ;; *) put "$dev" 0 <"$tmp/data" ;; esac

@@ -40,7 +40,8 @@ pattern data 1048576 >"$tmp/data"
 truncate -s 8M "$tmp/file"
 ublk pack "$tmp/data" "$tmp/image.gz"
 for target in "ram 8M -q 2" "file $tmp/file -q 2" "file $tmp/file --buffered" \
-	"zimg $tmp/image.gz -q 2" "null 8M"; do
+	"zimg $tmp/image.gz -q 2" "null 8M" "file $tmp/file -q 2 --cow 4M" \
+	"file $tmp/file --cow $tmp/kept"; do
 	for how in "" --no-supervise; do
 		# shellcheck disable=SC2086 # words are meant to be split
 		served "$target $how" $target $how

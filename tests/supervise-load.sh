@@ -14,6 +14,7 @@ kills=${ROUNDS:-10}
 truncate -s 16M "$tmp/file"
 pattern image 8388608 >"$tmp/disk"
 ublk pack "$tmp/disk" "$tmp/image.gz"
+pattern large 16777216 | ublk pack - "$tmp/large.gz"
 
 # verified: fio writes what it can tell again, in random places, and reads it
 # back, until it is told to end; it stops at the first error or difference.
@@ -49,14 +50,16 @@ another_worker() {
 
 for device in "ram 16M" "ram 16M -q 2" "file $tmp/file" \
 	"file $tmp/file -q 2" "file $tmp/file -q 2 --buffered -d 4" \
-	"zimg $tmp/image.gz" "zimg $tmp/image.gz -q 2 --cache 256K"; do
+	"zimg $tmp/image.gz" "zimg $tmp/image.gz -q 2 --cache 256K" \
+	"zimg $tmp/large.gz --cow 16M -q 2" \
+	"file $tmp/file --cow $tmp/kept -q 2"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	serve $device
 	server=$(server_of "$id")
 	rm -f "$tmp/end" "$tmp/fio" "$tmp/rounds"
 	case $device in
-	zimg*) compared & ;;
-	*) verified & ;;
+	*--cow* | [!z]*) verified & ;;
+	*) compared & ;;
 	esac
 	load=$!
 	done=0
@@ -72,11 +75,13 @@ for device in "ram 16M" "ram 16M -q 2" "file $tmp/file" \
 		done=$((done + 1))
 	done
 	touch "$tmp/end"
-	case $device in zimg*) ;; *) kill -INT $load 2>/dev/null ;; esac
+	case $device in
+	*--cow* | [!z]*) kill -INT $load 2>/dev/null ;;
+	esac
 	status=0
 	wait $load || status=$?
 	case $device in
-	zimg*)
+	zimg*gz | zimg*256K)
 		[ $status = 0 ] || problem="$problem read $status: $(cat "$tmp/dd")"
 		note "$device: $done kills, $(cat "$tmp/rounds") times compared"
 		;;

@@ -19,7 +19,8 @@ cp "$(command -v ublk)" "$tmp/new"
 # Another program of the same size that can be told from the first.
 printf x >>"$tmp/new"
 
-for target in "ram 8M" "file $tmp/file -q 2" "zimg $tmp/image.gz"; do
+for target in "ram 8M" "file $tmp/file -q 2" "zimg $tmp/image.gz" \
+	"file $tmp/file --cow 4M -q 2" "file $tmp/file --cow $tmp/kept"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	served "$target" $target
 	case $target in zimg*) ;; *) put "$dev" 0 <"$tmp/data" ;; esac

@@ -174,6 +174,38 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags,
 	return __real_mmap(address, length, protection, flags, fd, offset);
 }
 
+/* What only a disk that is copied on write needs. */
+bool ublk_device_read_only(const struct ublk_device *self)
+{
+	(void)self;
+	return true;
+}
+
+bool ublk_device_resumed(const struct ublk_device *self)
+{
+	(void)self;
+	return false;
+}
+
+unsigned int ublk_device_depth(const struct ublk_device *self)
+{
+	(void)self;
+	return 0;
+}
+
+int ublk_device_memory(const struct ublk_device *self, uint64_t size)
+{
+	(void)self;
+	(void)size;
+	return -ENOMEM;
+}
+
+unsigned int ublk_queue_id(const struct ublk_queue *queue)
+{
+	(void)queue;
+	return 0;
+}
+
 static struct operation *add_operation(struct ublk_queue *queue,
 				       struct ublk_completion *completion)
 {
@@ -401,8 +433,8 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 	/* The target's own struct of settings is this. */
 	const struct {
 		uint64_t cache, spacing;
-		const char *index;
-	} settings = { cache, WHOLE_IMAGE_SECTION, NULL };
+		const char *index, *cow;
+	} settings = { cache, WHOLE_IMAGE_SECTION, NULL, NULL };
 	struct memory memory;
 	uint64_t member, room, index;
 

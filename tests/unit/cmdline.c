@@ -40,7 +40,7 @@ static int parse(const char *text, struct boot *boot)
 static bool is_default(const struct boot *boot)
 {
 	return !strcmp(boot->root, "/root.img.gz") && !boot->rootfstype &&
-	       !boot->init && !boot->cache && boot->overlay &&
+	       !boot->init && !boot->cache && boot->overlay && !boot->cow &&
 	       !boot->overlay_size && boot->rescue == RESCUE_SHELL &&
 	       boot->wait == 10;
 }
@@ -54,7 +54,7 @@ static void test_defaults(void)
 	check(!parse("console=ttyS0 quiet ro xublk.root=/x root=/y\n", &boot) &&
 	      is_default(&boot) && !*complaints, "words of others");
 	check(!parse("ublk.root= ublk.rootfstype= ublk.overlay= ublk.init= "
-		     "ublk.cache= ublk.rescue= ublk.wait= ublk.root", &boot) &&
+		     "ublk.cache= ublk.cow= ublk.rescue= ublk.wait= ublk.root", &boot) &&
 	      is_default(&boot) && !*complaints, "empty values: defaults");
 }
 
@@ -70,6 +70,11 @@ static void test_values(void)
 	      boot.overlay_size == 32 << 20 && !strcmp(boot.init, "/bin/x") &&
 	      boot.cache == 1 << 20 && boot.rescue == RESCUE_HANG &&
 	      boot.wait == 3 && !*complaints, "every word");
+	check(!parse("ublk.cow=32M", &boot) && !strcmp(boot.cow, "32M") &&
+	      !boot.overlay, "cow goes without an overlay");
+	check(!parse("ublk.overlay=tmpfs ublk.cow=/dev/vda3", &boot) &&
+	      !strcmp(boot.cow, "/dev/vda3") && boot.overlay,
+	      "unless that is asked for");
 	check(!parse("ublk.overlay=none", &boot) && !boot.overlay,
 	      "overlay none");
 	check(!parse("ublk.overlay=tmpfs", &boot) && boot.overlay &&

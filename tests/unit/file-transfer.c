@@ -98,6 +98,40 @@ int ublk_device_register_file(struct ublk_device *device, int fd)
 	return 3;
 }
 
+/* What only a disk that is copied on write needs. */
+unsigned int ublk_device_queues(const struct ublk_device *device)
+{
+	(void)device;
+	return 0;
+}
+
+unsigned int ublk_device_depth(const struct ublk_device *device)
+{
+	(void)device;
+	return 0;
+}
+
+int ublk_device_memory(const struct ublk_device *device, uint64_t size)
+{
+	(void)device;
+	(void)size;
+	return -ENOMEM;
+}
+
+unsigned int ublk_queue_id(const struct ublk_queue *queue)
+{
+	(void)queue;
+	return 0;
+}
+
+void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+		     int value)
+{
+	(void)to;
+	(void)completion;
+	(void)value;
+}
+
 static void check(bool good, const char *claim)
 {
 	failures += !good;

@@ -5,6 +5,7 @@
  * queues arrive late; the cache has hardly any room. Every request is answered,
  * once, with the right data, or with an error where there was one.
  */
+#include <errno.h>
 #include <linux/ublk_cmd.h>
 
 #include "core/target.h"
@@ -103,6 +104,38 @@ void ublk_queue_set_data(struct ublk_queue *queue, void *data)
 void *ublk_queue_data(const struct ublk_queue *queue)
 {
 	return queue->data;
+}
+
+/* What only a disk that is copied on write needs. */
+bool ublk_device_read_only(const struct ublk_device *self)
+{
+	(void)self;
+	return true;
+}
+
+bool ublk_device_resumed(const struct ublk_device *self)
+{
+	(void)self;
+	return false;
+}
+
+unsigned int ublk_device_depth(const struct ublk_device *self)
+{
+	(void)self;
+	return 0;
+}
+
+int ublk_device_memory(const struct ublk_device *self, uint64_t size)
+{
+	(void)self;
+	(void)size;
+	return -ENOMEM;
+}
+
+unsigned int ublk_queue_id(const struct ublk_queue *queue)
+{
+	(void)queue;
+	return 0;
 }
 
 static struct operation *add_operation(struct ublk_queue *queue,
@@ -262,8 +295,8 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 	/* The target's own struct of settings begins with these. */
 	const struct {
 		uint64_t cache, spacing;
-		const char *index;
-	} settings = { cache, 100000, NULL };
+		const char *index, *cow;
+	} settings = { cache, 100000, NULL, NULL };
 
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	*layout = (struct ublk_disk){ .logical_block = 512 };

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Makes, checks and reads the file of a disk that is copied on write. Its parts
+ * are written in an order in which a power cut at any instant leaves a file that
+ * is new, or whole.
+ */
+#include "targets/cow-file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "core/message.h"
+#include "targets/backing.h"
+#include "targets/little-endian.h"
+#include "targets/whole-io.h"
+
+#define VERSION 1
+#define HEADER 64		/* bytes of it; the rest of its block is zero */
+#define SAMPLES 64		/* pieces of the base that tell it from others */
+#define NEW_ZEROES 32		/* blocks that are zeroes in what is new */
+
+static const char magic[8] = "ublk-cow";
+
+/* The descriptors may be for direct I/O; this is for the main thread only. */
+static _Alignas(COW_BLOCK) uint8_t page[COW_BLOCK];
+
+struct cow_layout cow_layout(uint64_t disk_size)
+{
+	const uint64_t map_bits = COW_BLOCK * 8;
+	struct cow_layout layout;
+
+	layout.blocks = (disk_size + COW_BLOCK - 1) / COW_BLOCK;
+	layout.map_size = (layout.blocks + map_bits - 1) / map_bits * COW_BLOCK;
+	layout.data = COW_MAP_AT + layout.map_size;
+	layout.size = layout.data + layout.blocks * COW_BLOCK;
+	return layout;
+}
+
+/* One block, less only at the end of the file. Returns bytes or -errno. */
+static ssize_t read_page(int fd, uint64_t offset)
+{
+	ssize_t n = pread(fd, page, COW_BLOCK, offset);
+
+	return n < 0 ? -errno : n;
+}
+
+/* CRC-32 of blocks all over the base, the first and the last among them. */
+static int sample_base(const struct cow_base *base, uint32_t *crc)
+{
+	uint64_t last = (base->size - 1) / COW_BLOCK;
+	unsigned int i;
+
+	*crc = 0;
+	for (i = 0; i < SAMPLES; i++) {
+		uint64_t block = last / (SAMPLES - 1) * i +
+				 last % (SAMPLES - 1) * i / (SAMPLES - 1);
+		uint64_t left = base->size - block * COW_BLOCK;
+		ssize_t n = read_page(base->fd,
+				      base->offset + block * COW_BLOCK);
+
+		if (n < 0)
+			return n;
+		*crc = crc32(*crc, page, (uint64_t)n < left ? (uint64_t)n :
+							      left);
+	}
+	return 0;
+}
+
+static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
+		       const struct cow_base *base, uint32_t crc)
+{
+	memset(header, 0, HEADER);
+	memcpy(header, magic, sizeof(magic));
+	put_le32(header + 8, VERSION);
+	put_le32(header + 12, COW_BLOCK);
+	put_le64(header + 16, layout->blocks);
+	put_le64(header + 24, base->size);
+	put_le32(header + 32, crc);
+	put_le64(header + 40, COW_MAP_AT);
+	put_le64(header + 48, layout->data);
+	put_le32(header + 60, crc32(0, header, 60));
+}
+
+static bool is_zero(const uint8_t *bytes, size_t length)
+{
+	return !length ||
+	       (!bytes[0] && !memcmp(bytes, bytes + 1, length - 1));
+}
+
+/*
+ * Whether what @file begins with may be overwritten: nothing, zeroes, or a part
+ * of the header that it shall get, when the power went while that was written.
+ * Returns 1, 0 or -errno.
+ */
+static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
+{
+	unsigned int block, i;
+	ssize_t n;
+
+	for (block = 0; block < NEW_ZEROES; block++) {
+		n = read_page(file->fd, block * COW_BLOCK);
+		if (n <= 0)
+			return n < 0 ? n : 1;
+		for (i = 0; !block && i < HEADER && i < n; i++)
+			if (page[i] == header[i])
+				page[i] = 0;
+		if (!is_zero(page, n))
+			return 0;
+	}
+	return 1;
+}
+
+/* The map is zeroes, and permanently so, before a header says that it is one. */
+static int make(const struct cow_file *file, const struct stat *st,
+		const uint8_t header[HEADER])
+{
+	uint64_t at;
+	int err = 0;
+
+	if (S_ISREG(st->st_mode) && ftruncate(file->fd, file->layout.size))
+		return -errno;
+	memset(page, 0, sizeof(page));
+	for (at = 0; !err && at < file->layout.data; at += COW_BLOCK)
+		err = whole_pwrite(file->fd, page, COW_BLOCK, at);
+	if (!err && fsync(file->fd))
+		err = -errno;
+	memcpy(page, header, HEADER);
+	if (!err)
+		err = whole_pwrite(file->fd, page, COW_BLOCK, 0);
+	return !err && fsync(file->fd) ? -errno : err;
+}
+
+static int check_size(const struct cow_file *file, const struct stat *st)
+{
+	uint64_t size = st->st_size;
+
+	if (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKGETSIZE64, &size))
+		return message_fail(errno, "%s", file->path);
+	if (size >= file->layout.size)
+		return 0;
+	message("%s: has %llu bytes, and needs %llu", file->path,
+		(unsigned long long)size,
+		(unsigned long long)file->layout.size);
+	return -EINVAL;
+}
+
+/* What is there and is not new, against the header that it must have. */
+static int check_header(const struct cow_file *file,
+			const uint8_t header[HEADER])
+{
+	ssize_t n = read_page(file->fd, 0);
+
+	if (n < 0)
+		return message_fail(n, "%s", file->path);
+	if (n < HEADER || memcmp(page, magic, sizeof(magic)))
+		message("%s: holds something else; what keeps writes must be "
+			"empty, or begin with %u zeroes", file->path,
+			NEW_ZEROES * COW_BLOCK);
+	else if (get_le32(page + 60) != crc32(0, page, 60))
+		message("%s: its header is damaged", file->path);
+	else if (get_le32(page + 8) != VERSION)
+		message("%s: of version %u, which this program does not know",
+			file->path, get_le32(page + 8));
+	else if (memcmp(page, header, HEADER))
+		message("%s: was written over another image or file",
+			file->path);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+static int check_or_make(struct cow_file *file, const struct stat *st,
+			 const uint8_t header[HEADER])
+{
+	int ret = is_new(file, header);
+
+	/* One that is whole is new by that rule, too: all of it is right. */
+	if (ret > 0 && read_page(file->fd, 0) == (ssize_t)COW_BLOCK &&
+	    !memcmp(page, header, HEADER))
+		ret = 0;
+	if (ret < 0)
+		return message_fail(ret, "%s", file->path);
+	if (!ret) {
+		ret = check_header(file, header);
+		return ret ? ret : check_size(file, st);
+	}
+	if (file->read_only) {
+		message("%s: holds nothing that was written", file->path);
+		return -EINVAL;
+	}
+	if (S_ISBLK(st->st_mode) && check_size(file, st))
+		return -EINVAL;
+	ret = make(file, st, header);
+	return ret ? message_fail(ret, "%s", file->path) : 0;
+}
+
+/* A device that is not there is not made, as a file in its place. */
+static int open_path(struct cow_file *file)
+{
+	int fd;
+
+	if (!file->read_only && access(file->path, F_OK) &&
+	    strncmp(file->path, "/dev/", 5)) {
+		fd = open(file->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return message_fail(errno, "%s", file->path);
+		close(fd);
+	}
+	return backing_open(file->path, &file->read_only);
+}
+
+static int set_up(struct cow_file *file, const struct cow_base *base,
+		  bool read_only, bool claimed, bool wait)
+{
+	uint8_t header[HEADER];
+	struct stat st;
+	uint32_t crc;
+	int err;
+
+	err = backing_examine(file->fd, file->path, &st, &file->read_only);
+	if (!err && file->read_only != read_only)
+		err = message_fail(EROFS, "%s", file->path);
+	if (!err && !claimed)
+		err = backing_claim(&file->fd, file->path, &st, read_only,
+				    wait);
+	if (err)
+		return err;
+	err = sample_base(base, &crc);
+	if (err)
+		return message_fail(err, "what is below %s", file->path);
+	put_header(header, &file->layout, base, crc);
+	err = check_or_make(file, &st, header);
+	if (err)
+		return err;
+	file->punches = !read_only &&
+			backing_punches(file->fd, &st, file->layout.size);
+	return 0;
+}
+
+int cow_file_open(struct cow_file *file, const char *path,
+		  const struct cow_base *base, uint64_t disk_size,
+		  bool read_only, int inherited, bool wait)
+{
+	int err;
+
+	*file = (struct cow_file){
+		.fd = inherited,
+		.path = path,
+		.read_only = read_only,
+		.layout = cow_layout(disk_size),
+	};
+	if (inherited < 0)
+		file->fd = open_path(file);
+	if (file->fd < 0)
+		return file->fd;
+	err = set_up(file, base, read_only, inherited >= 0, wait);
+	if (err)
+		close(file->fd);
+	return err;
+}
+
+int cow_file_load(const struct cow_file *file, uint8_t *map)
+{
+	int err = whole_pread(file->fd, map, file->layout.map_size, COW_MAP_AT);
+
+	return err ? message_fail(err, "%s", file->path) : 0;
+}
+
+int cow_file_store(const struct cow_file *file, const uint8_t *map)
+{
+	int err = fdatasync(file->fd) ? -errno : 0;
+
+	if (!err)
+		err = whole_pwrite(file->fd, map, file->layout.map_size,
+				   COW_MAP_AT);
+	if (!err && fdatasync(file->fd))
+		err = -errno;
+	return err ? message_fail(err, "%s", file->path) : 0;
+}

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --tool blkdiscard --tool mkfs.ext4 --tool e2fsck
+# board: --disk 4M --disk 16M --mem 384M --timeout 600
+#
+# `--cow`: a disk over an image or file that is only read is written. What was
+# written is in memory up to a limit, or in a file or device that belongs to that
+# image and can be used again; what is below stays as it is.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+size=8388608
+pattern base $size >"$tmp/base"
+pattern other $size >"$tmp/other"
+ublk pack "$tmp/base" "$tmp/base.gz"
+ublk pack "$tmp/other" "$tmp/other.gz"
+below=$(sum "$tmp/base")
+pattern new 5120 >"$tmp/new"
+
+# patched OFFSET: the same write to what is expected.
+patched() {
+	dd of="$tmp/want" bs=512 seek=$(($1 / 512)) conv=notrunc 2>/dev/null
+}
+zeroed() {
+	dd if=/dev/zero of="$tmp/want" bs=4096 seek=$(($1 / 4096)) \
+		count=$(($2 / 4096)) conv=notrunc 2>/dev/null
+}
+# holds NAME: the disk is what is expected, and what is below as it was.
+holds() {
+	read_back "$dev" $size >"$tmp/got"
+	same "$tmp/got" "$tmp/want" "$1"
+	is "$(sum "$tmp/base")" "$below" "$1: and what is below as it was"
+}
+# memory: prints how many KiB the device's memory has.
+memory() {
+	echo $(($(stat -c %b "/run/ublk.memory/$id") / 2))
+}
+kill_all() {
+	kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
+	wait_until 5 waits
+}
+waits() {
+	ublk list "$id" | grep -q ' quiesced '
+}
+
+# write_all: sectors, blocks, halves of blocks, the last sector, holes.
+write_all() {
+	put_direct "$dev" 3 <"$tmp/new"
+	patched 1536 <"$tmp/new"
+	pattern large 1000448 >"$tmp/large"
+	put "$dev" 2097664 <"$tmp/large"
+	patched 2097664 <"$tmp/large"
+	pattern last 512 | put_direct "$dev" $((size / 512 - 1))
+	pattern last 512 | patched $((size - 512))
+	ok "$1: discard" blkdiscard -o 2101248 -l 409600 "$dev"
+	zeroed 2101248 409600
+	ok "$1: zeroes" blkdiscard -z -o 4194304 -l 1048576 "$dev"
+	zeroed 4194304 1048576
+	ok "$1: zeroes of sectors" blkdiscard -z -o 512 -l 512 "$dev"
+	dd if=/dev/zero bs=512 count=1 2>/dev/null | patched 512
+	ok "$1: discard what is only below" \
+		blkdiscard -o 6291456 -l 131072 "$dev"
+	zeroed 6291456 131072
+	put_direct "$dev" 12289 <"$tmp/new"
+	patched $((12289 * 512)) <"$tmp/new"
+}
+
+# two_writers: the even and the odd sectors of blocks that are only below, at once.
+two_writers() {
+	pattern both 65536 14336 >"$tmp/both"
+	jobs=''
+	for half in 0 1; do
+		n=$half
+		while [ $n -lt 128 ]; do
+			dd if="$tmp/both" of="$dev" bs=512 count=1 skip=$n \
+				seek=$((14336 + n)) oflag=direct conv=notrunc \
+				2>/dev/null
+			n=$((n + 2))
+		done &
+		jobs="$jobs $!"
+	done
+	for job in $jobs; do
+		wait "$job"
+	done
+	patched $((14336 * 512)) <"$tmp/both"
+}
+
+for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
+	"zimg $tmp/base.gz --cow $tmp/kept.z -q 2 --cache 256K" \
+	"file $tmp/base --cow $tmp/kept.f" \
+	"file $tmp/base --buffered -q 2 --cow $tmp/kept.b"; do
+	name=$(echo "$device" | sed "s|$tmp/||g")
+	cp "$tmp/base" "$tmp/want"
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$name" $device
+	is "$(blockdev --getro "$dev")" 0 "$name: it can be written"
+	holds "$name: at first it is what is below"
+	write_all "$name"
+	holds "$name: then what was written"
+	two_writers
+	holds "$name: by two at once"
+	[ -z "$recovers" ] || {
+		kill_all
+		ok "$name: recover it" ublk recover "$id"
+		holds "$name: after all its processes were killed"
+		ok "$name: upgrade it" ublk upgrade "$id"
+		holds "$name: and behind another program"
+	}
+	ok "$name: pack it" ublk pack "$dev" "$tmp/packed.gz"
+	zcat "$tmp/packed.gz" >"$tmp/got"
+	same "$tmp/got" "$tmp/want" "$name: as it is"
+	stopped "$name: stop it" "$dev"
+	case $device in *4M*) continue ;; esac
+	ok "$name: pack it without a device" ublk pack --force \
+		--cow "${device##*--cow }" "$(echo "$device" | cut -d ' ' -f 2)" \
+		"$tmp/packed.gz"
+	zcat "$tmp/packed.gz" >"$tmp/got"
+	same "$tmp/got" "$tmp/want" "$name: it is the same"
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$name: once more" $device
+	holds "$name: it is all there again"
+	stopped "$name: stop it" "$dev"
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$name: only to be read" $device --read-only
+	is "$(blockdev --getro "$dev")" 1 "$name: it cannot be written"
+	holds "$name: and is the same"
+	stopped "$name: stop it" "$dev"
+done
+
+# full NAME: more than there is room for is refused, told once, and the rest is
+# served on.
+full() {
+	dmesg -c >/dev/null
+	dd if="$tmp/other" of="$dev" bs=64k seek=1 count=127 oflag=direct \
+		conv=notrunc 2>"$tmp/dd"
+	like "$(cat "$tmp/dd")" 'No space left' "$1: no space is an error"
+	dd if="$tmp/other" of="$dev" bs=64k seek=120 count=1 oflag=direct \
+		conv=notrunc 2>"$tmp/dd"
+	like "$(cat "$tmp/dd")" 'No space left' "$1: and again"
+	is "$(dmesg | grep -c 'writes fail$')" 1 "$1: the log says it once"
+	dd if="$tmp/base" of="$tmp/want" bs=64k 2>/dev/null
+	written=$(read_back "$dev" $size | cmp -l - "$tmp/base" | wc -l)
+	is "$(read_back "$dev" 65536 7864320 | sum -)" \
+		"$(tail -c +7864321 "$tmp/base" | head -c 65536 | sum -)" \
+		"$1: what could not be written is as it was"
+	[ "$written" -gt 100000 ] && pass "$1: what was written is there" ||
+		fail "$1: what was written is there" "$written bytes"
+	ok "$1: what is discarded" blkdiscard -o 65536 -l 524288 "$dev"
+	dd if="$tmp/other" of="$dev" bs=64k seek=120 skip=120 count=4 \
+		oflag=direct conv=notrunc 2>"$tmp/dd"
+	is "$(read_back "$dev" 262144 7864320 | sum -)" \
+		"$(tail -c +7864321 "$tmp/other" | head -c 262144 | sum -)" \
+		"$1: makes room"
+}
+
+served "a megabyte" zimg "$tmp/base.gz" --cow 1M -q 2
+full memory
+[ ! -d /run/ublk.memory ] || {
+	is $(($(memory) <= 1024 + 16)) 1 "no more memory is taken: $(memory) KiB"
+	blkdiscard "$dev"
+	is $(($(memory) <= 16)) 1 "all is given back: $(memory) KiB"
+}
+is "$(read_back "$dev" $size | tr -d '\0' | wc -c)" 0 \
+	"all that is discarded is zeroes, and nothing of what is below"
+stopped "stop it" "$dev"
+mkdir "$tmp/small"
+mount -t tmpfs -o size=1M tmpfs "$tmp/small"
+at_exit 'umount "$tmp/small"'
+at_exit 'stop_started'
+served "a filesystem of a megabyte" file "$tmp/base" --cow "$tmp/small/kept"
+full filesystem
+stopped "stop it" "$dev"
+
+# Devices.
+fails 1 "a device that is too small" ublk file "$tmp/base" --cow /dev/vda
+like "$err" 'has 4194304 bytes, and needs 8396800' "is refused, with numbers"
+cp "$tmp/base" "$tmp/want"
+for round in 1 2; do
+	served "a device, time $round" zimg "$tmp/base.gz" --cow /dev/vdb -q 2
+	[ $round = 2 ] || put "$dev" 1024 <"$tmp/new"
+	patched 1024 <"$tmp/new"
+	holds "a device, time $round"
+	fails 1 "a second server is refused" \
+		ublk zimg "$tmp/base.gz" --cow /dev/vdb
+	stopped "stop it" "$dev"
+done
+fails 1 "another image" ublk zimg "$tmp/other.gz" --cow /dev/vdb
+like "$err" '/dev/vdb: was written over another image' "is refused"
+fails 1 "a device that is not there" ublk file "$tmp/base" --cow /dev/none
+[ ! -e /dev/none ] && pass "is not made" || fail "is not made"
+
+# Files.
+fails 1 "a file with something else in it" ublk file "$tmp/base" \
+	--cow "$tmp/other"
+like "$err" 'holds something else' "is refused"
+is "$(sum "$tmp/other")" "$(pattern other $size | sum -)" "and left alone"
+fails 1 "less than a block" ublk file "$tmp/base" --cow 4095
+fails 1 "nothing to be read" ublk file "$tmp/base" --cow "$tmp/not" -r
+cd "$tmp" || exit
+served "by a path from here" file base --cow by-name
+cd /
+like "$(cat "/run/ublk/$id")" "^file_cow=$tmp/by-name\$" "the record has all of it"
+fails 1 "a second server of the same file" ublk file "$tmp/base" \
+	--cow "$tmp/by-name"
+like "$err" 'in use by another server' "is refused"
+stopped "stop it" "$dev"
+
+# A filesystem in an image.
+truncate -s 12M "$tmp/fs"
+mkfs.ext4 -q -b 1024 "$tmp/fs"
+ublk pack "$tmp/fs" "$tmp/fs.gz"
+mkdir "$tmp/mnt"
+for round in 1 2 3; do
+	served "an image of ext4" zimg "$tmp/fs.gz" --cow "$tmp/kept.fs" -q 2
+	ok "is mounted" mount -t ext4 -o discard "$dev" "$tmp/mnt"
+	[ $round = 1 ] || is "$(cat "$tmp"/mnt/file* | sum -)" "$want" \
+		"and has what was written before"
+	head -c 500000 "$tmp/other" >"$tmp/mnt/file$round"
+	rm "$tmp/mnt/file$((round - 2))" 2>/dev/null
+	ok "its free blocks are given back" fstrim "$tmp/mnt"
+	want=$(cat "$tmp"/mnt/file* | sum -)
+	umount "$tmp/mnt"
+	ok "it is clean" e2fsck -fn "$dev"
+	stopped "stop it" "$dev"
+done
+
+done_testing
