@@ -12,6 +12,7 @@
 
 #include "core/message.h"
 #include "core/verb.h"
+#include "targets/cow-source.h"
 #include "targets/disk-source.h"
 #include "targets/image-format.h"
 #include "targets/image-write.h"
@@ -25,6 +26,7 @@ struct settings {
 	int64_t level;
 	int64_t jobs;
 	bool force;
+	const char *cow;
 };
 
 static const struct settings defaults = {
@@ -42,6 +44,8 @@ static const struct option_spec options[] = {
 	  1, 1024, "N", "threads that compress (one a CPU)" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
 	  0, 0, NULL, "replace a file that is no image" },
+	{ "cow", 0, OPTION_STRING, offsetof(struct settings, cow), 0, 0, "FILE",
+	  "what was written over IN by a device with --cow FILE" },
 	{ }
 };
 
@@ -49,7 +53,8 @@ static const char manual[] =
 "Makes a compressed image of a disk, one that `ublk zimg` serves and any gzip\n"
 "expands. IN is a file, a block device, or `-` for standard input; its holes\n"
 "are not read. OUT appears when all of it is there. An image of ours that has\n"
-"this name already is replaced.\n"
+"this name already is replaced. With --cow, IN is what a device was served\n"
+"from, and the image is of that device as it was when it stopped.\n"
 "\n"
 "A larger chunk compresses better and costs more for a small read. It is a\n"
 "multiple of 4K up to 1M; up to 60K the image is also in blocks as of bgzip.\n";
@@ -66,6 +71,7 @@ struct item {
 struct pack {
 	const struct settings *settings;
 	struct disk_source source;
+	struct cow_source cow;	/* with --cow: over the source */
 	struct output output;
 	struct image_writer writer;
 	struct progress progress;
@@ -112,9 +118,14 @@ static int fetch(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
-	ssize_t n = disk_source_read(&pack->source, item->data,
-				     pack->settings->chunk, &item->hole);
+	uint64_t chunk = pack->settings->chunk;
+	ssize_t n;
 
+	if (pack->settings->cow)
+		n = cow_source_read(&pack->cow, item->data, chunk, &item->hole);
+	else
+		n = disk_source_read(&pack->source, item->data, chunk,
+				     &item->hole);
 	item->length = n;
 	return n < 0 ? n : n > 0;
 }
@@ -199,7 +210,7 @@ static int write_image(struct pack *pack)
 		return message_fail(ret, "%s", pack->source.name);
 	image_writer_start(&pack->writer, pack->output.fd,
 			   pack->settings->chunk);
-	progress_start(&pack->progress,
+	progress_start(&pack->progress, pack->settings->cow ? pack->cow.size :
 		       pack->source.size - pack->source.offset);
 	ret = parallel_run(&parallel);
 	progress_clear(&pack->progress);
@@ -272,7 +283,14 @@ static int run(const void *values, int argc, char **argv)
 	}
 	if (disk_source_open(&pack.source, argv[0]))
 		return EXIT_FAILED;
-	ret = pack_to(&pack, argv[1]);
+	ret = pack.settings->cow ? cow_source_open(&pack.cow,
+						   pack.settings->cow,
+						   &pack.source) : 0;
+	if (!ret) {
+		ret = pack_to(&pack, argv[1]);
+		if (pack.settings->cow)
+			cow_source_close(&pack.cow);
+	}
 	disk_source_close(&pack.source);
 	return ret ? EXIT_FAILED : EXIT_DONE;
 }
