@@ -38,6 +38,12 @@ static const char *parse_cache(struct boot *boot, const char *value)
 	return size_parse(value, &boot->cache) ? "not a size" : NULL;
 }
 
+static const char *parse_cow(struct boot *boot, const char *value)
+{
+	boot->cow = value;
+	return NULL;
+}
+
 static const char *parse_overlay(struct boot *boot, const char *value)
 {
 	static const char with_size[] = "tmpfs,size=";
@@ -50,6 +56,7 @@ static const char *parse_overlay(struct boot *boot, const char *value)
 		return "neither tmpfs, tmpfs,size=SIZE nor none";
 	}
 	boot->overlay = *value == 't';
+	boot->overlay_given = true;
 	boot->overlay_size = size;
 	return NULL;
 }
@@ -84,6 +91,7 @@ static const struct {
 	{ "root", parse_root },
 	{ "rootfstype", parse_rootfstype },
 	{ "overlay", parse_overlay },
+	{ "cow", parse_cow },
 	{ "init", parse_init },
 	{ "cache", parse_cache },
 	{ "rescue", parse_rescue },
@@ -163,5 +171,8 @@ int boot_parse(char *line, struct boot *boot, boot_complain *complain)
 		if (parse_word(word, boot, complain))
 			err = -EINVAL;
 	}
+	/* A root that can be written by itself needs nothing over it. */
+	if (boot->cow && !boot->overlay_given)
+		boot->overlay = false;
 	return err;
 }

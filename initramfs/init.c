@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -39,6 +40,9 @@ static const char init_manual[] =
 "  ublk.rootfstype=  squashfs, ext4, ...; found out when not given\n"
 "  ublk.overlay=     tmpfs[,size=32M]: the root can be written and forgets\n"
 "                    (the default); none: the root as it is\n"
+"  ublk.cow=         32M, /dev/vda3, PARTUUID=..., PARTLABEL=...: the root itself\n"
+"                    can be written; what is written is kept in memory up to so\n"
+"                    much, or there. Without ublk.overlay= it has no overlay then\n"
 "  ublk.init=        /sbin/init, /etc/init, /bin/init or /bin/sh when not given\n"
 "  ublk.cache=       memory for expanded chunks of an image (8M, or an eighth of\n"
 "                    the board's where that is less)\n"
@@ -113,11 +117,22 @@ static void report_ready(const char *node, const char *fstype, uint64_t start)
 	       took % 1000 / 10);
 }
 
+/* Where writes go, as `ublk zimg --cow` takes it; empty: nowhere. */
+static int find_cow(const struct boot *boot, char *cow, size_t size)
+{
+	uint64_t bytes;
+
+	if (boot->cow && size_parse(boot->cow, &bytes))
+		return root_find("ublk.cow", boot->cow, boot->wait, cow, size);
+	snprintf(cow, size, "%s", boot->cow ? boot->cow : "");
+	return 0;
+}
+
 /* Returns only when something failed, after telling. */
 static void boot_root(struct boot *boot, int argc, char **argv)
 {
 	uint64_t start = milliseconds();
-	char path[PATH_MAX], node[NODE_MAX], fstype[FSTYPE_MAX];
+	char path[PATH_MAX], cow[PATH_MAX], node[NODE_MAX], fstype[FSTYPE_MAX];
 	const char *init;
 	int err;
 
@@ -125,9 +140,11 @@ static void boot_root(struct boot *boot, int argc, char **argv)
 	open_console();
 	if (err || read_cmdline(boot))
 		return;
-	if (root_find(boot, path, sizeof(path)))
+	if (root_find("ublk.root", boot->root, boot->wait, path, sizeof(path)))
 		return;
-	if (serve_root(boot, path, node, sizeof(node)))
+	if (find_cow(boot, cow, sizeof(cow)))
+		return;
+	if (serve_root(boot, path, cow, node, sizeof(node)))
 		return;
 	if (mounts_root(boot, node, fstype))
 		return;

@@ -191,7 +191,7 @@ static bool look(const char *spec, char *path, size_t size)
 }
 
 /* What there is instead helps more than what there is not. */
-static void report_missing(const char *spec)
+static void report_missing(const char *word, const char *spec)
 {
 	char names[256] = "";
 	struct dirent *entry;
@@ -209,8 +209,8 @@ static void report_missing(const char *spec)
 	}
 	if (dir)
 		closedir(dir);
-	report(REPORT_ERROR, "ublk.root=%s: there is no such device; "
-	       "block devices here:%s", spec, *names ? names : " none");
+	report(REPORT_ERROR, "%s=%s: there is no such device; block devices "
+	       "here:%s", word, spec, *names ? names : " none");
 }
 
 static bool is_partition_spec(const char *spec)
@@ -218,32 +218,32 @@ static bool is_partition_spec(const char *spec)
 	return !strncmp(spec, "PARTUUID=", 9) || !strncmp(spec, "PARTLABEL=", 10);
 }
 
-int root_find(const struct boot *boot, char *path, size_t size)
+int root_find(const char *word, const char *spec, unsigned int wait,
+	      char *path, size_t size)
 {
 	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
-	const char *spec = boot->root;
-	unsigned int left = boot->wait * (1000 / WAIT_STEP_MS);
+	unsigned int left = wait * (1000 / WAIT_STEP_MS);
 
 	if (*spec != '/' && !is_partition_spec(spec)) {
-		report(REPORT_ERROR, "ublk.root=%s: neither PARTUUID=, "
-		       "PARTLABEL=, a device as /dev/vda2 nor a path in the "
-		       "initramfs", spec);
+		report(REPORT_ERROR, "%s=%s: neither PARTUUID=, PARTLABEL=, a "
+		       "device as /dev/vda2 nor a path in the initramfs",
+		       word, spec);
 		return -EINVAL;
 	}
 	if (look(spec, path, size))
 		return 0;
 	if (*spec == '/' && strncmp(spec, "/dev/", 5))
-		return report_fail(ENOENT, "%s: not in the initramfs; say "
-				   "ublk.root=", spec);
+		return report_fail(ENOENT, "%s: not in the initramfs; say %s=",
+				   spec, word);
 	if (left)
 		report(REPORT_WARNING, "waiting for %s, up to %u s", spec,
-		       boot->wait);
+		       wait);
 	for (; left; left--) {
 		nanosleep(&step, NULL);
 		if (look(spec, path, size))
 			return 0;
 	}
-	report_missing(spec);
+	report_missing(word, spec);
 	return -ENODEV;
 }
 

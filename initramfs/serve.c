@@ -32,6 +32,7 @@
  * under way can hold, and keep locked, is 16 times 64 KiB.
  */
 #define MODEST "--depth=16", "--max-io=64K"
+#define ARGS_MAX 16
 
 #define CACHE_MAX (8U << 20)
 
@@ -47,20 +48,26 @@ static uint64_t cache_size(const struct boot *boot)
 	return part < CACHE_MAX ? part : CACHE_MAX;
 }
 
-static void serve_exec(const struct boot *boot, const char *path, bool gzip)
+static void serve_exec(const struct boot *boot, const char *path,
+		       const char *cow, bool gzip)
 {
-	char cache[24];
+	const char *args[ARGS_MAX] = { NAME, gzip ? "zimg" : "file", path,
+				       "--rootfs", MODEST };
+	unsigned int n = 0;
+	char cache[32];
 
-	snprintf(cache, sizeof(cache), "%" PRIu64, cache_size(boot));
+	while (args[n])
+		n++;
+	snprintf(cache, sizeof(cache), "--cache=%" PRIu64, cache_size(boot));
 	if (gzip)
-		execl(PROGRAM, NAME, "zimg", "--rootfs", MODEST, "--cache",
-		      cache, path, (char *)NULL);
-	else if (boot->overlay)
-		execl(PROGRAM, NAME, "file", "--rootfs", MODEST, "--read-only",
-		      path, (char *)NULL);
-	else
-		execl(PROGRAM, NAME, "file", "--rootfs", MODEST, path,
-		      (char *)NULL);
+		args[n++] = cache;
+	else if (boot->overlay && !*cow)
+		args[n++] = "--read-only";
+	if (*cow) {
+		args[n++] = "--cow";
+		args[n++] = cow;
+	}
+	execv(PROGRAM, (char **)args);
 	report_fail(errno, "%s", PROGRAM);
 }
 
@@ -119,8 +126,8 @@ static void spare_server(const char *node)
 	close(fd);
 }
 
-int serve_root(const struct boot *boot, const char *path, char *node,
-	       size_t size)
+int serve_root(const struct boot *boot, const char *path, const char *cow,
+	       char *node, size_t size)
 {
 	char said[SAID_MAX];
 	int out[2], err[2];
@@ -141,7 +148,7 @@ int serve_root(const struct boot *boot, const char *path, char *node,
 	if (!pid) {
 		dup2(out[1], STDOUT_FILENO);
 		dup2(err[1], STDERR_FILENO);
-		serve_exec(boot, path, gzip);
+		serve_exec(boot, path, cow, gzip);
 		_exit(127);
 	}
 	close(out[1]);
