@@ -22,9 +22,9 @@ struct cow;
 	{ "cow", 0, OPTION_PLACE, offsetof(settings, cow), 0, 0, "SIZE|FILE", \
 	  "keep what is written in memory up to SIZE, or in FILE" }
 #define COW_MANUAL \
-	"With --cow the disk\ncan be written, and what is below is not: what " \
-	"was written is kept in memory,\nor in a file or block device that " \
-	"can be used again with the same disk below.\n"
+	"\nWith --cow the disk can be written, and what is below it is not: " \
+	"what was written\nis kept in memory, or in a file or block device " \
+	"that can be used again over the\nsame image or file.\n"
 #define COW_CALLS SYS_pread64, SYS_pwrite64, SYS_fallocate
 
 /*

@@ -414,7 +414,7 @@ const struct ublk_target target_file = {
 		  "backing's storage; discard punches holes.\nA backing that "
 		  "cannot be written is served read only. A file that another "
 		  "server\nwrites and a block device that is mounted are "
-		  "refused. " COW_MANUAL,
+		  "refused.\n" COW_MANUAL,
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),

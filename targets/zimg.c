@@ -237,7 +237,7 @@ const struct ublk_target target_zimg = {
 		  "only but for --cow. A chunk that is damaged gives an\nI/O "
 		  "error for its own sectors and one message; `ublk check` "
 		  "finds such chunks.\nExpanded chunks stay in memory up to "
-		  "--cache. " COW_MANUAL "\n"
+		  "--cache.\n" COW_MANUAL "\n"
 		  "A gzip that was not made for this is read once to find "
 		  "restart points, a chunk\napart. --index writes them to "
 		  "FILE, or reads them where FILE is there.\n",

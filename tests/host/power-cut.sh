@@ -14,6 +14,8 @@
 #   ROUNDS=4     cuts, half a minute for four
 #   SEED=        of their moments and of what is lost; another one each time
 #   OPTIONS=     of `ublk file`, separated by commas, as --buffered,--queues=2
+#   COW=1        over a file that is only read, with --cow: what is written is kept
+#                in the file, and on the bare disk
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
@@ -24,7 +26,7 @@ for program in writer forgetful; do
 	[ -x "$programs/$program" ] ||
 		skip_all "no $programs/$program: run make driver-programs"
 done
-note "SEED=$SEED ROUNDS=$ROUNDS OPTIONS=${OPTIONS:-}"
+note "SEED=$SEED ROUNDS=$ROUNDS OPTIONS=${OPTIONS:-} COW=${COW:-}"
 at_exit 'end_all'
 processes=''
 
@@ -43,6 +45,11 @@ mv "$tmp/disk" "$tmp/bare"
 cp --sparse=always "$tmp/bare" "$tmp/outer/disk"
 ext4 outer 64M -b 4096 -J size=4 -E nodiscard
 mv "$tmp/outer.ext4" "$tmp/file"
+if [ -n "${COW:-}" ]; then
+	size=$(wc -c <"$tmp/bare")
+	rm "$tmp/bare"
+	truncate -s $((size + 1048576)) "$tmp/bare"
+fi
 
 # What the board does. Words of the kernel command line say which round it is; it
 # answers on a port that QEMU writes to a file at once, so that what has been told
@@ -103,9 +110,14 @@ look() {
 seed=$(word seed)
 round=$(word round)
 options=$(word options | tr , ' ')
-mount -t ext4 /dev/vda /mnt/outer &&
+mount -t ext4 /dev/vda /mnt/outer
+if [ "$(word cow)" ]; then
+	ublk file /mnt/outer/disk --id 0 --cow /mnt/outer/kept $options &&
+		ublk file /mnt/outer/disk --id 1 --cow /dev/vdb $options
+else
 	ublk file /mnt/outer/disk --id 0 $options &&
-	ublk file /dev/vdb --id 1 $options || echo "no disks" >&3
+		ublk file /dev/vdb --id 1 $options
+fi || echo "no disks" >&3
 look file
 look bare
 if [ "$(word last)" ]; then
@@ -148,7 +160,7 @@ start_disk() {
 # told. OPTION is for the bare disk.
 power_on() {
 	words="rdinit=/sbin/init cut.seed=$SEED cut.round=$round"
-	words="$words cut.options=${OPTIONS:-} $1"
+	words="$words cut.options=${OPTIONS:-} cut.cow=${COW:-} $1"
 	shift
 	processes=''
 	start_disk file
