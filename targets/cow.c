@@ -742,7 +742,7 @@ static void describe(const struct cow *cow, struct ublk_device *device,
 {
 	disk->read_only = ublk_device_read_only(device);
 	disk->physical_block = COW_BLOCK;
-	disk->flush = !cow->limit;
+	disk->flush = !cow->limit && !disk->read_only;
 	disk->fua = false;	/* the kernel flushes behind it instead */
 	if (!cow->limit && !cow->file.punches)
 		return;

@@ -23,8 +23,8 @@ struct cow;
 	  "keep what is written in memory up to SIZE, or in FILE" }
 #define COW_MANUAL \
 	"\nWith --cow the disk can be written, and what is below it is not: " \
-	"what was written\nis kept in memory, or in a file or block device " \
-	"that can be used again over the\nsame image or file.\n"
+	"what was\nwritten is kept in memory, or in a file or block device " \
+	"that can be used again\nover the same image or file.\n"
 #define COW_CALLS SYS_pread64, SYS_pwrite64, SYS_fallocate
 
 /*

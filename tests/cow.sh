@@ -124,6 +124,7 @@ for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
 	served "$name: only to be read" $device --read-only
 	is "$(blockdev --getro "$dev")" 1 "$name: it cannot be written"
 	holds "$name: and is the same"
+	ok "$name: nothing is to be flushed" sync "$dev"
 	stopped "$name: stop it" "$dev"
 done
 
