@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The life of a request to a disk that is copied on write.
+ *
+ * The map has a bit for each block: it is kept here ("present"), or is the
+ * base's. A bit is set when all of its block has been written, and never taken
+ * back: a block that is discarded stays present, as a hole that reads as
+ * zeroes, so that what the base has there does not come back.
+ *
+ * So a request for blocks that are present needs no care. One that changes
+ * others claims their numbers first, and waits for whoever has claimed some of
+ * them: a part of a block that is filled from the base meets nobody else's
+ * data. The map in the file is written by FLUSH alone, in between two syncs.
+ */
+#include <errno.h>
+#include <linux/falloc.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "core/size.h"
+#include "targets/cow-layer.h"
+#include "targets/little-endian.h"
+#include "targets/whole-io.h"
+
+#define WORD_BITS 64
+#define PAGE_WORDS (COW_BLOCK / sizeof(uint64_t))	/* of the map */
+#define PAGE_BITS (COW_BLOCK * 8ULL)
+
+static bool has_bit(const _Atomic uint64_t *bits, uint64_t number)
+{
+	return bits[number / WORD_BITS] >> number % WORD_BITS & 1;
+}
+
+static void set_bit(_Atomic uint64_t *bits, uint64_t number)
+{
+	atomic_fetch_or(&bits[number / WORD_BITS],
+			UINT64_C(1) << number % WORD_BITS);
+}
+
+static bool is_present(const struct cow *cow, uint64_t block)
+{
+	return has_bit(cow->present, block);
+}
+
+/* It can be written where it is. */
+static bool is_ready(const struct cow *cow, uint64_t block)
+{
+	return is_present(cow, block) && (!cow->limit ||
+					  has_bit(cow->held, block));
+}
+
+static void mark_present(struct cow *cow, uint64_t block)
+{
+	if (is_present(cow, block))
+		return;
+	set_bit(cow->present, block);
+	if (!cow->limit)
+		cow->changed[block / PAGE_BITS] = 1;
+}
+
+/*
+ * Goes on with a request, with the result of what it waited for. In the thread
+ * of its queue; where another one is going on there, after that.
+ */
+static void go_on(struct cow_request *state, int result)
+{
+	struct ublk_queue *ublk_queue = state->queue;
+	struct cow_queue *queue =
+		&state->cow->queues[ublk_queue_id(ublk_queue)];
+
+	state->result = result;
+	state->next_ready = queue->ready;
+	queue->ready = state;
+	if (queue->running)
+		return;
+	queue->running = true;
+	while ((state = queue->ready)) {
+		queue->ready = state->next_ready;
+		result = state->result;
+		while (state->step && result != UBLK_LATER)
+			result = state->step(state, result);
+		if (!state->step)
+			ublk_request_done(ublk_queue, state->request, result);
+	}
+	queue->running = false;
+}
+
+/* The last step: @result is the answer. */
+static int finish(struct cow_request *state, int result)
+{
+	state->step = NULL;
+	return result;
+}
+
+static void woken(struct ublk_queue *queue, struct ublk_completion *self,
+		  int result)
+{
+	(void)queue;
+	go_on((struct cow_request *)self, result);
+}
+
+/*
+ * Claims the blocks from state->first to state->last. False where some are
+ * claimed: then the step is taken again when that claim has ended.
+ */
+static bool claim(struct cow_request *state)
+{
+	struct cow *cow = state->cow;
+	struct cow_request *other;
+
+	if (cow->shared)
+		pthread_mutex_lock(&cow->lock);
+	for (other = cow->claims; other; other = other->next_claim)
+		if (other->first <= state->last && state->first <= other->last)
+			break;
+	if (other) {
+		state->completion.done = woken;
+		state->next_waiter = other->waiters;
+		other->waiters = state;
+	} else {
+		state->next_claim = cow->claims;
+		cow->claims = state;
+	}
+	if (cow->shared)
+		pthread_mutex_unlock(&cow->lock);
+	return !other;
+}
+
+static void release(struct cow_request *state)
+{
+	struct cow *cow = state->cow;
+	struct cow_request **at, *waiter, *next;
+
+	if (cow->shared)
+		pthread_mutex_lock(&cow->lock);
+	for (at = &cow->claims; *at != state; at = &(*at)->next_claim)
+		;
+	*at = state->next_claim;
+	waiter = state->waiters;
+	state->waiters = NULL;
+	if (cow->shared)
+		pthread_mutex_unlock(&cow->lock);
+	for (; waiter; waiter = next) {
+		next = waiter->next_waiter;
+		if (waiter->queue == state->queue)
+			go_on(waiter, 0);
+		else
+			ublk_queue_tell(waiter->queue, &waiter->completion, 0);
+	}
+}
+
+static void tell_full(struct cow *cow)
+{
+	char size[SIZE_TEXT_MAX];
+
+	if (atomic_exchange(&cow->told, true))
+		return;
+	if (cow->limit)
+		message("--cow: the %s for what is written are full; writes "
+			"fail", size_text(cow->limit * COW_BLOCK, size));
+	else
+		message("--cow: no space is left for %s to grow; writes fail",
+			cow->file.path);
+}
+
+/* The end of a request that has a claim. */
+static int finish_claimed(struct cow_request *state, int result)
+{
+	if (result == -ENOSPC)
+		tell_full(state->cow);
+	release(state);
+	return finish(state, result);
+}
+
+static void ring_operation(struct cow_request *state)
+{
+	struct io_uring_sqe *sqe = ublk_queue_sqe(state->queue,
+						  &state->completion);
+
+	sqe->opcode = state->opcode;
+	sqe->flags = IOSQE_FIXED_FILE;
+	sqe->fd = state->cow->store;
+	sqe->off = state->offset;
+	if (state->opcode == IORING_OP_FALLOCATE) {
+		sqe->addr = state->left;	/* where it wants the length */
+		sqe->len = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+	} else if (state->opcode == IORING_OP_FSYNC) {
+		sqe->off = 0;
+		sqe->fsync_flags = IORING_FSYNC_DATASYNC;
+	} else {
+		sqe->addr = (uintptr_t)state->data;
+		sqe->len = state->left;
+	}
+}
+
+static void ring_done(struct ublk_queue *queue, struct ublk_completion *self,
+		      int result)
+{
+	struct cow_request *state = (struct cow_request *)self;
+	bool moves = state->opcode == IORING_OP_READ ||
+		     state->opcode == IORING_OP_WRITE;
+
+	(void)queue;
+	if (result == -EINTR || result == -EAGAIN)
+		return ring_operation(state);
+	if (moves && result > 0 && (uint32_t)result < state->left) {
+		state->offset += result;
+		state->data += result;
+		state->left -= result;
+		return ring_operation(state);
+	}
+	if (moves && !result)
+		result = -EIO;	/* the file has become shorter */
+	go_on(state, result < 0 ? result : (int)state->wanted);
+}
+
+/* Memory is there at once, or never. */
+static int memory_operation(const struct cow_request *state)
+{
+	int fd = state->cow->memory_fd;
+	int err;
+
+	if (state->opcode == IORING_OP_READ)
+		err = whole_pread(fd, state->data, state->left, state->offset);
+	else if (state->opcode == IORING_OP_WRITE)
+		err = whole_pwrite(fd, state->data, state->left, state->offset);
+	else
+		err = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				state->offset, state->left) ? -errno : 0;
+	return err ? err : (int)state->wanted;
+}
+
+/*
+ * An operation on what has the blocks, all of it: its result is @length or
+ * -errno, now or for the next step.
+ */
+static int operate(struct cow_request *state, uint8_t opcode, uint64_t offset,
+		   void *data, uint32_t length)
+{
+	state->opcode = opcode;
+	state->offset = offset;
+	state->data = data;
+	state->left = length;
+	state->wanted = length;
+	if (state->cow->limit)
+		return memory_operation(state);
+	state->completion.done = ring_done;
+	ring_operation(state);
+	return UBLK_LATER;
+}
+
+static void base_done(struct ublk_queue *queue, struct ublk_request *inner,
+		      int result)
+{
+	(void)queue;
+	go_on((struct cow_request *)((char *)inner -
+				     offsetof(struct cow_request, inner)),
+	      result);
+}
+
+/* Reads the base; the result may be less than @length. */
+static int read_base(struct cow_request *state, uint64_t offset, void *data,
+		     uint32_t length)
+{
+	state->wanted = length;
+	state->inner = (struct ublk_request){
+		.tag = state->request->tag,
+		.op = UBLK_IO_OP_READ,
+		.offset = offset,
+		.length = length,
+		.data = data,
+		.state = state->request->state,
+		.done = base_done,
+	};
+	return state->cow->read(state->queue, &state->inner);
+}
+
+/*
+ * A READ goes on from one range of blocks to the next, which are all present or
+ * all the base's. It is cut short where it fails: the kernel asks for the rest
+ * again, and gets the error then.
+ */
+static int read_next(struct cow_request *state, int result)
+{
+	const struct ublk_request *request = state->request;
+	struct cow *cow = state->cow;
+	uint64_t at, end, block;
+	char *data;
+	bool present;
+
+	if (result < 0)
+		return finish(state, state->done ? (int)state->done : result);
+	state->done += result;
+	if (state->done == request->length || (uint32_t)result < state->wanted)
+		return finish(state, state->done ? (int)state->done : -EIO);
+	at = request->offset + state->done;
+	end = request->offset + request->length;
+	data = (char *)request->data + state->done;
+	block = at / COW_BLOCK;
+	present = is_present(cow, block);
+	do
+		block++;
+	while (block * COW_BLOCK < end && is_present(cow, block) == present);
+	if (end > block * COW_BLOCK)
+		end = block * COW_BLOCK;
+	if (!present)
+		return read_base(state, at, data, end - at);
+	return operate(state, IORING_OP_READ, cow->data + at, data, end - at);
+}
+
+/*
+ * The parts of the first (0) and the last block that a change leaves as they
+ * are; of no length where there is none, or the block is present: then they
+ * need nothing.
+ */
+static uint32_t part_left(const struct cow_request *state, unsigned int part,
+			  uint64_t *start)
+{
+	uint64_t block = part ? state->last : state->first;
+	uint64_t end = (block + 1) * COW_BLOCK;
+
+	if (is_present(state->cow, block))
+		return 0;
+	*start = part ? state->to : block * COW_BLOCK;
+	if (!part)
+		end = state->from;
+	if (end > state->cow->disk_size)
+		end = state->cow->disk_size;
+	return end > *start ? end - *start : 0;
+}
+
+/* Whether there will be data in a block, and not only zeroes. */
+static bool gets_data(const struct cow_request *state, uint64_t block)
+{
+	uint64_t start;
+
+	return state->request->op == UBLK_IO_OP_WRITE ||
+	       (block == state->first && part_left(state, 0, &start)) ||
+	       (block == state->last && part_left(state, 1, &start));
+}
+
+/* Takes memory for the blocks that have none. Returns 0 or -ENOSPC. */
+static int hold(struct cow_request *state)
+{
+	struct cow *cow = state->cow;
+	uint64_t block, count = 0;
+
+	for (block = state->first; block <= state->last; block++)
+		count += gets_data(state, block) && !has_bit(cow->held, block);
+	if (!count)
+		return 0;
+	if (atomic_fetch_add(&cow->used, count) + count > cow->limit) {
+		cow->used -= count;
+		return -ENOSPC;
+	}
+	for (block = state->first; block <= state->last; block++)
+		if (gets_data(state, block))
+			set_bit(cow->held, block);
+	return 0;
+}
+
+/* A block that is zeroes now has given its memory back. */
+static void let_go(struct cow_request *state)
+{
+	struct cow *cow = state->cow;
+	uint64_t block = (state->from + COW_BLOCK - 1) / COW_BLOCK;
+	uint64_t end = state->to / COW_BLOCK;
+
+	for (; block < end; block++) {
+		uint64_t bit = UINT64_C(1) << block % WORD_BITS;
+
+		if (has_bit(cow->held, block) &&
+		    atomic_fetch_and(&cow->held[block / WORD_BITS], ~bit) & bit)
+			cow->used--;
+	}
+}
+
+static int change_done(struct cow_request *state, int result)
+{
+	bool write = state->request->op == UBLK_IO_OP_WRITE;
+	uint64_t block;
+
+	if (result < 0)
+		return finish_claimed(state, result);
+	if (!write && state->cow->limit)
+		let_go(state);
+	for (block = state->first; block <= state->last; block++)
+		mark_present(state->cow, block);
+	return finish_claimed(state, write ? result : 0);
+}
+
+/* The change itself, when its blocks are there but for it. */
+static int change(struct cow_request *state)
+{
+	return operate(state, state->request->op == UBLK_IO_OP_WRITE ?
+		       IORING_OP_WRITE : IORING_OP_FALLOCATE,
+		       state->cow->data + state->from, state->request->data,
+		       state->to - state->from);
+}
+
+static int fill_read(struct cow_request *state, int result);
+
+/* Fills what the base has to give, first the first block's part. */
+static int fill_next(struct cow_request *state, int result)
+{
+	uint64_t start = 0;
+	uint32_t length = 0;
+
+	if (result < 0)
+		return finish_claimed(state, result);
+	while (state->part < 2 &&
+	       !(length = part_left(state, state->part, &start)))
+		state->part++;
+	if (state->part == 2) {
+		state->step = change_done;
+		return change(state);
+	}
+	state->step = fill_read;
+	return read_base(state, start, state->fill, length);
+}
+
+static int fill_read(struct cow_request *state, int result)
+{
+	uint64_t start = 0;
+
+	if (result >= 0 && (uint32_t)result < state->wanted)
+		result = -EIO;
+	if (result < 0)
+		return finish_claimed(state, result);
+	part_left(state, state->part++, &start);
+	state->step = fill_next;
+	return operate(state, IORING_OP_WRITE, state->cow->data + start,
+		       state->fill, state->wanted);
+}
+
+/* In place: nothing but the data changes. */
+static int written(struct cow_request *state, int result)
+{
+	if (result == -ENOSPC)
+		tell_full(state->cow);
+	return finish(state, result);
+}
+
+static int change_start(struct cow_request *state, int result)
+{
+	struct cow *cow = state->cow;
+	uint64_t block = state->first;
+
+	(void)result;
+	while (block <= state->last && is_ready(cow, block))
+		block++;
+	if (state->request->op == UBLK_IO_OP_WRITE && block > state->last) {
+		state->step = written;
+		return change(state);
+	}
+	if (!claim(state))
+		return UBLK_LATER;
+	if (cow->limit && hold(state))
+		return finish_claimed(state, -ENOSPC);
+	state->part = 0;
+	state->step = fill_next;
+	return 0;
+}
+
+void cow_take_map(struct cow *cow)
+{
+	uint64_t page, word;
+
+	for (page = 0; page * COW_BLOCK < cow->layout.map_size; page++) {
+		if (!atomic_exchange(&cow->changed[page], 0))
+			continue;
+		for (word = page * PAGE_WORDS; word < (page + 1) * PAGE_WORDS;
+		     word++)
+			put_le64(cow->map + word * sizeof(uint64_t),
+				 cow->present[word]);
+		cow->stale[page] = 1;
+	}
+}
+
+static int flushed(struct cow_request *state, int result)
+{
+	if (result >= 0)
+		memset(state->cow->stale, 0,
+		       state->cow->layout.map_size / COW_BLOCK);
+	return finish_claimed(state, result);
+}
+
+/* Writes the pages of the map that are stale, one after the other. */
+static int flush_map(struct cow_request *state, int result)
+{
+	struct cow *cow = state->cow;
+	unsigned int count = cow->layout.map_size / COW_BLOCK;
+	unsigned int page = state->part;
+
+	if (result < 0)
+		return finish_claimed(state, result);
+	while (page < count && !cow->stale[page])
+		page++;
+	if (page == count && !state->part)
+		return finish_claimed(state, 0);	/* none was */
+	if (page == count) {
+		state->step = flushed;
+		return operate(state, IORING_OP_FSYNC, 0, NULL, 0);
+	}
+	state->part = page + 1;
+	return operate(state, IORING_OP_WRITE,
+		       COW_MAP_AT + (uint64_t)page * COW_BLOCK,
+		       cow->map + (uint64_t)page * COW_BLOCK, COW_BLOCK);
+}
+
+/*
+ * What the map says must be there before it: first all data that the pages
+ * taken speak of is synced, then they are written.
+ */
+static int flush_start(struct cow_request *state, int result)
+{
+	(void)result;
+	if (!claim(state))
+		return UBLK_LATER;
+	cow_take_map(state->cow);
+	state->part = 0;
+	state->step = flush_map;
+	return operate(state, IORING_OP_FSYNC, 0, NULL, 0);
+}
+
+/* Sets the range that a request changes, whole blocks only for a discard. */
+static void set_range(struct cow_request *state)
+{
+	const struct ublk_request *request = state->request;
+	uint64_t disk_size = state->cow->disk_size;
+
+	state->from = request->offset;
+	state->to = request->offset + request->length;
+	if (request->op != UBLK_IO_OP_WRITE && state->to == disk_size)
+		state->to = state->cow->layout.blocks * COW_BLOCK;
+	if (request->op == UBLK_IO_OP_DISCARD) {
+		state->from = (state->from + COW_BLOCK - 1) / COW_BLOCK *
+			      COW_BLOCK;
+		state->to = state->to / COW_BLOCK * COW_BLOCK;
+	}
+	state->first = state->from / COW_BLOCK;
+	state->last = (state->to - 1) / COW_BLOCK;
+}
+
+int cow_submit(struct cow *cow, struct ublk_queue *queue,
+	       struct ublk_request *request)
+{
+	struct cow_request *state =
+		&cow->requests[ublk_queue_id(queue) * cow->depth +
+			       request->tag];
+
+	state->queue = queue;
+	state->request = request;
+	state->done = 0;
+	state->wanted = 0;
+	switch (request->op) {
+	case UBLK_IO_OP_READ:
+		state->step = read_next;
+		break;
+	case UBLK_IO_OP_FLUSH:
+		if (cow->limit)
+			return 0;
+		/* One at a time: they claim the block behind the last. */
+		state->first = state->last = cow->layout.blocks;
+		state->step = flush_start;
+		break;
+	case UBLK_IO_OP_WRITE:
+	case UBLK_IO_OP_DISCARD:
+	case UBLK_IO_OP_WRITE_ZEROES:
+		set_range(state);
+		if (state->from >= state->to)
+			return 0;
+		state->step = change_start;
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	go_on(state, 0);
+	return UBLK_LATER;
+}
