@@ -89,43 +89,45 @@ for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
 	"zimg $tmp/base.gz --cow $tmp/kept.z -q 2 --cache 256K" \
 	"file $tmp/base --cow $tmp/kept.f" \
 	"file $tmp/base --buffered -q 2 --cow $tmp/kept.b"; do
-	name=$(echo "$device" | sed "s|$tmp/||g")
+	what=$(echo "$device" | sed "s|$tmp/||g")
 	cp "$tmp/base" "$tmp/want"
 	# shellcheck disable=SC2086 # words are meant to be split
-	served "$name" $device
-	is "$(blockdev --getro "$dev")" 0 "$name: it can be written"
-	holds "$name: at first it is what is below"
-	write_all "$name"
-	holds "$name: then what was written"
+	served "$what" $device
+	is "$(blockdev --getro "$dev")" 0 "$what: it can be written"
+	holds "$what: at first it is what is below"
+	write_all "$what"
+	holds "$what: then what was written"
 	two_writers
-	holds "$name: by two at once"
+	holds "$what: by two at once"
 	[ -z "$recovers" ] || {
 		kill_all
-		ok "$name: recover it" ublk recover "$id"
-		holds "$name: after all its processes were killed"
-		ok "$name: upgrade it" ublk upgrade "$id"
-		holds "$name: and behind another program"
+		ok "$what: recover it" ublk recover "$id"
+		holds "$what: after all its processes were killed"
+		ok "$what: upgrade it" ublk upgrade "$id"
+		holds "$what: and behind another program"
 	}
-	ok "$name: pack it" ublk pack "$dev" "$tmp/packed.gz"
+	ok "$what: pack it" ublk pack "$dev" "$tmp/packed.gz"
 	zcat "$tmp/packed.gz" >"$tmp/got"
-	same "$tmp/got" "$tmp/want" "$name: as it is"
-	stopped "$name: stop it" "$dev"
-	case $device in *4M*) continue ;; esac
-	ok "$name: pack it without a device" ublk pack --force \
-		--cow "${device##*--cow }" "$(echo "$device" | cut -d ' ' -f 2)" \
-		"$tmp/packed.gz"
+	same "$tmp/got" "$tmp/want" "$what: as it is"
+	stopped "$what: stop it" "$dev"
+	case $device in *'--cow 4M'*) continue ;; esac
+	below_it=$(echo "$device" | cut -d ' ' -f 2)
+	kept=${device##*--cow }
+	kept=${kept%% *}
+	ok "$what: pack it without a device" ublk pack --cow "$kept" \
+		"$below_it" "$tmp/packed.gz"
 	zcat "$tmp/packed.gz" >"$tmp/got"
-	same "$tmp/got" "$tmp/want" "$name: it is the same"
+	same "$tmp/got" "$tmp/want" "$what: it is the same"
 	# shellcheck disable=SC2086 # words are meant to be split
-	served "$name: once more" $device
-	holds "$name: it is all there again"
-	stopped "$name: stop it" "$dev"
+	served "$what: once more" $device
+	holds "$what: it is all there again"
+	stopped "$what: stop it" "$dev"
 	# shellcheck disable=SC2086 # words are meant to be split
-	served "$name: only to be read" $device --read-only
-	is "$(blockdev --getro "$dev")" 1 "$name: it cannot be written"
-	holds "$name: and is the same"
-	ok "$name: nothing is to be flushed" sync "$dev"
-	stopped "$name: stop it" "$dev"
+	served "$what: only to be read" $device --read-only
+	is "$(blockdev --getro "$dev")" 1 "$what: it cannot be written"
+	holds "$what: and is the same"
+	ok "$what: nothing is to be flushed" sync "$dev"
+	stopped "$what: stop it" "$dev"
 done
 
 # full NAME: more than there is room for is refused, told once, and the rest is
@@ -144,7 +146,7 @@ full() {
 	is "$(read_back "$dev" 65536 7864320 | sum -)" \
 		"$(tail -c +7864321 "$tmp/base" | head -c 65536 | sum -)" \
 		"$1: what could not be written is as it was"
-	[ "$written" -gt 100000 ] && pass "$1: what was written is there" ||
+	[ "$written" -gt 10000 ] && pass "$1: what was written is there" ||
 		fail "$1: what was written is there" "$written bytes"
 	ok "$1: what is discarded" blkdiscard -o 65536 -l 524288 "$dev"
 	dd if="$tmp/other" of="$dev" bs=64k seek=120 skip=120 count=4 \
