@@ -17,8 +17,9 @@
 
 static int open_image(struct cow_source *source)
 {
+	const struct image_options how = { };
 	int err = image_open_again(&source->image, source->below->fd,
-				   source->below->name);
+				   source->below->name, &how);
 
 	if (err)
 		return err;
