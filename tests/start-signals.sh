@@ -37,11 +37,14 @@ $left"
 	note "$none left nothing, $whole were complete"
 }
 
+nothing_left() {
+	[ "$(what_is)" = "$was" ]
+}
 # Nothing is left, or a device that works and can be stopped, also where the
 # command was killed before it could print the node.
 check() {
 	# The server learns only when it is ready that its caller was killed.
-	[ "$signal" != KILL ] || sleep 0.3
+	[ "$signal" != KILL ] || wait_until 3 nothing_left
 	left=$(what_is)
 	if [ "$left" = "$was" ]; then
 		none=$((none + 1))

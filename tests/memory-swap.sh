@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
+# board: --disk 16M --disk 128M --disk 192M --mem 64M --timeout 600
+#
+# Disks that are the swap of the board that serves them: what a process and a
+# tmpfs put there, more than the board's memory, comes back as it was, by the same
+# server, and nobody had to die for it.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+. "${0%/*}/memory.lib"
+
+program_on /dev/vda
+
+# Twice what is free, to be read again and again: a pattern on a disk.
+bytes=$((($(memory MemAvailable) * 2 / 1024 + 1) * 1048576))
+pattern swapped $bytes | dd of=/dev/vdb bs=64k conv=fsync 2>/dev/null
+original() {
+	dd if=/dev/vdb bs=64k iflag=fullblock,count_bytes count=$bytes \
+		2>/dev/null
+}
+whole=$(original | sum -)
+at_exit 'umount "$tmp/swapped" 2>/dev/null'
+at_exit '[ -z "$dev" ] || swapoff "$dev" 2>/dev/null'
+mkdir "$tmp/swapped"
+
+# swaps: a process that holds it all at once, and a file that does, are each as
+# the original.
+swaps() {
+	original | tail -c $bytes | sum - >"$tmp/process"
+	[ "$(cat "$tmp/process")" = "$whole" ] || return 1
+	mount -t tmpfs -o size=$bytes swapped "$tmp/swapped"
+	original >"$tmp/swapped/file"
+	sum "$tmp/swapped/file" >"$tmp/file"
+	umount "$tmp/swapped"
+	[ "$(cat "$tmp/file")" = "$whole" ]
+}
+
+# swapped DEVICE...: a device is the swap while all of it is written and read.
+swapped() {
+	problem=''
+	serve "$@"
+	[ -b "$dev" ] || problem="not served: $err"
+	mkswap "$dev" >/dev/null
+	swapon "$dev" || problem="$problem swapon"
+	worker=$(worker_of "$id")
+	before="$(event oom_kill)"
+	out=$(event pswpout)
+	in=$(event pswpin)
+	round=0
+	while [ $round -lt "$rounds" ] && [ -z "$problem" ]; do
+		swaps || problem="$problem not what it was: process $(cat \
+			"$tmp/process"), file $(cat "$tmp/file")"
+		round=$((round + 1))
+		sleep "$pause"
+	done
+	out=$((($(event pswpout) - out) / 256))
+	in=$((($(event pswpin) - in) / 256))
+	note "$*: $out MiB written, $in MiB read"
+	# Each MiB that does not fit goes there and comes back, twice a round.
+	[ $in -ge $((bytes / 1048576 / 2 * rounds)) ] ||
+		problem="$problem only $in MiB were read"
+	[ "$(event oom_kill)" = "$before" ] ||
+		problem="$problem somebody was killed"
+	[ "$(worker_of "$id")" = "$worker" ] ||
+		problem="$problem it is another server"
+	verdict "$*: as swap, all is as it was"
+	fails 1 "$*: is not stopped while it is the swap" ublk stop "$dev"
+	ok "$*: swapoff" swapoff "$dev"
+	stopped "$*: stop it" "$dev"
+}
+
+rounds=${ROUNDS:-1}
+swapped file /dev/vdc
+swapped file /dev/vdc -q 2
+# In memory it saves nothing, but nothing is lost either.
+served "a disk in memory" ram 8M
+mkswap "$dev" >/dev/null
+ok "is swap as well" swapon "$dev"
+ok "and is no more" swapoff "$dev"
+stopped "stop it" "$dev"
+
+done_testing
