@@ -213,6 +213,16 @@ void process_continued(void)
 	background = true;
 }
 
+int process_watch(pid_t pid)
+{
+	int fd = syscall(SYS_pidfd_open, pid, 0);
+
+	/* EINVAL: it is no process any more, but its number is still in use. */
+	if (fd < 0)
+		return errno == EINVAL ? -ESRCH : -errno;
+	return fd;
+}
+
 /*
  * MCL_ONFAULT leaves out pages of the program that nobody touched yet; they
  * would be read from the filesystem we may be serving. So the program itself

@@ -8,6 +8,7 @@
 #define CORE_PROCESS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
  * Runs body(@arg) in a process of its own, in a session of its own and with
@@ -50,6 +51,12 @@ void process_forked(void);
  * and nobody waits for it.
  */
 void process_continued(void);
+
+/*
+ * A descriptor that becomes readable when process @pid ends. Returns it, -ESRCH
+ * when that has ended, or another -errno.
+ */
+int process_watch(pid_t pid);
 
 /*
  * The program is in memory and locked there, and its data is locked as it is

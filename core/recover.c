@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,9 +67,9 @@ static bool wait_end(pid_t pid, int milliseconds)
 	struct pollfd ended = { .events = POLLIN };
 	bool gone;
 
-	ended.fd = syscall(SYS_pidfd_open, pid, 0);
+	ended.fd = process_watch(pid);
 	if (ended.fd < 0)
-		return errno == ESRCH;
+		return ended.fd == -ESRCH;
 	gone = poll(&ended, 1, milliseconds) > 0;
 	close(ended.fd);
 	return gone;

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <poll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/ctrl.h"
@@ -13,6 +12,7 @@
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/message.h"
+#include "core/process.h"
 #include "core/verb.h"
 
 #define SERVER_WAIT_MS 10000
@@ -47,11 +47,14 @@ static int wait_for_process(const struct listed *device, pid_t pid)
 	bool told = false;
 	int ret;
 
-	ended.fd = syscall(SYS_pidfd_open, pid, 0);
-	if (ended.fd < 0 && errno == ESRCH)
+	ended.fd = process_watch(pid);
+	if (ended.fd == -ESRCH)
 		return 0;
+	if (ended.fd < 0)
+		return message_fail(ended.fd, "device %d: its server, process "
+				    "%d", device->id, (int)pid);
 	for (;;) {
-		ret = ended.fd < 0 ? -1 : poll(&ended, 1, SERVER_WAIT_MS);
+		ret = poll(&ended, 1, SERVER_WAIT_MS);
 		if (ret || !device->recorded)
 			break;
 		if (!told)
@@ -63,8 +66,7 @@ static int wait_for_process(const struct listed *device, pid_t pid)
 		ret = message_fail(ret ? errno : ETIMEDOUT, "device %d: its "
 				   "server, process %d, does not end",
 				   device->id, (int)pid);
-	if (ended.fd >= 0)
-		close(ended.fd);
+	close(ended.fd);
 	return ret > 0 ? 0 : ret;
 }
 

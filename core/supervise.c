@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -180,9 +179,9 @@ static int worker_fork(struct supervisor *s, const struct handover *next,
 		_exit(worker_run(s, next, fetched[1], live[0]));
 	}
 	s->device->server = s->worker;
-	s->ended_fd = syscall(SYS_pidfd_open, s->worker, 0);
+	s->ended_fd = process_watch(s->worker);
 	if (s->ended_fd < 0) {
-		int err = -errno;
+		int err = s->ended_fd;
 
 		worker_kill(s);
 		return err;
@@ -531,9 +530,9 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 	};
 
 	device->server = worker;
-	s.ended_fd = syscall(SYS_pidfd_open, worker, 0);
+	s.ended_fd = process_watch(worker);
 	if (s.ended_fd < 0)
-		return message_fail(errno, "the server process");
+		return message_fail(s.ended_fd, "the server process");
 	device_record(device);
 	process_leave_caller();
 	handover_answer(answer_fd, HANDOVER_DONE);

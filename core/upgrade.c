@@ -10,12 +10,12 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/handover.h"
 #include "core/list.h"
 #include "core/message.h"
+#include "core/process.h"
 #include "core/verb.h"
 
 #define ANSWER_MS 90000
@@ -68,8 +68,7 @@ static bool wait_answer(int fd, pid_t supervisor)
 {
 	struct pollfd events[] = {
 		{ .fd = fd, .events = POLLIN },
-		{ .fd = syscall(SYS_pidfd_open, supervisor, 0),
-		  .events = POLLIN },
+		{ .fd = process_watch(supervisor), .events = POLLIN },
 	};
 	char text[512], last = HANDOVER_FAILED;
 	bool ended = false;

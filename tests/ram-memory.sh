@@ -26,8 +26,9 @@ takes() {
 	fi
 }
 
+# Two requests at a time: their buffers would count as well.
 from_here
-served "a disk of 128M" ram 128M
+served "a disk of 128M" ram 128M --depth 2
 takes 0 "takes no memory"
 dd if="$dev" of=/dev/null bs=1M iflag=direct 2>/dev/null
 takes 0 "nor does reading all of it"

@@ -118,6 +118,17 @@ server=$(server_of "$id")
 kill -KILL "$server"
 stopped "a worker without a supervisor can be stopped" "$dev"
 
+# At whatever moment of its end.
+bad=''
+for delay in 0 500 1000 2000 3000 5000 8000 12000 20000 40000; do
+	serve ram 1M
+	kill -KILL "$(server_of "$id")"
+	usleep $delay
+	ublk stop "$id" 2>"$tmp/stop" && nothing_of "$id" "$server" ||
+		bad="$bad after $delay us: $(cat "$tmp/stop")"
+done
+is "$bad" "" "however soon after its supervisor's death"
+
 # A supervisor that is killed while it is stopped: its worker is waited for.
 served "a disk" ram 16M
 server=$(server_of "$id")
