@@ -48,7 +48,7 @@ damage() {
 }
 
 cp "$tmp/root.squashfs.gz" "$tmp/image"
-damage "$tmp/image" 12
+damage "$tmp/image" 16
 initramfs "$tmp/image"
 hangs_with '/root.img.gz: ' "an image with a damaged header" ''
 shows '/root.img.gz: cannot be served' "the server's refusal is passed on"
