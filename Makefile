@@ -117,8 +117,9 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
 		-o $@ $(filter %.c %.a,$^) $(ASAN_LIBRARIES)
 
-# Programs for the board that speak the driver's raw interface, by way of raw.c.
-# tests/driver/PROGRAM.c is one, PROGRAM-*.c are further parts of it.
+# Programs that tests have on the board: tests/driver/PROGRAM.c is one, PROGRAM-*.c
+# are further parts of it. Those that speak the driver's raw interface do so by way
+# of raw.c; others write, replay and forget for tests of what a disk promises.
 DRIVER_PROGRAMS := $(patsubst tests/driver/%.c,$(O)/driver/%,$(filter-out \
 	%/raw.c $(wildcard tests/driver/*-*.c),$(wildcard tests/driver/*.c)))
 
@@ -186,7 +187,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	done; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
-test-host: all asan unit-programs $(KERNEL_FILE) ## tests of the build machine
+test-host: all asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
 
 include tests/fuzz/rules.mk
