@@ -15,6 +15,7 @@ enum option_kind {
 	OPTION_FLAG,	/* bool; the option takes no value */
 	OPTION_SIZE,	/* uint64_t, bytes, read by size_parse() */
 	OPTION_NUMBER,	/* int64_t, decimal */
+	/* From here on text, NULL when not given. */
 	OPTION_STRING,	/* const char *, points into the arguments */
 	OPTION_PATH,	/* const char *, made absolute in memory that stays */
 	OPTION_PLACE,	/* the same for a path; a size is taken as it is */

@@ -14,8 +14,7 @@
 /*
  * Serves @path, a file or device, with what is written kept in @cow unless that
  * is empty, and puts the node that holds its contents in @node (@size bytes).
- * Returns 0, or -errno after telling; the server's own
- * words are passed on.
+ * Returns 0, or -errno after telling; the server's own words are passed on.
  */
 int serve_root(const struct boot *boot, const char *path, const char *cow,
 	       char *node, size_t size);

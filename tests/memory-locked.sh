@@ -49,6 +49,11 @@ status_of() {
 	sed -n "s/^$2:[^0-9]*\\([0-9]*\\) kB/\\1/p" "/proc/$1/status"
 }
 
+# buffers_of PID: prints which memory it has for the data of requests.
+buffers_of() {
+	awk '/ublk-buffers/ { print $4, $5 }' "/proc/$1/maps"
+}
+
 # in_use: reads, and writes where that goes, with 64 requests at once.
 in_use() {
 	n=0
@@ -113,10 +118,13 @@ for device in "null 16M" "ram 16M" "ram 16M -q 2" "file $tmp/data/file" \
 	[ -z "$recovers" ] || {
 		# The next one finds the program where it is.
 		echo 3 >/proc/sys/vm/drop_caches
+		buffers=$(buffers_of "$worker")
 		kill -KILL "$worker"
 		ok "$device: another worker" wait_until 30 another_worker
 		worker=$(worker_of "$id")
 		is "$(page_reads "$worker")" "0 " "$device: which reads nothing"
+		is "$(buffers_of "$worker")" "${buffers:-buffers}" \
+			"$device: and has the same buffers"
 		is "$(lacking "$worker" "$tmp/program/ublk")" "" \
 			"$device: and has the program whole, and locked"
 	}

@@ -73,6 +73,7 @@ swapped() {
 rounds=${ROUNDS:-1}
 swapped file /dev/vdc
 swapped file /dev/vdc -q 2
+
 # In memory it saves nothing, but nothing is lost either.
 served "a disk in memory" ram 8M
 mkswap "$dev" >/dev/null

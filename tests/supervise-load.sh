@@ -38,16 +38,6 @@ compared() {
 }
 rounds=0
 
-requests() {
-	awk '{ print $1 + $5 }' "/sys/block/ublkb$id/stat"
-}
-more_requests() {
-	[ "$(requests)" -gt $((seen + 20)) ]
-}
-another_worker() {
-	now=$(worker_of "$id") && [ -n "$now" ] && [ "$now" != "$worker" ]
-}
-
 for device in "ram 16M" "ram 16M -q 2" "file $tmp/file" \
 	"file $tmp/file -q 2" "file $tmp/file -q 2 --buffered -d 4" \
 	"zimg $tmp/image.gz" "zimg $tmp/image.gz -q 2 --cache 256K" \

@@ -9,12 +9,6 @@
 
 [ -n "$recovers" ] || skip_all "the driver has no recovery"
 
-# another_worker: the device is served by another one than $worker.
-another_worker() {
-	now=$(worker_of "$id") && [ -n "$now" ] && [ "$now" != "$worker" ] &&
-		runs "$now"
-}
-
 served "a disk" ram 16M
 server=$(server_of "$id")
 worker=$(worker_of "$id")
