@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -118,7 +117,7 @@ int cow_open(struct cow **result, struct ublk_device *device,
 	if (!place)
 		return 0;
 	err = size_parse(place, &size);
-	if ((!err && size < COW_BLOCK) || strchr(place, '\n')) {
+	if (!err && size < COW_BLOCK) {
 		message("--cow %s: neither a size of 4K or more nor a path",
 			place);
 		return -EINVAL;
