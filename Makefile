@@ -166,7 +166,7 @@ driver-programs: $(DRIVER_PROGRAMS)
 TESTS ?=
 # The debug kernel needs more memory than the boards of the host's tests have,
 # and those measure the appliance's kernel.
-TEST_NAMES = $(or $(TESTS),$(if $(filter debug,$(CONFIG)),board))
+TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug,$(CONFIG)),board))
 TEST_KERNELS = $(KERNEL_FILE) $(if $(CONFIG),,$(KERNEL_FILE)-tests)
 
 TEST_NEEDS = all asan unit-programs driver-programs initramfs $(TEST_KERNELS)
