@@ -12,6 +12,8 @@
 
 [ "$(cat /sys/module/null_blk/parameters/completion_nsec 2>/dev/null)" = 500000 ] ||
 	skip_all "no null_blk that takes its time"
+[ ! -e /proc/lockdep ] ||
+	skip_all "on a kernel that checks itself what the two spend shows"
 
 # by_fio RW BS DEPTH, by_ublk RW BS DEPTH: print IOPS, bandwidth, and the mean and
 # the 99th percentile of the latency in ns.

@@ -102,7 +102,7 @@ bool is(long got, long want, const char *what)
 
 	step(what);
 	snprintf(name, sizeof(name), "%s: %s", group, what);
-	other = ours ? NULL : difference_of(name);
+	other = difference_of(name);
 	if (other) {
 		want = other->linux_says;
 		note("Linux's driver: %s", other->why);
@@ -119,6 +119,19 @@ bool is(long got, long want, const char *what)
 bool ok(bool good, const char *what)
 {
 	return is(good, true, what);
+}
+
+bool unanswered(const char *what)
+{
+	const struct difference *other;
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s: %s", group, what);
+	other = difference_of(name);
+	if (!other || other->linux_says != NOTHING)
+		return false;
+	skip(what, other->why);
+	return true;
 }
 
 void skip(const char *what, const char *why)

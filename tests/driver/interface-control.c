@@ -181,8 +181,9 @@ static void test_arguments(void)
 		};
 
 		memset(data, 0, sizeof(data));
-		is(raw_ctrl(&ctrl, cases[i].op, &cmd), cases[i].want,
-		   cases[i].what);
+		if (!unanswered(cases[i].what))
+			is(raw_ctrl(&ctrl, cases[i].op, &cmd), cases[i].want,
+			   cases[i].what);
 	}
 	/* Linux's waits until the queues are ready before it looks. */
 	if (ours)
@@ -277,6 +278,8 @@ static void test_add(void)
 			.max_io_buf_bytes = MAX_IO,
 			.dev_id = cases[i].info_id,
 		};
+		if (unanswered(cases[i].what))
+			continue;
 		step(cases[i].what);
 		ret = raw_ctrl(&ctrl, UBLK_U_CMD_ADD_DEV, &cmd);
 		is(ret, cases[i].want, cases[i].what);

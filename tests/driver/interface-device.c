@@ -132,7 +132,9 @@ static void test_params_refused(void)
 		return;
 	rig.params.basic.logical_bs_shift = 8;
 	is(raw_set_params(&ctrl, rig.id, &rig.params), -EINVAL, "refused");
-	is(raw_start(&ctrl, rig.id, getpid()), -EINVAL, "no START_DEV then");
+	if (!unanswered("no START_DEV then"))
+		is(raw_start(&ctrl, rig.id, getpid()), -EINVAL,
+		   "no START_DEV then");
 	rig_down(&rig);
 }
 

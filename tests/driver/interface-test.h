@@ -19,6 +19,7 @@
 
 #include "tests/driver/raw.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sys/types.h>
 
@@ -56,8 +57,12 @@ struct difference {
 	const char *check;
 	long linux_says;
 	const char *why;
+	int before;		/* only before this kernel; 0: on all */
 };
 
+#define NOTHING		LONG_MIN	/* Linux's driver gives no answer at all */
+
+/* On this kernel; NULL when our driver and Linux's are to say the same. */
 const struct difference *difference_of(const char *check);
 
 extern struct raw_ctrl ctrl;
@@ -77,6 +82,8 @@ void step(const char *what);
 /* The check's name is "group: what". */
 bool is(long got, long want, const char *what);
 bool ok(bool good, const char *what);
+/* Is the check's answer NOTHING here? It is skipped then, and must not be asked. */
+bool unanswered(const char *what);
 void skip(const char *what, const char *why);
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
