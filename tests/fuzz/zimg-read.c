@@ -10,9 +10,6 @@
  */
 #include "targets/zimg.h"
 
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "tests/fuzz/lib/harness.h"
@@ -23,34 +20,10 @@
 #define DEPTH 8
 #define OPERATIONS (QUEUES_MAX * (DEPTH + ZIMG_LOADS_MAX))
 #define DISK_MAX (2U << 20)
-#define RING_FILE 3
 #define HEAD 2
 #define STEP 4
 
-extern const struct ublk_target target_zimg;
-
-struct ublk_device {
-	void *data;
-	unsigned int queues;
-	uint64_t block;
-};
-
-struct ublk_queue {
-	struct ublk_device *device;
-	void *data;
-	struct ublk_request requests[DEPTH];
-	struct zimg_request states[DEPTH];
-	bool busy[DEPTH];
-};
-
-/* An operation on a ring, or a message, that has not ended yet. */
-struct operation {
-	struct ublk_queue *queue;
-	struct ublk_completion *completion;
-	struct io_uring_sqe sqe;
-	bool message;
-	int result;
-};
+#include "tests/unit/loose-queue.h"
 
 /* How an operation ends. */
 enum fate {
@@ -63,10 +36,7 @@ enum fate {
 	FATES,
 };
 
-static struct ublk_device device;
-static struct ublk_queue queues[QUEUES_MAX];
-static struct operation operations[OPERATIONS];
-static unsigned int pending;
+static struct zimg_request states[QUEUES_MAX][DEPTH];
 static bool failed;		/* an operation was */
 static uint64_t last_end;	/* of the request before */
 
@@ -75,60 +45,6 @@ static size_t image_size;
 static struct truth_image truth;
 static uint8_t disk[DISK_MAX];	/* as it should be */
 static bool damaged[DISK_MAX / 512 + 1];	/* by its sector */
-
-void ublk_device_set_data(struct ublk_device *self, void *data)
-{
-	self->data = data;
-}
-
-void *ublk_device_data(const struct ublk_device *self)
-{
-	return self->data;
-}
-
-unsigned int ublk_device_queues(const struct ublk_device *self)
-{
-	return self->queues;
-}
-
-uint64_t ublk_device_block_size(const struct ublk_device *self)
-{
-	return self->block;
-}
-
-void ublk_device_set_argument(struct ublk_device *self, const char *argument)
-{
-	(void)self;
-	(void)argument;
-}
-
-int ublk_device_inherited_file(const struct ublk_device *self)
-{
-	(void)self;
-	return -1;
-}
-
-int ublk_device_register_file(struct ublk_device *self, int fd)
-{
-	(void)self;
-	must(fd == BACKING_FD, "the image is what it reads");
-	return RING_FILE;
-}
-
-struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
-{
-	return queue->device;
-}
-
-void ublk_queue_set_data(struct ublk_queue *queue, void *data)
-{
-	queue->data = data;
-}
-
-void *ublk_queue_data(const struct ublk_queue *queue)
-{
-	return queue->data;
-}
 
 /* The linker has the target call this to open its image. */
 int __wrap_image_open_path(struct image *opened, const char *path,
@@ -172,66 +88,6 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags,
 {
 	mapped += length;
 	return __real_mmap(address, length, protection, flags, fd, offset);
-}
-
-/* What only a disk that is copied on write needs. */
-bool ublk_device_read_only(const struct ublk_device *self)
-{
-	(void)self;
-	return true;
-}
-
-bool ublk_device_resumed(const struct ublk_device *self)
-{
-	(void)self;
-	return false;
-}
-
-unsigned int ublk_device_depth(const struct ublk_device *self)
-{
-	(void)self;
-	return 0;
-}
-
-int ublk_device_memory(const struct ublk_device *self, uint64_t size)
-{
-	(void)self;
-	(void)size;
-	return -ENOMEM;
-}
-
-unsigned int ublk_queue_id(const struct ublk_queue *queue)
-{
-	(void)queue;
-	return 0;
-}
-
-static struct operation *add_operation(struct ublk_queue *queue,
-				       struct ublk_completion *completion)
-{
-	struct operation *operation = &operations[pending++];
-
-	must(pending <= OPERATIONS, "no more operations than loads");
-	*operation = (struct operation){
-		.queue = queue,
-		.completion = completion,
-	};
-	return operation;
-}
-
-struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
-				    struct ublk_completion *completion)
-{
-	return &add_operation(queue, completion)->sqe;
-}
-
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
-		     int result)
-{
-	struct operation *operation = add_operation(to, completion);
-
-	operation->message = true;
-	operation->result = result;
 }
 
 /* Whether there is a damaged chunk in the @length bytes at @offset. */
@@ -324,18 +180,9 @@ static int do_read(const struct operation *operation, enum fate fate,
 
 static void end_one(unsigned int i, enum fate fate, uint8_t part)
 {
-	struct operation operation = operations[i];
+	struct operation operation = take_operation(i);
 	struct memory memory;
 
-	/* Messages to one queue keep their order; so may all the others. */
-	for (unsigned int first = 0; operation.message && first < i; first++)
-		if (operations[first].message &&
-		    operations[first].queue == operation.queue) {
-			operation = operations[first];
-			i = first;
-		}
-	memmove(&operations[i], &operations[i + 1],
-		(--pending - i) * sizeof(operation));
 	if (!operation.message)
 		operation.result = do_read(&operation, fate, part);
 	memory_start();
@@ -363,7 +210,7 @@ static void submit(struct ublk_queue *queue, uint64_t offset, uint32_t length,
 		.op = UBLK_IO_OP_READ,
 		.offset = offset,
 		.length = length < size - offset ? length : size - offset,
-		.state = &queue->states[tag],
+		.state = &states[queue - queues][tag],
 	};
 	request->data = malloc(request->length);
 	if (!request->data)
@@ -450,6 +297,7 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 	if (target_zimg.open(&device, "/", &settings, layout) ||
 	    target_zimg.start(&device))
 		must(false, "an image that opens can be served");
+	must(device.file == BACKING_FD, "the image is what it reads");
 	for (unsigned int i = 0; i < count; i++) {
 		queues[i].device = &device;
 		if (target_zimg.queue_start(&queues[i]))

@@ -5,10 +5,6 @@
  * queues arrive late; the cache has hardly any room. Every request is answered,
  * once, with the right data, or with an error where there was one.
  */
-#include <errno.h>
-#include <linux/ublk_cmd.h>
-
-#include "core/target.h"
 #include "tests/unit/image-test.h"
 
 #define QUEUES_MAX 3
@@ -17,155 +13,14 @@
 #define LENGTH_MAX 200000
 #define ROUNDS 5000
 
-extern const struct ublk_target target_zimg;
+#include "tests/unit/loose-queue.h"
 
-struct ublk_device {
-	void *data;
-	unsigned int queues;
-	uint64_t block;
-	int file;
-};
-
-struct ublk_queue {
-	struct ublk_device *device;
-	void *data;
-	struct ublk_request requests[DEPTH];
-	bool busy[DEPTH];
-};
-
-/* An operation on a ring, or a message, that has not ended yet. */
-struct operation {
-	struct ublk_queue *queue;
-	struct ublk_completion *completion;
-	struct io_uring_sqe sqe;
-	bool message;
-	int result;
-};
-
-static struct ublk_device device;
-static struct ublk_queue queues[QUEUES_MAX];
-static struct operation operations[OPERATIONS];
-static unsigned int pending;
 static uint32_t state = 521288629;
 
 static const uint8_t *disk;
 static uint64_t disk_size;
 static bool errors;		/* reads may fail */
 static unsigned int answered, wrong, failed;
-
-void ublk_device_set_data(struct ublk_device *self, void *data)
-{
-	self->data = data;
-}
-
-void *ublk_device_data(const struct ublk_device *self)
-{
-	return self->data;
-}
-
-unsigned int ublk_device_queues(const struct ublk_device *self)
-{
-	return self->queues;
-}
-
-uint64_t ublk_device_block_size(const struct ublk_device *self)
-{
-	return self->block;
-}
-
-void ublk_device_set_argument(struct ublk_device *self, const char *argument)
-{
-	(void)self;
-	(void)argument;
-}
-
-int ublk_device_inherited_file(const struct ublk_device *self)
-{
-	(void)self;
-	return -1;
-}
-
-int ublk_device_register_file(struct ublk_device *self, int fd)
-{
-	self->file = fd;
-	return 3;
-}
-
-struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
-{
-	return queue->device;
-}
-
-void ublk_queue_set_data(struct ublk_queue *queue, void *data)
-{
-	queue->data = data;
-}
-
-void *ublk_queue_data(const struct ublk_queue *queue)
-{
-	return queue->data;
-}
-
-/* What only a disk that is copied on write needs. */
-bool ublk_device_read_only(const struct ublk_device *self)
-{
-	(void)self;
-	return true;
-}
-
-bool ublk_device_resumed(const struct ublk_device *self)
-{
-	(void)self;
-	return false;
-}
-
-unsigned int ublk_device_depth(const struct ublk_device *self)
-{
-	(void)self;
-	return 0;
-}
-
-int ublk_device_memory(const struct ublk_device *self, uint64_t size)
-{
-	(void)self;
-	(void)size;
-	return -ENOMEM;
-}
-
-unsigned int ublk_queue_id(const struct ublk_queue *queue)
-{
-	(void)queue;
-	return 0;
-}
-
-static struct operation *add_operation(struct ublk_queue *queue,
-				       struct ublk_completion *completion)
-{
-	struct operation *operation = &operations[pending++];
-
-	if (pending > OPERATIONS)
-		abort();
-	*operation = (struct operation){
-		.queue = queue,
-		.completion = completion,
-	};
-	return operation;
-}
-
-struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
-				    struct ublk_completion *completion)
-{
-	return &add_operation(queue, completion)->sqe;
-}
-
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
-		     int result)
-{
-	struct operation *operation = add_operation(to, completion);
-
-	operation->message = true;
-	operation->result = result;
-}
 
 /* Is the answer a prefix of the disk, or an error that there was? */
 static void judge(struct ublk_request *request, int result)
@@ -203,7 +58,7 @@ static int do_read(const struct io_uring_sqe *sqe)
 	uint32_t length = sqe->len;
 	ssize_t n;
 
-	wrong += sqe->opcode != IORING_OP_READ || sqe->fd != 3 || !length ||
+	wrong += sqe->opcode != IORING_OP_READ || sqe->fd != RING_FILE || !length ||
 		 !(sqe->flags & IOSQE_FIXED_FILE);
 	switch (next_random(&state) % 16) {
 	case 0:
@@ -222,18 +77,9 @@ static int do_read(const struct io_uring_sqe *sqe)
 /* Ends one operation, whichever it is. */
 static void end_one(void)
 {
-	unsigned int i = next_random(&state) % pending;
-	struct operation operation = operations[i];
+	struct operation operation =
+		take_operation(next_random(&state) % pending);
 
-	/* Messages to one queue keep their order; so may all the others. */
-	for (unsigned int first = 0; operation.message && first < i; first++)
-		if (operations[first].message &&
-		    operations[first].queue == operation.queue) {
-			operation = operations[first];
-			i = first;
-		}
-	memmove(&operations[i], &operations[i + 1],
-		(--pending - i) * sizeof(operation));
 	if (!operation.message)
 		operation.result = do_read(&operation.sqe);
 	operation.completion->done(operation.queue, operation.completion,

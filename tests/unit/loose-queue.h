@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A device that only reads, and its queues, without a driver and without a ring,
+ * for programs that have the zimg target in hand: what it asks of a device is
+ * answered here, and the operations that it makes wait in a list, from which the
+ * program takes them in the order that it likes.
+ *
+ * To be included once, with QUEUES_MAX, DEPTH (tags of a queue) and OPERATIONS
+ * (that wait at once, at most) defined.
+ */
+#ifndef TESTS_UNIT_LOOSE_QUEUE_H
+#define TESTS_UNIT_LOOSE_QUEUE_H
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/target.h"
+
+#define RING_FILE 3		/* the registered file's number */
+
+struct ublk_device {
+	void *data;
+	unsigned int queues;
+	uint64_t block;
+	int file;		/* the descriptor that was registered */
+};
+
+struct ublk_queue {
+	struct ublk_device *device;
+	void *data;
+	struct ublk_request requests[DEPTH];
+	bool busy[DEPTH];
+};
+
+/* An operation on a ring, or a message, that has not ended yet. */
+struct operation {
+	struct ublk_queue *queue;
+	struct ublk_completion *completion;
+	struct io_uring_sqe sqe;
+	bool message;
+	int result;
+};
+
+extern const struct ublk_target target_zimg;
+
+static struct ublk_device device;
+static struct ublk_queue queues[QUEUES_MAX];
+static struct operation operations[OPERATIONS];
+static unsigned int pending;
+
+/*
+ * Takes operation @i of those that wait from the list; but messages to one queue
+ * keep their order, as those of a ring do, so that of a message it is the first
+ * one to the same queue.
+ */
+static struct operation take_operation(unsigned int i)
+{
+	struct operation operation = operations[i];
+
+	for (unsigned int first = 0; operation.message && first < i; first++)
+		if (operations[first].message &&
+		    operations[first].queue == operation.queue) {
+			operation = operations[first];
+			i = first;
+		}
+	memmove(&operations[i], &operations[i + 1],
+		(--pending - i) * sizeof(operation));
+	return operation;
+}
+
+static struct operation *add_operation(struct ublk_queue *queue,
+				       struct ublk_completion *completion)
+{
+	struct operation *operation = &operations[pending++];
+
+	if (pending > OPERATIONS)
+		abort();
+	*operation = (struct operation){
+		.queue = queue,
+		.completion = completion,
+	};
+	return operation;
+}
+
+struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
+				    struct ublk_completion *completion)
+{
+	return &add_operation(queue, completion)->sqe;
+}
+
+void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+		     int result)
+{
+	struct operation *operation = add_operation(to, completion);
+
+	operation->message = true;
+	operation->result = result;
+}
+
+void ublk_device_set_data(struct ublk_device *self, void *data)
+{
+	self->data = data;
+}
+
+void *ublk_device_data(const struct ublk_device *self)
+{
+	return self->data;
+}
+
+unsigned int ublk_device_queues(const struct ublk_device *self)
+{
+	return self->queues;
+}
+
+uint64_t ublk_device_block_size(const struct ublk_device *self)
+{
+	return self->block;
+}
+
+void ublk_device_set_argument(struct ublk_device *self, const char *argument)
+{
+	(void)self;
+	(void)argument;
+}
+
+int ublk_device_inherited_file(const struct ublk_device *self)
+{
+	(void)self;
+	return -1;
+}
+
+int ublk_device_register_file(struct ublk_device *self, int fd)
+{
+	self->file = fd;
+	return RING_FILE;
+}
+
+struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
+{
+	return queue->device;
+}
+
+void ublk_queue_set_data(struct ublk_queue *queue, void *data)
+{
+	queue->data = data;
+}
+
+void *ublk_queue_data(const struct ublk_queue *queue)
+{
+	return queue->data;
+}
+
+/* What only a disk that is copied on write needs. */
+bool ublk_device_read_only(const struct ublk_device *self)
+{
+	(void)self;
+	return true;
+}
+
+bool ublk_device_resumed(const struct ublk_device *self)
+{
+	(void)self;
+	return false;
+}
+
+unsigned int ublk_device_depth(const struct ublk_device *self)
+{
+	(void)self;
+	return 0;
+}
+
+int ublk_device_memory(const struct ublk_device *self, uint64_t size)
+{
+	(void)self;
+	(void)size;
+	return -ENOMEM;
+}
+
+unsigned int ublk_queue_id(const struct ublk_queue *queue)
+{
+	(void)queue;
+	return 0;
+}
+
+#endif
