@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,10 +29,13 @@
 
 #define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
 
+/* What suits a queue that nobody has said anything of. */
+#define DEPTH_USUAL 64
+#define DEPTH_LEAST 4
+
 const struct serve_settings serve_defaults = {
 	.id = -1,
 	.queues = 1,
-	.depth = 64,
 	.max_io = 128 << 10,
 };
 
@@ -42,7 +46,7 @@ const struct option_spec serve_options[] = {
 	{ "queues", 'q', OPTION_NUMBER, FIELD(queues), 1, 4096, "N",
 	  "hardware queues, a thread each; at most one a CPU (1)" },
 	{ "depth", 'd', OPTION_NUMBER, FIELD(depth), 1, UBLK_MAX_QUEUE_DEPTH,
-	  "N", "requests of a queue under way at once (64)" },
+	  "N", "requests of a queue under way at once (64, or fewer)" },
 	{ "read-only", 'r', OPTION_FLAG, FIELD(read_only), 0, 0, NULL,
 	  "the disk cannot be written" },
 	{ "foreground", 'f', OPTION_FLAG, FIELD(foreground), 0, 0, NULL,
@@ -256,6 +260,26 @@ int device_open_buffers(struct ublk_device *device, int fd)
 			    device_takes_memory(device));
 }
 
+/*
+ * How many requests of a queue are under way at once. Memory that is taken at
+ * the start is a sixteenth of the board's at most, unless more was asked for.
+ */
+static unsigned int device_depth(const struct ublk_device *device)
+{
+	const struct serve_settings *settings = device->settings;
+	unsigned int depth = DEPTH_USUAL;
+	struct sysinfo info;
+
+	if (settings->depth)
+		return settings->depth;
+	if (!device_takes_memory(device) || sysinfo(&info))
+		return depth;
+	while (depth > DEPTH_LEAST && depth * settings->max_io *
+	       settings->queues > (uint64_t)info.totalram * info.mem_unit / 16)
+		depth /= 2;
+	return depth;
+}
+
 static int device_add(struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
@@ -265,7 +289,7 @@ static int device_add(struct ublk_device *device)
 	device->info = (struct ublksrv_ctrl_dev_info){
 		.dev_id = settings->id,
 		.nr_hw_queues = settings->queues,
-		.queue_depth = settings->depth,
+		.queue_depth = device_depth(device),
 		.max_io_buf_bytes = (settings->max_io + page - 1) & -page,
 		.flags = device->ctrl.encoded ? UBLK_F_CMD_IOCTL_ENCODE : 0,
 	};
@@ -529,7 +553,7 @@ unsigned int ublk_device_queues(const struct ublk_device *device)
 
 unsigned int ublk_device_depth(const struct ublk_device *device)
 {
-	return device->settings->depth;
+	return device->info.queue_depth;
 }
 
 bool ublk_device_read_only(const struct ublk_device *device)

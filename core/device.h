@@ -19,7 +19,7 @@
 struct serve_settings {
 	int64_t id;		/* -1: any */
 	int64_t queues;
-	int64_t depth;
+	int64_t depth;		/* 0: what suits the board */
 	bool read_only;
 	bool foreground;
 	bool no_supervise;	/* one process, and no other after it */

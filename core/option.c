@@ -252,6 +252,13 @@ static bool is_text(const struct option_spec *spec)
 	return spec->kind >= OPTION_STRING;
 }
 
+static bool is_unsaid(const struct option_spec *spec, const void *field)
+{
+	if (spec->kind == OPTION_SIZE)
+		return *(const uint64_t *)field == OPTION_UNSAID;
+	return is_text(spec) && !*(char *const *)field;
+}
+
 void options_record(FILE *out, const char *owner,
 		    const struct option_spec *specs, const void *values)
 {
@@ -261,7 +268,7 @@ void options_record(FILE *out, const char *owner,
 	for (spec = specs; spec->name; spec++) {
 		const void *field = (const char *)values + spec->offset;
 
-		if (is_text(spec) && !*(char *const *)field)
+		if (is_unsaid(spec, field))
 			continue;
 		fprintf(out, "%s=", option_key(key, owner, spec->name));
 		switch (spec->kind) {

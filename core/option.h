@@ -21,6 +21,9 @@ enum option_kind {
 	OPTION_PLACE,	/* the same for a path; a size is taken as it is */
 };
 
+/* The default of a size for which something is chosen where none is given. */
+#define OPTION_UNSAID UINT64_MAX
+
 struct option_spec {
 	const char *name;	/* without the dashes; NULL ends a table */
 	char letter;		/* 0: no short form */
@@ -52,8 +55,8 @@ void options_help(FILE *out, const struct option_spec *specs);
 
 /*
  * Writes the values as `name=value` lines, dashes in names as underscores,
- * sizes in bytes, flags as 0 or 1; strings that are NULL are left out. Where
- * @owner is not NULL, `owner_` stands before each name.
+ * sizes in bytes, flags as 0 or 1; what was not given and has no default is left
+ * out. Where @owner is not NULL, `owner_` stands before each name.
  */
 void options_record(FILE *out, const char *owner,
 		    const struct option_spec *specs, const void *values);

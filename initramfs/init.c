@@ -44,8 +44,7 @@ static const char init_manual[] =
 "                    can be written; what is written is kept in memory up to so\n"
 "                    much, or there. Without ublk.overlay= it has no overlay then\n"
 "  ublk.init=        /sbin/init, /etc/init, /bin/init or /bin/sh when not given\n"
-"  ublk.cache=       memory for expanded chunks of an image (8M, or an eighth of\n"
-"                    the board's where that is less)\n"
+"  ublk.cache=       memory for expanded chunks of an image, as --cache\n"
 "  ublk.wait=        seconds for the root's device to appear (10)\n"
 "  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
 "                    (shell)\n";

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,20 +33,6 @@
 #define MODEST "--depth=16", "--max-io=64K"
 #define ARGS_MAX 16
 
-#define CACHE_MAX (8U << 20)
-
-/* The server takes all of it at the start. */
-static uint64_t cache_size(const struct boot *boot)
-{
-	struct sysinfo info;
-	uint64_t part;
-
-	if (boot->cache || sysinfo(&info))
-		return boot->cache ? boot->cache : CACHE_MAX;
-	part = (uint64_t)info.totalram * info.mem_unit / 8;
-	return part < CACHE_MAX ? part : CACHE_MAX;
-}
-
 static void serve_exec(const struct boot *boot, const char *path,
 		       const char *cow, bool gzip)
 {
@@ -58,10 +43,10 @@ static void serve_exec(const struct boot *boot, const char *path,
 
 	while (args[n])
 		n++;
-	snprintf(cache, sizeof(cache), "--cache=%" PRIu64, cache_size(boot));
-	if (gzip)
+	snprintf(cache, sizeof(cache), "--cache=%" PRIu64, boot->cache);
+	if (gzip && boot->cache)
 		args[n++] = cache;
-	else if (boot->overlay && !*cow)
+	if (!gzip && boot->overlay && !*cow)
 		args[n++] = "--read-only";
 	if (*cow) {
 		args[n++] = "--cow";

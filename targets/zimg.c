@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "core/message.h"
@@ -19,21 +20,23 @@
 #define LOADS_MIN 2
 #define LOADS_BYTES (512U << 10)
 
+#define CACHE_USUAL (8U << 20)
+
 struct zimg_settings {
-	uint64_t cache;
+	uint64_t cache;		/* OPTION_UNSAID: what suits the board */
 	uint64_t spacing;
 	const char *index;
 	const char *cow;
 };
 
 static const struct zimg_settings zimg_defaults = {
-	.cache = 8 << 20,
+	.cache = OPTION_UNSAID,
 	.spacing = RESTART_SECTION_DEFAULT,
 };
 
 static const struct option_spec zimg_options[] = {
 	{ "cache", 0, OPTION_SIZE, offsetof(struct zimg_settings, cache),
-	  0, 0, "SIZE", "memory for expanded chunks (8M)" },
+	  0, 0, "SIZE", "memory for expanded chunks (8M, or less)" },
 	{ "index", 0, OPTION_PATH, offsetof(struct zimg_settings, index),
 	  0, 0, "FILE", "keeps restart points (other gzip files)" },
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
@@ -131,6 +134,20 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 	free(queue);
 }
 
+/* Not more than an eighth of the board's memory, unless more was asked for. */
+static uint64_t cache_size(const struct zimg_settings *settings)
+{
+	struct sysinfo info;
+	uint64_t part;
+
+	if (settings->cache != OPTION_UNSAID)
+		return settings->cache;
+	if (sysinfo(&info))
+		return CACHE_USUAL;
+	part = (uint64_t)info.totalram * info.mem_unit / 8;
+	return part < CACHE_USUAL ? part : CACHE_USUAL;
+}
+
 /* What is known of the image beside its index. */
 static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 {
@@ -176,7 +193,7 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		ret = -EINVAL;
 		goto fail_close;
 	}
-	zimg->cache_size = settings->cache;
+	zimg->cache_size = cache_size(settings);
 	ret = zimg_prepare(zimg, path, fd >= 0);
 	if (ret) {
 		message_fail(ret, "%s", path);

@@ -262,6 +262,11 @@ static void test_printed(void)
 	printed(print_record, text, sizeof(text));
 	check(!strcmp(text, "all=1\nfast=0\ncount=7\nmax_size=1024\n"),
 	      "a record without a string");
+	parse("-a -c 7");
+	values.size = OPTION_UNSAID;
+	printed(print_record, text, sizeof(text));
+	check(!strcmp(text, "all=1\nfast=0\ncount=7\n"),
+	      "a record without a size");
 	parse("--name x -d 3");
 	printed(print_record, text, sizeof(text));
 	check(strstr(text, "\nname=x\n"), "a record with a string");
