@@ -12,20 +12,39 @@
 
 #include "core/size.h"
 
-/* A word's function gets a value that is not empty; NULL or why it is bad. */
-static const char *parse_root(struct boot *boot, const char *value)
+/* A partition by its number, from 1 on, or by a name. */
+static bool is_part(const char *part)
 {
-	boot->root = value;
+	if (!strncmp(part, "PARTUUID=", 9))
+		return part[9];
+	if (!strncmp(part, "PARTLABEL=", 10))
+		return part[10];
+	return *part && *part != '0' && !part[strspn(part, "0123456789")];
+}
+
+/* A word's function gets a value that is not empty; NULL or why it is bad. */
+static const char *parse_root(struct boot *boot, char *value)
+{
+	static const char behind[] = ",part=";
+	char *end = strstr(value, behind);
+	const char *part = end ? end + strlen(behind) : NULL;
+
+	if (part && !is_part(part))
+		return "part= is neither a number, PARTUUID= nor PARTLABEL=";
+	if (end)
+		*end = '\0';
+	boot->root = *value ? value : BOOT_ROOT;
+	boot->part = part;
 	return NULL;
 }
 
-static const char *parse_rootfstype(struct boot *boot, const char *value)
+static const char *parse_rootfstype(struct boot *boot, char *value)
 {
 	boot->rootfstype = value;
 	return NULL;
 }
 
-static const char *parse_init(struct boot *boot, const char *value)
+static const char *parse_init(struct boot *boot, char *value)
 {
 	if (*value != '/')
 		return "not an absolute path";
@@ -33,18 +52,18 @@ static const char *parse_init(struct boot *boot, const char *value)
 	return NULL;
 }
 
-static const char *parse_cache(struct boot *boot, const char *value)
+static const char *parse_cache(struct boot *boot, char *value)
 {
 	return size_parse(value, &boot->cache) ? "not a size" : NULL;
 }
 
-static const char *parse_cow(struct boot *boot, const char *value)
+static const char *parse_cow(struct boot *boot, char *value)
 {
 	boot->cow = value;
 	return NULL;
 }
 
-static const char *parse_overlay(struct boot *boot, const char *value)
+static const char *parse_overlay(struct boot *boot, char *value)
 {
 	static const char with_size[] = "tmpfs,size=";
 	uint64_t size = 0;
@@ -61,7 +80,7 @@ static const char *parse_overlay(struct boot *boot, const char *value)
 	return NULL;
 }
 
-static const char *parse_rescue(struct boot *boot, const char *value)
+static const char *parse_rescue(struct boot *boot, char *value)
 {
 	if (!strcmp(value, "shell"))
 		boot->rescue = RESCUE_SHELL;
@@ -74,7 +93,7 @@ static const char *parse_rescue(struct boot *boot, const char *value)
 	return NULL;
 }
 
-static const char *parse_wait(struct boot *boot, const char *value)
+static const char *parse_wait(struct boot *boot, char *value)
 {
 	uint64_t seconds;
 
@@ -86,7 +105,7 @@ static const char *parse_wait(struct boot *boot, const char *value)
 
 static const struct {
 	const char *name;
-	const char *(*parse)(struct boot *boot, const char *value);
+	const char *(*parse)(struct boot *boot, char *value);
 } words[] = {
 	{ "root", parse_root },
 	{ "rootfstype", parse_rootfstype },
@@ -138,7 +157,7 @@ static int parse_word(char *word, struct boot *boot, boot_complain *complain)
 {
 	const char *name = word + strlen("ublk.");
 	size_t length = strcspn(name, "=");
-	const char *value = name + length;
+	char *value = word + strlen("ublk.") + length;
 	const char *reason;
 	size_t i;
 

@@ -18,6 +18,7 @@ enum boot_rescue {
 /* What to boot and how; strings point into the parsed line. */
 struct boot {
 	const char *root;	/* as given, BOOT_ROOT when not */
+	const char *part;	/* of the root's disk; NULL: find out */
 	const char *rootfstype;	/* NULL: find out */
 	const char *init;	/* NULL: the usual places */
 	const char *cow;	/* a size, or as root; NULL: none */

@@ -18,6 +18,7 @@
 #include "core/message.h"
 #include "core/size.h"
 #include "core/verb.h"
+#include "initramfs/choose.h"
 #include "initramfs/cmdline.h"
 #include "initramfs/mounts.h"
 #include "initramfs/report.h"
@@ -36,7 +37,9 @@ static const char init_manual[] =
 "\n"
 "  ublk.root=        /root.img.gz (the default), /dev/vda2, PARTUUID=...,\n"
 "                    PARTLABEL=...; gzip is served as an image, all else as\n"
-"                    it is\n"
+"                    it is. Behind it ,part=2 (or ,part=PARTUUID=...,\n"
+"                    ,part=PARTLABEL=...): that partition of what is served; else\n"
+"                    all of it, or the only partition with a filesystem\n"
 "  ublk.rootfstype=  squashfs, ext4, ...; found out when not given\n"
 "  ublk.overlay=     tmpfs[,size=32M]: the root can be written and forgets\n"
 "                    (the default); none: the root as it is\n"
@@ -144,6 +147,8 @@ static void boot_root(struct boot *boot, int argc, char **argv)
 	if (find_cow(boot, cow, sizeof(cow)))
 		return;
 	if (serve_root(boot, path, cow, node, sizeof(node)))
+		return;
+	if (choose_partition(boot, node, sizeof(node)))
 		return;
 	if (mounts_root(boot, node, fstype))
 		return;

@@ -114,34 +114,63 @@ static int mount_failed(int err, const char *node, const char *fstype)
 	return report_fail(err, "%s: cannot mount as %s", node, fstype);
 }
 
+/*
+ * Mounts as the type that was asked for, or else as any. Returns 0 or an errno;
+ * @tried is set in the latter case.
+ */
+static int mount_as(const struct boot *boot, const char *node, const char *dir,
+		    unsigned long flags, char *fstype, char *tried)
+{
+	if (!boot->rootfstype)
+		return try_types(node, dir, flags, fstype, tried);
+	snprintf(fstype, FSTYPE_MAX, "%s", boot->rootfstype);
+	return mount(node, dir, fstype, flags, NULL) ? errno : 0;
+}
+
 static int mount_device(const struct boot *boot, const char *node,
 			const char *dir, unsigned long flags, char *fstype)
 {
 	char tried[TRIED_MAX];
-	int err;
+	int err = mount_as(boot, node, dir, flags, fstype, tried);
 
-	if (!boot->rootfstype) {
-		err = try_types(node, dir, flags, fstype, tried);
-		if (err == EINVAL) {
-			report(REPORT_ERROR, "%s: no filesystem known to this "
-			       "kernel (tried%s)", node,
-			       *tried ? tried : " none");
-			return -err;
-		}
-		return err ? mount_failed(err, node, fstype) : 0;
-	}
-	snprintf(fstype, FSTYPE_MAX, "%s", boot->rootfstype);
-	if (!mount(node, dir, fstype, flags, NULL))
+	if (!err)
 		return 0;
-	if (errno == ENODEV)
-		return report_fail(errno, "ublk.rootfstype=%s: this kernel "
-				   "does not know it", fstype);
-	if (errno == EINVAL) {
+	if (boot->rootfstype && err == ENODEV)
+		return report_fail(err, "ublk.rootfstype=%s: this kernel does "
+				   "not know it", fstype);
+	if (err != EINVAL)
+		return mount_failed(err, node, fstype);
+	if (boot->rootfstype)
 		report(REPORT_ERROR, "%s: holds no %s; leave ublk.rootfstype= "
 		       "out to have it found", node, fstype);
-		return -EINVAL;
-	}
-	return mount_failed(errno, node, fstype);
+	else
+		report(REPORT_ERROR, "%s: no filesystem known to this kernel "
+		       "(tried%s)", node, *tried ? tried : " none");
+	return -EINVAL;
+}
+
+bool mounts_knows(const struct boot *boot, const char *node, char *fstype)
+{
+	char tried[TRIED_MAX];
+	int before = 0, read_only = 1;
+	int fd, err;
+
+	if (make_dir(NEW_ROOT))
+		return false;
+	fd = open(node, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	/* A journal is replayed only where the root turns out to be. */
+	ioctl(fd, BLKROGET, &before);
+	ioctl(fd, BLKROSET, &read_only);
+	err = mount_as(boot, node, NEW_ROOT, MS_RDONLY | MS_SILENT, fstype,
+		       tried);
+	if (!err)
+		umount(NEW_ROOT);
+	ioctl(fd, BLKROSET, &before);
+	close(fd);
+	/* A partition may be too small for a look at what it holds: EIO. */
+	return err != EINVAL && err != EIO;
 }
 
 /* Read-only as the device is, where the filesystem itself is to be written. */

@@ -6,7 +6,7 @@
 #ifndef INITRAMFS_MOUNTS_H
 #define INITRAMFS_MOUNTS_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 #include "initramfs/cmdline.h"
 
@@ -20,6 +20,13 @@ extern const char *const kernel_mounts[];
 
 /* Mounts kernel_mounts. Returns 0, or -errno after telling. */
 int mounts_early(void);
+
+/*
+ * Whether @node holds a filesystem that mounts_root() would take, though maybe a
+ * damaged one, and of which type (FSTYPE_MAX bytes). It is mounted for a moment,
+ * and nothing is written.
+ */
+bool mounts_knows(const struct boot *boot, const char *node, char *fstype);
 
 /*
  * Mounts the filesystem on @node at NEW_ROOT, read-only or below an overlay as

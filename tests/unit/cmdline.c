@@ -39,10 +39,10 @@ static int parse(const char *text, struct boot *boot)
 
 static bool is_default(const struct boot *boot)
 {
-	return !strcmp(boot->root, "/root.img.gz") && !boot->rootfstype &&
-	       !boot->init && !boot->cache && boot->overlay && !boot->cow &&
-	       !boot->overlay_size && boot->rescue == RESCUE_SHELL &&
-	       boot->wait == 10;
+	return !strcmp(boot->root, "/root.img.gz") && !boot->part &&
+	       !boot->rootfstype && !boot->init && !boot->cache &&
+	       boot->overlay && !boot->cow && !boot->overlay_size &&
+	       boot->rescue == RESCUE_SHELL && boot->wait == 10;
 }
 
 static void test_defaults(void)
@@ -88,6 +88,36 @@ static void test_values(void)
 	      !boot.overlay_size, "the last one counts with its size");
 }
 
+/* Whether @text asks for partition @part (NULL: none) of @root. */
+static bool root_is(const char *text, const char *root, const char *part)
+{
+	struct boot boot;
+
+	if (parse(text, &boot) || *complaints || strcmp(boot.root, root))
+		return false;
+	return part ? boot.part && !strcmp(boot.part, part) : !boot.part;
+}
+
+static void test_part(void)
+{
+	check(root_is("ublk.root=/a.gz,part=2", "/a.gz", "2"),
+	      "a partition by its number");
+	check(root_is("ublk.root=PARTUUID=12-03,part=PARTUUID=1234-02",
+		      "PARTUUID=12-03", "PARTUUID=1234-02"),
+	      "by its identifier");
+	check(root_is("ublk.root=\"/dev/vda2,part=PARTLABEL=my, root\" quiet",
+		      "/dev/vda2", "PARTLABEL=my, root"),
+	      "by its label, with a comma and a space");
+	check(root_is("ublk.root=,part=3", "/root.img.gz", "3"),
+	      "one of the usual root");
+	check(root_is("ublk.root=/a,part=2 ublk.root=/b", "/b", NULL),
+	      "the last root counts, without a partition");
+	check(root_is("ublk.root=/a,part=2 ublk.root=/b,part=3", "/b", "3"),
+	      "or with its own");
+	check(root_is("ublk.root=/a,b", "/a,b", NULL),
+	      "a comma that is part of the name");
+}
+
 static void test_bad(void)
 {
 	static const char *const bad[] = {
@@ -96,7 +126,10 @@ static void test_bad(void)
 		"ublk.overlay=tmpfs,", "ublk.overlay=nonesuch",
 		"ublk.init=bin/sh", "ublk.cache=12Q", "ublk.cache=-1",
 		"ublk.rescue=shells", "ublk.wait=soon", "ublk.wait=1000000",
-		"ublk.wait=-1",
+		"ublk.wait=-1", "ublk.root=/a,part=", "ublk.root=/a,part=0",
+		"ublk.root=/a,part=x", "ublk.root=/a,part=-1",
+		"ublk.root=/a,part=2,part=3", "ublk.root=/a,part=2x",
+		"ublk.root=/a,part=PARTUUID=", "ublk.root=/a,part=PARTLABEL=",
 	};
 	struct boot boot;
 	char claim[64], start[64];
@@ -152,6 +185,7 @@ int main(void)
 {
 	test_defaults();
 	test_values();
+	test_part();
 	test_bad();
 	test_quotes();
 	test_end();

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looks at the partitions of a served disk in the order of their numbers.
+ */
+#include "initramfs/choose.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "initramfs/mounts.h"
+#include "initramfs/partition.h"
+#include "initramfs/report.h"
+
+#define WAIT_STEP_MS 50
+#define NODE_MAX (PARTITION_TEXT + sizeof("/dev/"))
+
+/*
+ * Goes on to the first partition of @disk behind @number, 0 at the start. False
+ * when there is none; the kernel makes no more than 255.
+ */
+static bool next(const char *disk, unsigned int number,
+		 struct partition *partition)
+{
+	char name[PARTITION_TEXT];
+
+	while (++number < 256) {
+		snprintf(name, sizeof(name), "%sp%u", disk + strlen("/dev/"),
+			 number);
+		if (partition_read(name, partition))
+			return true;
+	}
+	return false;
+}
+
+static void node_of(const struct partition *partition, char node[NODE_MAX])
+{
+	snprintf(node, NODE_MAX, "/dev/%s", partition->node);
+}
+
+static bool find(const char *disk, const char *spec, char node[NODE_MAX])
+{
+	struct partition partition = { .number = 0 };
+
+	while (next(disk, partition.number, &partition)) {
+		node_of(&partition, node);
+		if (partition_is(&partition, spec))
+			return !access(node, F_OK);
+	}
+	return false;
+}
+
+/* Some drivers look for partitions once the disk is in use already. */
+static bool wait_for(const struct boot *boot, const char *disk,
+		     char node[NODE_MAX])
+{
+	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
+	unsigned int left = boot->wait * (1000 / WAIT_STEP_MS);
+
+	if (find(disk, boot->part, node))
+		return true;
+	if (left)
+		report(REPORT_WARNING, "waiting for part=%s of %s, up to %u s",
+		       boot->part, disk, boot->wait);
+	for (; left; left--) {
+		nanosleep(&step, NULL);
+		if (find(disk, boot->part, node))
+			return true;
+	}
+	return false;
+}
+
+/* A line for each partition. */
+static void tell_all(const struct boot *boot, const char *disk)
+{
+	char node[NODE_MAX], uuid[PARTITION_TEXT], fstype[FSTYPE_MAX];
+	struct partition partition = { .number = 0 };
+
+	while (next(disk, partition.number, &partition)) {
+		node_of(&partition, node);
+		report(REPORT_ERROR, "part=%u: %s, PARTUUID=%s%s%s",
+		       partition.number, mounts_knows(boot, node, fstype) ?
+		       fstype : "no filesystem known",
+		       partition_identifier(&partition, uuid) ? uuid : "",
+		       *partition.label ? ", PARTLABEL=" : "", partition.label);
+	}
+}
+
+static int choose_named(const struct boot *boot, const char *disk,
+			char node[NODE_MAX])
+{
+	struct partition partition;
+
+	if (wait_for(boot, disk, node))
+		return 0;
+	report(REPORT_ERROR, "%s: has no partition part=%s; %s", disk,
+	       boot->part,
+	       next(disk, 0, &partition) ? "there are" : "it has none");
+	tell_all(boot, disk);
+	return -ENODEV;
+}
+
+/* Counts the partitions that can be the root; @last is the last of them. */
+static unsigned int count_roots(const struct boot *boot, const char *disk,
+				struct partition *last)
+{
+	struct partition partition = { .number = 0 };
+	char node[NODE_MAX], fstype[FSTYPE_MAX];
+	unsigned int count = 0;
+
+	while (next(disk, partition.number, &partition)) {
+		node_of(&partition, node);
+		if (!mounts_knows(boot, node, fstype))
+			continue;
+		*last = partition;
+		count++;
+	}
+	return count;
+}
+
+static int choose_only(const struct boot *boot, const char *disk,
+		       char node[NODE_MAX])
+{
+	struct partition partition;
+	char fstype[FSTYPE_MAX];
+	unsigned int count;
+
+	snprintf(node, NODE_MAX, "%s", disk);
+	if (!next(disk, 0, &partition) || mounts_knows(boot, disk, fstype))
+		return 0;
+	count = count_roots(boot, disk, &partition);
+	node_of(&partition, node);
+	if (count == 1)
+		return 0;
+	if (count)
+		report(REPORT_ERROR, "%s: more than one partition can be the "
+		       "root; say which, as in ublk.root=%s,part=%u", disk,
+		       boot->root, partition.number);
+	else
+		report(REPORT_ERROR, "%s: neither the disk nor a partition "
+		       "holds a filesystem known to this kernel", disk);
+	tell_all(boot, disk);
+	return -EINVAL;
+}
+
+int choose_partition(const struct boot *boot, char *node, size_t size)
+{
+	char chosen[NODE_MAX];
+	int err;
+
+	if (boot->part)
+		err = choose_named(boot, node, chosen);
+	else
+		err = choose_only(boot, node, chosen);
+	if (!err)
+		snprintf(node, size, "%s", chosen);
+	return err;
+}
