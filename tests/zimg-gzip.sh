@@ -30,32 +30,13 @@ pigz -ic -b 64 "$tmp/disk" >"$tmp/pigz.gz"
 	tail -c +2500001 "$tmp/disk" | pigz
 } >"$tmp/members.gz"
 
-# parts NAME: sixty parts of the disk, of one sector to 300, are as they
-# should be.
-parts() {
-	awk -v n=$sectors -v seed=${#1} 'BEGIN {
-		srand(seed)
-		for (i = 0; i < 60; i++)
-			print int(rand() * (n - 300)), int(rand() * 300) + 1
-		print n - 1, 1
-		print n - 300, 300
-	}' >"$tmp/parts"
-	while read -r sector count; do
-		sectors "$dev" "$sector" "$count" >"$tmp/got"
-		dd if="$tmp/padded" bs=512 skip="$sector" count="$count" \
-			2>/dev/null | cmp -s - "$tmp/got" ||
-			{ fail "$1" "$count sectors at $sector differ"; return; }
-	done <"$tmp/parts"
-	pass "$1"
-}
-
 for image in gzip pigz members; do
 	is "$(zcat "$tmp/$image.gz" | sum -)" "$(sum "$tmp/disk")" \
 		"$image: zcat makes the disk of it"
 	for how in '-q 1' '-q 2' '-q 2 --cache 0 --spacing 100K'; do
 		# shellcheck disable=SC2086 # words are meant to be split
 		served "$image, $how" zimg $how "$tmp/$image.gz"
-		parts "$image: parts of it, $how"
+		parts "$tmp/padded" "$image: parts of it, $how"
 		is "$(dd if="$dev" bs=1M iflag=direct 2>/dev/null | sum -)" \
 			"$all" 'all of it in large reads'
 		stopped 'stop it' "$dev"
@@ -80,7 +61,7 @@ like "$(cat "/run/ublk/$id")" "^zimg_index=$tmp/kept$" 'the record knows it'
 stopped 'stop it' "$dev"
 cp kept before
 served 'again' zimg --index kept -q 2 gzip.gz
-parts 'parts of it, by the index of a file'
+parts "$tmp/padded" 'parts of it, by the index of a file'
 ok 'the file is as it was' cmp kept before
 if [ -n "$recovers" ]; then
 	kill -KILL "$(worker_of "$id")"
