@@ -3,13 +3,17 @@
  * ublk check: verifies every byte of a compressed image and says which sectors
  * of the disk are bad. Repairs nothing.
  */
+#include "targets/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/message.h"
 #include "core/verb.h"
 #include "targets/image-walk.h"
-#include "targets/image.h"
 
 struct settings {
 	int64_t jobs;
@@ -35,42 +39,87 @@ static const char manual[] =
 struct check {
 	struct image_walk walk;
 	uint64_t damaged;
+	struct disk_sum *sum;	/* or NULL */
 };
 
 static int finish(void *context, struct image_walk_item *item)
 {
 	struct check *check = context;
+	const struct image_chunk *chunk = &item->chunk;
 	char text[IMAGE_DAMAGE_TEXT];
 
-	if (!item->damage)
+	if (!item->damage) {
+		if (check->sum)
+			disk_sum_add(check->sum,
+				     member_crc(item->member,
+						chunk->file_length),
+				     chunk->disk_length);
 		return 0;
+	}
 	check->damaged++;
 	progress_clear(&check->walk.progress);
-	puts(image_damage_text(&item->chunk, item->damage, text));
+	puts(image_damage_text(chunk, item->damage, text));
 	return 0;
+}
+
+int check_image(const struct image *image, unsigned int jobs,
+		struct disk_sum *sum)
+{
+	struct check check = {
+		.walk.image = image,
+		.walk.jobs = jobs,
+		.walk.context = &check,
+		.walk.finish = finish,
+		.sum = sum,
+	};
+	int ret = image_walk(&check.walk);
+
+	if (!check.damaged)
+		return ret;
+	message("%s: %" PRIu64 " of %" PRIu64 " chunks are damaged",
+		image->name, check.damaged, image->chunks);
+	return -EBADMSG;
+}
+
+int check_written(int fd, const char *name, unsigned int jobs,
+		  const struct disk_sum *wanted)
+{
+	static const struct image_options how = { };
+	struct disk_sum sum = { };
+	struct image image;
+	int ret;
+
+	/* What the page cache has would be read, and says little. */
+	if (fsync(fd))
+		return message_fail(errno, "%s", name);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	ret = image_open_again(&image, fd, name, &how);
+	if (ret)
+		return ret;
+	if (image.format == IMAGE_OURS)
+		ret = check_image(&image, jobs, &sum);
+	image_release(&image);
+	if (!ret && (image.format != IMAGE_OURS ||
+		     !disk_sum_equal(&sum, wanted))) {
+		message("%s: what was written is not what was read", name);
+		ret = -EBADMSG;
+	}
+	return ret;
 }
 
 static int run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
 	const struct image_options how = { .index = settings->index };
-	struct check check = { };
 	struct image image;
 	int ret;
 
 	(void)argc;
 	if (image_open_path(&image, argv[0], &how))
 		return EXIT_FAILED;
-	check.walk.image = &image;
-	check.walk.jobs = settings->jobs;
-	check.walk.context = &check;
-	check.walk.finish = finish;
-	ret = image_walk(&check.walk);
-	if (check.damaged)
-		message("%s: %" PRIu64 " of %" PRIu64 " chunks are damaged",
-			argv[0], check.damaged, image.chunks);
+	ret = check_image(&image, settings->jobs, NULL);
 	image_close(&image);
-	return ret || check.damaged ? EXIT_FAILED : EXIT_DONE;
+	return ret ? EXIT_FAILED : EXIT_DONE;
 }
 
 const struct verb verb_check = {

@@ -224,6 +224,11 @@ size_t member_deflate(struct deflater *self, const uint8_t *data,
 	return size;
 }
 
+uint32_t member_crc(const uint8_t *data, size_t length)
+{
+	return get_le32(data + length - MEMBER_TRAILER);
+}
+
 /*
  * inflate() asks for a window when a stream does not end where it should. That
  * stream is damaged, and refusing the memory is an answer as good as any.
@@ -314,7 +319,7 @@ const char *member_inflate(struct inflater *self, enum member_kind kind,
 		return "not a deflate stream of its length";
 	if (stream->avail_out || stream->avail_in)
 		return "ends early";
-	if (crc32(0, to, room) != get_le32(trailer))
+	if (crc32(0, to, room) != member_crc(data, length))
 		return "wrong checksum";
 	return NULL;
 }

@@ -82,6 +82,9 @@ void deflater_free(struct deflater *self);
 size_t member_deflate(struct deflater *self, const uint8_t *data,
 		      size_t length, bool bc, uint8_t *to);
 
+/* What the member of @length bytes at @data says its contents' CRC-32 is. */
+uint32_t member_crc(const uint8_t *data, size_t length);
+
 /* State to inflate with; one thread's. Allocates when made, never later. */
 struct inflater {
 	z_stream stream;

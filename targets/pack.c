@@ -12,6 +12,7 @@
 
 #include "core/message.h"
 #include "core/verb.h"
+#include "targets/check.h"
 #include "targets/cow-source.h"
 #include "targets/disk-source.h"
 #include "targets/image-format.h"
@@ -26,6 +27,7 @@ struct settings {
 	int64_t level;
 	int64_t jobs;
 	bool force;
+	bool verify;
 	const char *cow;
 };
 
@@ -44,6 +46,8 @@ static const struct option_spec options[] = {
 	  1, 1024, "N", "threads that compress (one a CPU)" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
 	  0, 0, NULL, "replace a file that is no image" },
+	{ "verify", 0, OPTION_FLAG, offsetof(struct settings, verify),
+	  0, 0, NULL, "read the image back and compare before it appears" },
 	{ "cow", 0, OPTION_STRING, offsetof(struct settings, cow), 0, 0, "FILE",
 	  "what was written over IN by a device with --cow FILE" },
 	{ }
@@ -57,7 +61,10 @@ static const char manual[] =
 "from, and the image is of that device as it was when it stopped.\n"
 "\n"
 "A larger chunk compresses better and costs more for a small read. It is a\n"
-"multiple of 4K up to 1M; up to 60K the image is also in blocks as of bgzip.\n";
+"multiple of 4K up to 1M; up to 60K the image is also in blocks as of bgzip.\n"
+"\n"
+"With --verify all of the image is read back from the medium and expanded\n"
+"before it appears; its CRC-32 and length have to be those of what was read.\n";
 
 /* A chunk on its way from the disk to the image. */
 struct item {
@@ -75,6 +82,7 @@ struct pack {
 	struct output output;
 	struct image_writer writer;
 	struct progress progress;
+	struct disk_sum sum;	/* with --verify: of what was read */
 	uint8_t *zero_member;	/* of a whole chunk of zeroes */
 	uint32_t zero_length;
 };
@@ -151,11 +159,16 @@ static int finish(void *context, void *memory)
 	struct pack *pack = context;
 	struct item *item = memory;
 	bool zero_member = item->hole && item->length == pack->settings->chunk;
+	const uint8_t *member = zero_member ? pack->zero_member : item->member;
+	uint32_t length = zero_member ? pack->zero_length :
+					item->member_length;
 	int ret;
 
-	ret = image_writer_add(&pack->writer, zero_member ? pack->zero_member :
-			       item->member, zero_member ? pack->zero_length :
-			       item->member_length, item->length, item->hole);
+	if (pack->settings->verify)
+		disk_sum_add(&pack->sum, member_crc(member, length),
+			     item->length);
+	ret = image_writer_add(&pack->writer, member, length, item->length,
+			       item->hole);
 	progress_add(&pack->progress, item->length);
 	if (ret) {
 		progress_clear(&pack->progress);
@@ -261,6 +274,9 @@ static int pack_to(struct pack *pack, const char *path)
 	if (ret)
 		return ret;
 	ret = write_image(pack);
+	if (!ret && pack->settings->verify)
+		ret = check_written(pack->output.fd, path,
+				    pack->settings->jobs, &pack->sum);
 	if (ret)
 		output_abandon(&pack->output);
 	else

@@ -50,6 +50,19 @@ ok 'in the working directory' \
 only image 'and nothing else is there'
 rm "$image"
 
+ok 'with --verify' "$ublk" pack --verify "$tmp/disk" "$image"
+is "$out$err" '' 'no words are lost over it'
+only image 'and nothing else is there'
+ok 'it is' "$ublk" check "$image"
+rm "$image"
+: >"$tmp/empty"
+ok 'an empty disk with --verify' "$ublk" pack --verify "$tmp/empty" "$image"
+rm "$image"
+# shellcheck disable=SC2016 # for the shell within
+ok 'a pipe with --verify' sh -c 'cat "$2" | "$1" pack -c 1M --verify - "$3"' - \
+	"$ublk" "$tmp/disk" "$image"
+rm "$image"
+
 fails 1 'no input' "$ublk" pack "$tmp/nothing" "$image"
 like "$err" 'nothing: No such file' 'is told by its name'
 fails 1 'a directory as input' "$ublk" pack "$tmp" "$image"

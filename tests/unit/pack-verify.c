@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ublk pack --verify over a medium that does not keep what is written to it:
+ * the pwrite() here, which takes the C library's place, sees to that.
+ */
+#include <dirent.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "core/message.h"
+#include "core/verb.h"
+#include "tests/unit/image-test.h"
+
+#define CHUNKS 9
+#define DISK (CHUNKS * IMAGE_CHUNK_STEP - 1000)
+#define STORED (IMAGE_CHUNK_STEP + 31)	/* bytes of a member of noise */
+
+static char folder[] = "/tmp/pack-verify.XXXXXX";
+static char disk[64], image[64];
+static uint8_t data[DISK];	/* of the disk */
+
+/* What happens to the writes to come. */
+static enum { KEPT, FLIPPED, LOST, SWAPPED } fate;
+static off_t place;	/* of the byte or the write that it happens to */
+
+static ssize_t store(int fd, const void *from, size_t length, off_t at)
+{
+	return syscall(SYS_pwrite64, fd, from, length, at);
+}
+
+ssize_t pwrite(int fd, const void *from, size_t length, off_t at)
+{
+	uint8_t copy[IMAGE_PAGE_MAX + STORED];
+
+	if (fate == LOST && at == place)
+		return length;
+	if (fate == SWAPPED && at == place)
+		return store(fd, from, length, at + STORED);
+	if (fate == SWAPPED && at == place + STORED)
+		return store(fd, from, length, at - STORED);
+	if (fate != FLIPPED || place < at || place >= at + (off_t)length)
+		return store(fd, from, length, at);
+	memcpy(copy, from, length);
+	copy[place - at] ^= 16;
+	return store(fd, copy, length, at);
+}
+
+/* Four chunks of noise, one of text, zeroes, and a part of a chunk. */
+static void make_input(void)
+{
+	uint32_t state = 7;
+	int fd = open(disk, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	if (fd < 0)
+		abort();
+	for (uint32_t i = 0; i < 4 * IMAGE_CHUNK_STEP; i++)
+		data[i] = next_random(&state);
+	memset(data + 4 * IMAGE_CHUNK_STEP, 'x', 100);
+	memset(data + DISK - 500, 'y', 500);
+	if (whole_write(fd, data, DISK))
+		abort();
+	close(fd);
+}
+
+/* Runs it as the command does, without what it says. Returns its status. */
+static int pack(bool verify)
+{
+	static char verb[] = "pack", chunk[] = "-c4K", jobs[] = "-j1";
+	static char option[] = "--verify";
+	char *argv[] = { verb, chunk, jobs, disk, image,
+			 verify ? option : NULL, NULL };
+	_Alignas(uint64_t) char settings[256] = { 0 };
+	const struct option_group groups[] = {
+		{ verb_pack.options, settings }, { NULL, NULL },
+	};
+	int quiet = open("/dev/null", O_WRONLY);
+	int output = dup(STDOUT_FILENO);
+	int messages = message_redirect(quiet);
+	int status;
+
+	memcpy(settings, verb_pack.defaults, verb_pack.settings_size);
+	if (options_parse(groups, verify ? 6 : 5, argv) != 2)
+		abort();
+	fflush(stdout);
+	dup2(quiet, STDOUT_FILENO);
+	status = verb_pack.run(settings, 2, argv + 1);
+	fflush(stdout);
+	dup2(output, STDOUT_FILENO);
+	message_redirect(messages);
+	close(output);
+	close(quiet);
+	return status;
+}
+
+/* Whether nothing but the disk is in the folder. */
+static bool nothing_there(void)
+{
+	DIR *entries = opendir(folder);
+	struct dirent *entry;
+	int count = 0;
+
+	while ((entry = readdir(entries)))
+		count += entry->d_name[0] != '.';
+	closedir(entries);
+	return count == 1;
+}
+
+static bool refused(void)
+{
+	return pack(true) == EXIT_FAILED && nothing_there();
+}
+
+/* Whether the image that is there has the disk all the same. */
+static bool harmless(void)
+{
+	int fd = open(image, O_RDONLY);
+	uint64_t size = lseek(fd, 0, SEEK_END);
+	bool good = fd >= 0 && try_image(fd, size, data, DISK) == GOOD;
+
+	close(fd);
+	return good;
+}
+
+/*
+ * Every byte of the front, the index and the end, and some of the members.
+ * Deflate fills up bytes with bits that say nothing.
+ */
+static void test_flips(off_t size)
+{
+	unsigned int tried = 0, found = 0, same = 0;
+
+	fate = FLIPPED;
+	for (place = 0; place < size;
+	     place += place < 150 || place + 250 > size ? 1 : 101) {
+		tried++;
+		if (refused())
+			found++;
+		else if (harmless())
+			same++;
+		unlink(image);
+	}
+	check(found + same == tried && found > 400 && same < 10,
+	      "another byte on the medium: %u of %u found, %u say nothing",
+	      found, tried, same);
+	place = IMAGE_FRONT + 1000;
+	check(pack(false) == EXIT_DONE && !harmless() && !unlink(image),
+	      "which nobody sees without --verify");
+}
+
+static void test_writes(void)
+{
+	place = IMAGE_FRONT;
+	fate = SWAPPED;
+	check(refused(), "two good chunks in each other's place");
+	fate = LOST;
+	check(refused(), "a chunk that was not written");
+	place = 0;
+	check(refused(), "a front that was not written");
+}
+
+int main(void)
+{
+	struct stat st;
+
+	if (!mkdtemp(folder))
+		abort();
+	snprintf(disk, sizeof(disk), "%s/disk", folder);
+	snprintf(image, sizeof(image), "%s/image", folder);
+	make_input();
+	check(pack(true) == EXIT_DONE && harmless() && !stat(image, &st),
+	      "what is kept is good");
+	unlink(image);
+	test_flips(st.st_size);
+	test_writes();
+	unlink(disk);
+	check(!rmdir(folder), "and nothing is left");
+	return done_testing();
+}
