@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: tabix gzip pigz xz-utils zopfli p7zip-full python3
+# packages: tabix gzip pigz xz-utils zopfli p7zip-full python3 bsdutils
 #
 # The tests of pack, unpack, check and info once more, with the ublk that has
 # ASan and UBSan in it.
 . "${0%/*}/../lib.sh"
 [ -x build/asan/ublk ] || skip_all 'no build/asan/ublk'
 
-for test in image-format image-bgzip image-gzip image-check pack-input pack-output \
-	unpack-output; do
+for test in image-format image-bgzip image-gzip image-check \
+	pack-input pack-output pack-progress unpack-output; do
 	ok "$test" env UBLK=build/asan/ublk sh "tests/host/$test.sh"
 done
 

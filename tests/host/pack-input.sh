@@ -49,7 +49,16 @@ else
 	skip 'a block device' 'no loop device here'
 fi
 
-for level in 1 6 9; do
+# What a shell's children have read is its own in the end.
+truncate -s 900M "$tmp/sparse"
+pattern end 100000 >>"$tmp/sparse"
+# shellcheck disable=SC2016 # for the shell within
+run sh -c '"$1" pack "$2" "$3" && sed -n "s/^rchar: //p" /proc/$$/io' - \
+	"$ublk" "$tmp/sparse" "$tmp/holes"
+ok 'holes are not read' test "${out:-900000000}" -lt 2000000
+rm "$tmp/sparse" "$tmp/holes"
+
+for level in 1 2 3 4 5 6 7 8 9; do
 	ok "level $level" "$ublk" pack -f --level $level "$tmp/disk" "$tmp/$level"
 	ok "level $level: good" "$ublk" check "$tmp/$level"
 done
