@@ -40,6 +40,23 @@ packs_same 'a pipe of small pieces' \
 mkfifo "$tmp/fifo"
 cat "$tmp/disk" >"$tmp/fifo" &
 packs_same 'a named pipe' "$ublk" pack "$tmp/fifo" "$tmp/again"
+
+# threads NAME WANTED COMMAND...: so many compress while it waits for more.
+threads() {
+	name=$1 wanted=$(($2 + 1))
+	shift 2
+	"$@" "$tmp/fifo" "$tmp/again" &
+	pid=$!
+	exec 9>"$tmp/fifo"
+	wait_until 10 sh -c 'test $(ls /proc/$1/task | wc -l) -eq $2' - \
+		$pid $wanted && pass "$name" || fail "$name"
+	exec 9>&-
+	wait $pid
+}
+
+threads 'a thread for each CPU' "$(nproc)" "$ublk" pack -f
+threads 'that it may use' 1 taskset -c 0 "$ublk" pack -f
+threads 'or so many' 5 "$ublk" pack -f -j 5
 truncate -s 12345856 "$tmp/disk"
 "$ublk" pack -f "$tmp/disk" "$tmp/image"
 if loop=$(losetup --find --show --read-only "$tmp/disk" 2>/dev/null); then

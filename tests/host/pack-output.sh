@@ -96,6 +96,14 @@ fi
 fails 1 'a file too large' sh -c 'ulimit -f 8; trap "" XFSZ
 	exec "$1" pack "$2" "$3"' - "$ublk" "$tmp/noise" "$image"
 only 'and nothing is left'
+ok 'an image' "$ublk" pack "$tmp/disk" "$image"
+cp "$image" "$tmp/before"
+# shellcheck disable=SC2016 # for the shell within
+fails 1 'another one that fails' sh -c 'ulimit -f 8; trap "" XFSZ
+	exec "$1" pack "$2" "$3"' - "$ublk" "$tmp/noise" "$image"
+same "$tmp/before" "$image" 'leaves the image that was there'
+only image 'and nothing else'
+rm "$image"
 
 # interrupted SIGNAL: a pack that has begun and waits for more gets the signal.
 mkfifo "$tmp/fifo"
