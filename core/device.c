@@ -247,7 +247,8 @@ bool device_recovers(const struct ublk_device *device)
 bool device_takes_memory(const struct ublk_device *device)
 {
 	return device->settings->rootfs ||
-	       (device->target->frees_memory && !device->disk.read_only);
+	       ((device->target->frees_memory || device->disk.flush) &&
+		!device->disk.read_only);
 }
 
 int device_open_buffers(struct ublk_device *device, int fd)

@@ -90,7 +90,8 @@ struct ublk_target {
 
 	/*
 	 * The board may have to write to its disks before it has memory again. So
-	 * buffers are taken before the disk is there, unless it is read only.
+	 * buffers are taken before the disk is there, unless it is read only. (Also
+	 * those of a disk that has something to flush.)
 	 */
 	bool frees_memory;
 

@@ -17,7 +17,7 @@
 
 #include "core/message.h"
 #include "core/size.h"
-#include "core/target.h"
+#include "targets/cow.h"
 
 #define WORD_BITS 64
 
@@ -32,6 +32,16 @@ struct ram {
 	uint64_t size;
 	unsigned int page_shift;
 	_Atomic uint64_t *written;
+	struct cow *cow;	/* or NULL; over it the memory stays empty */
+};
+
+struct ram_settings {
+	const char *cow;
+};
+
+static const struct option_spec ram_options[] = {
+	COW_OPTION(struct ram_settings),
+	{ }
 };
 
 static bool page_written(const struct ram *ram, uint64_t page)
@@ -58,6 +68,7 @@ static void ram_free(struct ram *ram)
 		munmap(ram->memory, ram->size);
 	if (ram->fd >= 0)
 		close(ram->fd);
+	cow_close(ram->cow);
 	free(ram->written);
 	free(ram);
 }
@@ -79,19 +90,40 @@ static int ram_check_size(uint64_t size)
 	return -ENOMEM;
 }
 
-static int ram_open(struct ublk_device *device, const char *argument,
-		    const void *settings, struct ublk_disk *disk)
+/* Zeroes for a layer over it, which has the memory that outlives the server. */
+static int zeroes(struct ublk_device *device, uint64_t size)
 {
+	int fd = ublk_device_inherited_file(device);
+
+	if (fd < 0)
+		fd = memfd_create("ublk-zeroes", MFD_CLOEXEC);
+	return fd < 0 || ftruncate(fd, size) ? -errno : fd;
+}
+
+static int ram_map(struct ram *ram, struct ublk_device *device, bool empty)
+{
+	ram->fd = empty ? zeroes(device, ram->size) :
+			  ublk_device_memory(device, ram->size);
+	if (ram->fd < 0)
+		return ram->fd;
+	ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   ram->fd, 0);
+	return ram->memory == MAP_FAILED ? -errno : 0;
+}
+
+static int ram_open(struct ublk_device *device, const char *argument,
+		    const void *values, struct ublk_disk *disk)
+{
+	const struct ram_settings *settings = values;
 	struct ram *ram;
 	int err;
 
-	(void)settings;
 	err = size_parse(argument, &disk->size);
 	if (err || !disk->size) {
 		message("%s: not the size of a disk (such as 64M)", argument);
 		return -EINVAL;
 	}
-	err = ram_check_size(disk->size);
+	err = settings->cow ? 0 : ram_check_size(disk->size);
 	if (err)
 		return err;
 	ram = calloc(1, sizeof(*ram));
@@ -99,13 +131,9 @@ static int ram_open(struct ublk_device *device, const char *argument,
 		return message_fail(ENOMEM, "ram %s", argument);
 	ram->size = disk->size;
 	ram->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	ram->fd = ublk_device_memory(device, ram->size);
-	if (ram->fd >= 0)
-		ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE,
-				   MAP_SHARED, ram->fd, 0);
-	if (ram->fd < 0 || ram->memory == MAP_FAILED) {
-		err = message_fail(ram->fd < 0 ? ram->fd : errno, "ram %s",
-				   argument);
+	err = ram_map(ram, device, settings->cow);
+	if (err) {
+		message_fail(err, "ram %s", argument);
 		ram_free(ram);
 		return err;
 	}
@@ -113,6 +141,12 @@ static int ram_open(struct ublk_device *device, const char *argument,
 	disk->discard_granularity = 1u << ram->page_shift;
 	disk->max_discard = 1u << 30;
 	disk->max_write_zeroes = 1u << 30;
+	err = cow_open(&ram->cow, device, settings->cow,
+		       &(struct cow_base){ ram->fd, 0, ram->size }, disk);
+	if (err) {
+		ram_free(ram);
+		return err;
+	}
 	ublk_device_set_data(device, ram);
 	return 0;
 }
@@ -131,18 +165,6 @@ static void ram_find_written(struct ram *ram)
 		for (; at < end; at += page)
 			mark_written(ram, at >> ram->page_shift);
 	}
-}
-
-static int ram_start(struct ublk_device *device)
-{
-	struct ram *ram = ublk_device_data(device);
-	uint64_t pages = ((ram->size - 1) >> ram->page_shift) + 1;
-
-	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
-	if (!ram->written)
-		return message_fail(ENOMEM, "ram");
-	ram_find_written(ram);
-	return 0;
 }
 
 static void ram_close(struct ublk_device *device)
@@ -235,7 +257,7 @@ static int ram_write_zeroes(struct ram *ram, const struct ublk_request *request)
 	return ram_discard(ram, request->offset, request->length);
 }
 
-static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
+static int ram_answer(struct ublk_queue *queue, struct ublk_request *request)
 {
 	struct ram *ram = ublk_device_data(ublk_queue_device(queue));
 
@@ -255,6 +277,27 @@ static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
 	}
 }
 
+static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
+{
+	const struct ram *ram = ublk_device_data(ublk_queue_device(queue));
+
+	if (ram->cow)
+		return cow_submit(ram->cow, queue, request);
+	return ram_answer(queue, request);
+}
+
+static int ram_start(struct ublk_device *device)
+{
+	struct ram *ram = ublk_device_data(device);
+	uint64_t pages = ((ram->size - 1) >> ram->page_shift) + 1;
+
+	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
+	if (!ram->written)
+		return message_fail(ENOMEM, "ram");
+	ram_find_written(ram);
+	return cow_start(ram->cow, device, ram_answer);
+}
+
 const struct ublk_target target_ram = {
 	.name = "ram",
 	.argument = "SIZE",
@@ -262,8 +305,13 @@ const struct ublk_target target_ram = {
 	.manual = "Memory is taken as the disk is written and given back when "
 		  "it is discarded\n(fstrim, blkdiscard, mount -o discard). "
 		  "The contents outlive the server, so that\n`ublk recover` "
-		  "finds them, and are gone when the device is stopped.\n",
-	.system_calls = { SYS_fallocate },
+		  "finds them, and are gone when the device is stopped.\n"
+		  "\nWith --cow it is a disk of zeroes, and what is written is "
+		  "kept in so much memory\nat most, or in a file; the disk may "
+		  "be larger than the machine's memory.\n",
+	.options = ram_options,
+	.settings_size = sizeof(struct ram_settings),
+	.system_calls = { COW_CALLS },
 	.open = ram_open,
 	.start = ram_start,
 	.close = ram_close,

@@ -12,6 +12,7 @@
 size=8388608
 pattern base $size >"$tmp/base"
 pattern other $size >"$tmp/other"
+truncate -s $size "$tmp/zeroes"
 ublk pack "$tmp/base" "$tmp/base.gz"
 ublk pack "$tmp/other" "$tmp/other.gz"
 below=$(sum "$tmp/base")
@@ -88,9 +89,13 @@ two_writers() {
 for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
 	"zimg $tmp/base.gz --cow $tmp/kept.z -q 2 --cache 256K" \
 	"file $tmp/base --cow $tmp/kept.f" \
-	"file $tmp/base --buffered -q 2 --cow $tmp/kept.b"; do
+	"file $tmp/base --buffered -q 2 --cow $tmp/kept.b" \
+	"ram 8M --cow 4M" "ram 8M -q 2 --cow $tmp/kept.r"; do
 	what=$(echo "$device" | sed "s|$tmp/||g")
-	cp "$tmp/base" "$tmp/want"
+	case $device in
+	ram*) cp "$tmp/zeroes" "$tmp/want" ;;
+	*) cp "$tmp/base" "$tmp/want" ;;
+	esac
 	# shellcheck disable=SC2086 # words are meant to be split
 	served "$what" $device
 	is "$(blockdev --getro "$dev")" 0 "$what: it can be written"
@@ -112,6 +117,7 @@ for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
 	stopped "$what: stop it" "$dev"
 	case $device in *'--cow 4M'*) continue ;; esac
 	below_it=$(echo "$device" | cut -d ' ' -f 2)
+	case $device in ram*) below_it=$tmp/zeroes ;; esac
 	kept=${device##*--cow }
 	kept=${kept%% *}
 	ok "$what: pack it without a device" ublk pack --cow "$kept" \
@@ -155,6 +161,14 @@ full() {
 		"$(tail -c +7864321 "$tmp/other" | head -c 262144 | sum -)" \
 		"$1: makes room"
 }
+
+served "more than the machine has" ram 1T --cow 1M
+put "$dev" 1099511622656 <"$tmp/new"
+is "$(read_back "$dev" 5120 1099511622656 | sum -)" "$(sum "$tmp/new")" \
+	"its end can be written"
+is "$(read_back "$dev" 1048576 549755813888 | tr -d '\0' | wc -c)" 0 \
+	"and its middle is zeroes"
+stopped "stop it" "$dev"
 
 served "a megabyte" zimg "$tmp/base.gz" --cow 1M -q 2
 full memory
