@@ -70,6 +70,13 @@ boot "ublk.root=PARTUUID=$uuid" $(disk "$tmp/disk")
 booted 'image on a partition, by PARTUUID'
 shows '^served .*zimg .*/dev/vda2' "the second partition it is"
 
+gzip -c "$tmp/root.squashfs" >"$tmp/root.gzip"
+gpt "$tmp/root.gzip" gzip
+# shellcheck disable=SC2046 # options are meant to be split
+boot ublk.root=PARTLABEL=gzip $(disk "$tmp/disk")
+booted 'what gzip made, on a partition'
+shows '^served .*zimg .*/dev/vda2' "zimg serves it"
+
 gpt "$tmp/root.ext4" 'my root'
 # shellcheck disable=SC2046 # options are meant to be split
 boot 'ublk.root="PARTLABEL=my root" ublk.init=/sbin/init' $(disk "$tmp/disk")
