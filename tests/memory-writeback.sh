@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
+# board: --tool e2fsck --disk 16M --disk 24M --disk 144M --mem 64M --timeout 600
+#
+# A filesystem on the disk is written through the cache, far more than the board
+# has as memory, at first by one and the same worker, then while workers are killed:
+# every file is whole afterwards, and so is the filesystem.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+. "${0%/*}/memory.lib"
+
+program_on /dev/vda
+mkdir "$tmp/mnt" "$tmp/below"
+at_exit 'umount "$tmp/below" 2>/dev/null'
+at_exit 'stop_started'
+at_exit 'umount "$tmp/mnt" 2>/dev/null'
+
+# Files of 8 MiB, each another part of a pattern on a disk.
+files='0 1 2 3 4 5 6 7 8 9'
+pattern written 17825792 | dd of=/dev/vdb bs=64k conv=fsync 2>/dev/null
+original() {
+	dd if=/dev/vdb bs=1M skip="$1" count=8 2>/dev/null
+}
+for n in $files; do
+	original "$n" | sum -
+done >"$tmp/sums"
+
+# written: all files, in turn under so many names as the disk has room for.
+written() {
+	for n in $files; do
+		original "$n" >"$tmp/mnt/$((n % room))" || return 1
+	done
+	sync
+}
+# whole: what was written last is there, as the disk has it.
+whole() {
+	echo 3 >/proc/sys/vm/drop_caches
+	for n in $(echo "$files" | tr ' ' '\n' | tail -n "$room"); do
+		sum "$tmp/mnt/$((n % room))"
+	done >"$tmp/got"
+	tail -n "$room" "$tmp/sums" | cmp - "$tmp/got" 2>&1
+}
+
+# kill_workers PID: kills the worker again and again, each time when something is
+# under way, as long as the process runs.
+kill_workers() {
+	while runs "$1" && [ -z "$problem" ]; do
+		seen=$(requests)
+		until more_requests || ! runs "$1"; do
+			sleep 0.05
+		done
+		worker=$(worker_of "$id")
+		kill -KILL "$worker" || problem="worker $worker is not there"
+		wait_until 30 another_worker || problem="no new worker"
+		killed=$((killed + 1))
+	done
+}
+
+# writes COMMAND...: all is written and compared, and meanwhile COMMAND PID, which
+# ends when the process does.
+writes() {
+	written &
+	load=$!
+	"$@" $load
+	wait $load || problem="$problem a write failed"
+	different=$(whole) || problem="$problem $different"
+}
+
+# How many pages were taken from those who had them, because others want some.
+pages_reclaimed() {
+	awk '/^pgsteal_(kswapd|direct) / { sum += $2 } END { print sum }' \
+		/proc/vmstat
+}
+
+# under_pressure ROOM DEVICE...: all that, on a disk that has room for so many
+# files.
+under_pressure() {
+	problem=''
+	room=$1
+	shift
+	served "$*" "$@"
+	ok "$*: a filesystem" mkfs.ext4 -q -F "$dev"
+	ok "$*: mount it" mount -t ext4 "$dev" "$tmp/mnt"
+	victims=$(event oom_kill)
+	pages=$(pages_reclaimed)
+	killed=0
+	round=0
+	while [ $round -lt "$rounds" ] && [ -z "$problem" ]; do
+		worker=$(worker_of "$id")
+		writes wait
+		! another_worker || problem="$problem another worker"
+		[ -z "$recovers" ] || writes kill_workers
+		round=$((round + 1))
+		sleep "$pause"
+	done
+	pages=$(($(pages_reclaimed) - pages))
+	note "$((pages / 256)) MiB of memory reclaimed, $killed workers killed"
+	[ "$(event oom_kill)" = "$victims" ] ||
+		problem="$problem somebody was killed"
+	[ $((pages / 256)) -ge $((64 * rounds)) ] ||
+		problem="$problem no pressure"
+	[ $killed -ge $((3 * rounds)) ] || [ -z "$recovers" ] ||
+		problem="$problem only $killed workers were killed"
+	verdict "$*: written under pressure, all is there"
+	ok "$*: umount" umount "$tmp/mnt"
+	ok "$*: the filesystem is whole" e2fsck -fn "$dev"
+	stopped "$*: stop it" "$dev"
+}
+
+rounds=${ROUNDS:-1}
+under_pressure 1 ram 16M
+under_pressure 12 file /dev/vdc
+mkfs.ext4 -q -F /dev/vdc
+ok "a filesystem below" mount -t ext4 /dev/vdc "$tmp/below"
+truncate -s 120M "$tmp/below/file"
+under_pressure 12 file "$tmp/below/file" -q 2
+ublk pack "$tmp/below/file" "$tmp/below/image.gz"
+truncate -s 16M "$tmp/below/file"
+under_pressure 1 file "$tmp/below/file" --cow 16M
+under_pressure 12 zimg "$tmp/below/image.gz" --cow "$tmp/below/written"
+
+done_testing
