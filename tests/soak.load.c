@@ -32,13 +32,13 @@
 static const char usage[] =
 "Usage: load NODE SEED STATUS [ORIGINAL]\n"
 "\n"
-"Uses the block device NODE, which is all zeroes, or is read only and holds what\n"
-"the file ORIGINAL does. Keeps in the file STATUS, in the shell's syntax: state,\n"
-"ios, verified (bytes), errors, mismatches (blocks), longest (milliseconds that a\n"
-"request took).\n"
+"Uses the block device NODE, which is all zeroes, or holds what the file ORIGINAL\n"
+"does, and writes to it unless it is read only. Keeps in the file STATUS, in the\n"
+"shell's syntax: state, ios, verified (bytes), errors, mismatches (blocks),\n"
+"longest (milliseconds that a request took).\n"
 "\n"
 "Signals: USR1  lets all requests end and closes NODE: state=paused\n"
-"         HUP   when paused: NODE is all zeroes again\n"
+"         HUP   when paused: NODE is as it was at first\n"
 "         USR2  when paused: opens NODE, reads all of it, goes on: state=going\n"
 "         TERM  lets all requests end, reads all of it, and ends: state=ended\n"
 "\n"
@@ -46,6 +46,8 @@ static const char usage[] =
 
 /* What a block holds that nothing is known of: a write of it has failed. */
 #define UNKNOWN UINT32_MAX
+/* What it holds when it was discarded: zeroes. */
+#define DISCARDED (UINT32_MAX - 1)
 
 enum kind { READ, WRITE, DISCARD, FLUSH };
 static const char *const kinds[] = { "read", "write", "discard", "flush" };
@@ -74,6 +76,7 @@ static struct {
 	pthread_cond_t go;
 	const char *node;
 	const uint8_t *original;	/* what version 0 is; or zeroes */
+	int read_only;
 	uint64_t seed;
 	uint32_t blocks;
 	int fd;
@@ -124,7 +127,7 @@ static void make_block(uint32_t block, uint32_t version, void *data)
 		memcpy(data, load.original + (size_t)block * BLOCK, BLOCK);
 		return;
 	}
-	if (!version) {
+	if (!version || version == DISCARDED) {
 		memset(data, 0, BLOCK);
 		return;
 	}
@@ -227,7 +230,7 @@ static enum kind draw_kind(uint64_t *random)
 {
 	unsigned int percent = draw(random) % 100;
 
-	if (load.original || percent < 45)
+	if (load.read_only || percent < 45)
 		return READ;
 	if (percent < 93)
 		return WRITE;
@@ -238,7 +241,7 @@ static enum kind draw_kind(uint64_t *random)
 static void choose(struct request *r, uint64_t *random)
 {
 	r->kind = draw_kind(random);
-	r->version = r->kind == WRITE ? ++load.last_version : 0;
+	r->version = r->kind == WRITE ? ++load.last_version : DISCARDED;
 	do {
 		r->count = 1 + draw(random) % REQUEST_BLOCKS;
 		r->first = draw(random) % (load.blocks - r->count + 1);
@@ -321,7 +324,7 @@ static void check_all(void)
 static void open_node(void)
 {
 	load.fd = open(load.node, O_DIRECT | O_CLOEXEC |
-		       (load.original ? O_RDONLY : O_RDWR));
+		       (load.read_only ? O_RDONLY : O_RDWR));
 	if (load.fd < 0)
 		die(load.node);
 }
@@ -432,7 +435,8 @@ int main(int argc, char **argv)
 	draw(&load.seed);
 	load.seed = draw(&load.seed);
 	open_node();
-	if (ioctl(load.fd, BLKGETSIZE64, &bytes))
+	if (ioctl(load.fd, BLKGETSIZE64, &bytes) ||
+	    ioctl(load.fd, BLKROGET, &load.read_only))
 		die(load.node);
 	load.blocks = bytes / BLOCK;
 	load.version = calloc(load.blocks, sizeof(load.version[0]));
