@@ -11,6 +11,7 @@
 . "${0%/*}/memory.lib"
 
 program_on /dev/vda
+small_board 40
 
 # Twice what is free, to be read again and again: a pattern on a disk.
 bytes=$((($(memory MemAvailable) * 2 / 1024 + 1) * 1048576))

@@ -11,6 +11,7 @@
 . "${0%/*}/memory.lib"
 
 program_on /dev/vda
+small_board 40
 mkdir "$tmp/mnt" "$tmp/below"
 at_exit 'umount "$tmp/below" 2>/dev/null'
 at_exit 'stop_started'
