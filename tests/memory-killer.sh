@@ -12,6 +12,7 @@
 . "${0%/*}/memory.lib"
 
 program_on /dev/vda
+small_board 64
 mkdir "$tmp/data" "$tmp/fill"
 mkfs.ext4 -q -F /dev/vdb
 ok "a disk for the data" mount -t ext4 /dev/vdb "$tmp/data"
