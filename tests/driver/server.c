@@ -294,11 +294,14 @@ static void end_thread(int signal)
 }
 
 /* Nothing is closed, cancelled or waited for before. */
+static atomic_bool ending;
+
 static void end_process(int signal)
 {
 	static char *volatile nowhere;
 
 	(void)signal;
+	ending = true;
 	if (!strcmp(want.end_by, "exit"))
 		_exit(0);
 	if (!strcmp(want.end_by, "crash"))
@@ -350,6 +353,9 @@ static void *work(void *arg)
 			tags--;
 			continue;
 		}
+		/* For the device is dead before the others of an exec are. */
+		while (done.result < 0 && ending)
+			pause();
 		if (done.result < 0)
 			die(done.result, "queue %u tag %u: command %#x",
 			    worker->queue.id, done.tag, done.op);
