@@ -28,10 +28,9 @@ death() {
 	esac
 }
 
-# Linux 6.1 learns of a death from the end of a task alone, and one that executes
-# another program goes on.
+# A task that executes another program does not end.
 ways="exit crash exec exec-thread"
-offers user-copy || ways="exit crash"
+[ -z "$old" ] || ways="exit crash"
 # shellcheck disable=SC2086 # words are meant to be split
 ends_of_load death $ways
 

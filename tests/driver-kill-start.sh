@@ -22,8 +22,9 @@ usable() {
 
 for queues in 1 3; do
 	for step in opened added params $late_steps; do
-		case $spare$step in
-		--*serving | --*fetched-one | --*fetched-half | --*starting)
+		case $spare$old$step in
+		--*serving | --*fetched-one | --*fetched-half | --*starting | \
+		*oldfetched)
 			skip "$queues queues, killed at $step" \
 				"Linux's driver warns or hangs"
 			continue ;;

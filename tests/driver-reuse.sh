@@ -95,8 +95,8 @@ done
 in_use >/dev/null
 come_and_go 1 "added, deleted" added
 come_and_go 2 "added, deleted" added
-come_and_go 1 "refused, cancelled, deleted" refused
-come_and_go 2 "added, its server killed, deleted" fetched
+[ -n "$old" ] || come_and_go 1 "refused, cancelled, deleted" refused
+[ -n "$old" ] || come_and_go 2 "added, its server killed, deleted" fetched
 come_and_go 2 "started, used, stopped, deleted" stopped
 come_and_go 2 "started, its server killed in I/O, deleted" killed
 set -- stopped deleted data
