@@ -283,12 +283,16 @@ watch_server
 cp "$tmp/old" "$tmp/data"
 first=0 count=5
 reads 1
-fails 1 "a discard of them fails" blkdiscard -f -o 0 -l 65536 "$dev"
-like "$err" "$io_error" "with an I/O error"
-ok "another one does not" blkdiscard -f -o 262144 -l 65536 "$dev"
+if [ "$(cat "/sys/block/ublkb$id/queue/discard_max_bytes")" -gt 0 ]; then
+	fails 1 "a discard of them fails" blkdiscard -f -o 0 -l 65536 "$dev"
+	like "$err" "$io_error" "with an I/O error"
+	ok "another one does not" blkdiscard -f -o 262144 -l 65536 "$dev"
+	over "$tmp/data" /dev/zero 512 128
+else
+	skip "discards" "Linux 6.1 knows none where some sectors have no device"
+fi
 all_was_served
 becomes
-over "$tmp/data" /dev/zero 512 128
 dd if="$below" of="$tmp/got" bs=512 skip=128 count=$((sectors - 128)) 2>/dev/null
 tail -c +65537 "$tmp/data" >"$tmp/image"
 same "$tmp/got" "$tmp/image" "and nothing else was discarded"
