@@ -54,7 +54,9 @@ done
 ok "features" ublk features
 is "$(grep -cvE '^[A-Z_]+ +(yes|no)$|^bit [0-9]+ +yes$' "$tmp/out")" 0 \
 	"is a line each, yes or no"
-for feature in URING_CMD_COMP_IN_TASK NEED_GET_DATA CMD_IOCTL_ENCODE; do
+encode=CMD_IOCTL_ENCODE
+linux_since 6 4 || encode=''
+for feature in URING_CMD_COMP_IN_TASK NEED_GET_DATA $encode; do
 	like "$out" "^$feature +yes\$" "every driver of these days has $feature"
 done
 is "$(sort "$tmp/out" | cut -d ' ' -f 1 | uniq -d)" "" "none is there twice"

@@ -39,10 +39,12 @@ is "$(tail -c 8 "$tmp/upper/file")" changed "writes go to the upper layer"
 
 for file in /dev/ptmx /dev/loop-control /dev/kmsg \
 	/proc/sys/kernel/seccomp/actions_avail /proc/swaps /proc/sysvipc/shm \
-	/proc/sys/fs/aio-nr /proc/sys/kernel/io_uring_disabled /proc/net/unix
+	/proc/sys/fs/aio-nr /proc/net/unix
 do
 	ok "$file" test -e $file
 done
+! linux_since 6 6 ||
+	ok "io_uring can be forbidden" test -e /proc/sys/kernel/io_uring_disabled
 ok "mount namespaces" unshare -m true
 
 done_testing

@@ -35,6 +35,12 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+# linux_since MAJOR MINOR: this kernel is of that version or a later one.
+linux_since() {
+	uname -r | awk -F '[^0-9]' -v major="$1" -v minor="$2" '{
+		exit !($1 > major || ($1 == major && $2 >= minor)) }'
+}
+
 # note TEXT: prints TEXT as a remark of TAP.
 note() {
 	printf '%s\n' "$*" | sed 's/^/# /'
