@@ -24,7 +24,7 @@ for queues in 1 3; do
 	for step in opened added params $late_steps; do
 		case $spare$old$step in
 		--*serving | --*fetched-one | --*fetched-half | --*starting | \
-		*oldfetched)
+		*oldfetched | *oldstarted)
 			skip "$queues queues, killed at $step" \
 				"Linux's driver warns or hangs"
 			continue ;;
