@@ -56,6 +56,9 @@ int resume_device(struct ublk_device *device, int id)
 	}
 	settings = serve_defaults;
 	memset(target_settings, 0, sizeof(target_settings));
+	if (device->target->defaults)
+		memcpy(target_settings, device->target->defaults,
+		       device->target->settings_size);
 	if (options_recall(text, NULL, serve_options, &settings) ||
 	    (device->target->options &&
 	     options_recall(text, name, device->target->options,
