@@ -118,7 +118,8 @@ truncate -s 120M "$tmp/below/file"
 under_pressure 12 file "$tmp/below/file" -q 2
 ublk pack "$tmp/below/file" "$tmp/below/image.gz"
 truncate -s 16M "$tmp/below/file"
-under_pressure 1 file "$tmp/below/file" --cow 16M
+# It takes buffers of 8 MiB then; without, there would be no pressure.
+under_pressure 1 file "$tmp/below/file" --cow 16M --depth 64
 under_pressure 12 zimg "$tmp/below/image.gz" --cow "$tmp/below/written"
 
 done_testing
