@@ -32,7 +32,7 @@ struct ram {
 	uint64_t size;
 	unsigned int page_shift;
 	_Atomic uint64_t *written;
-	struct cow *cow;	/* or NULL; over it the memory stays empty */
+	struct cow *cow;	/* or NULL; over zeroes then, without memory */
 };
 
 struct ram_settings {
@@ -94,16 +94,22 @@ static int ram_check_size(uint64_t size)
 static int zeroes(struct ublk_device *device, uint64_t size)
 {
 	int fd = ublk_device_inherited_file(device);
+	int err;
 
 	if (fd < 0)
 		fd = memfd_create("ublk-zeroes", MFD_CLOEXEC);
-	return fd < 0 || ftruncate(fd, size) ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	if (!ftruncate(fd, size))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
 }
 
-static int ram_map(struct ram *ram, struct ublk_device *device, bool empty)
+static int ram_map(struct ram *ram, struct ublk_device *device)
 {
-	ram->fd = empty ? zeroes(device, ram->size) :
-			  ublk_device_memory(device, ram->size);
+	ram->fd = ublk_device_memory(device, ram->size);
 	if (ram->fd < 0)
 		return ram->fd;
 	ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -131,8 +137,11 @@ static int ram_open(struct ublk_device *device, const char *argument,
 		return message_fail(ENOMEM, "ram %s", argument);
 	ram->size = disk->size;
 	ram->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	err = ram_map(ram, device, settings->cow);
-	if (err) {
+	/* Zeroes are not mapped: what is locked would take memory for them. */
+	if (settings->cow)
+		ram->fd = zeroes(device, ram->size);
+	err = settings->cow ? ram->fd : ram_map(ram, device);
+	if (err < 0) {
 		message_fail(err, "ram %s", argument);
 		ram_free(ram);
 		return err;
@@ -277,6 +286,15 @@ static int ram_answer(struct ublk_queue *queue, struct ublk_request *request)
 	}
 }
 
+/* What is below a layer: zeroes. */
+static int ram_read_zeroes(struct ublk_queue *queue,
+			   struct ublk_request *request)
+{
+	(void)queue;
+	memset(request->data, 0, request->length);
+	return request->length;
+}
+
 static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
 	const struct ram *ram = ublk_device_data(ublk_queue_device(queue));
@@ -291,11 +309,13 @@ static int ram_start(struct ublk_device *device)
 	struct ram *ram = ublk_device_data(device);
 	uint64_t pages = ((ram->size - 1) >> ram->page_shift) + 1;
 
+	if (ram->cow)
+		return cow_start(ram->cow, device, ram_read_zeroes);
 	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
 	if (!ram->written)
 		return message_fail(ENOMEM, "ram");
 	ram_find_written(ram);
-	return cow_start(ram->cow, device, ram_answer);
+	return 0;
 }
 
 const struct ublk_target target_ram = {

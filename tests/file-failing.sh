@@ -283,7 +283,7 @@ watch_server
 cp "$tmp/old" "$tmp/data"
 first=0 count=5
 reads 1
-if [ "$(cat "/sys/block/ublkb$id/queue/discard_max_bytes")" -gt 0 ]; then
+if linux_since 6 12; then
 	fails 1 "a discard of them fails" blkdiscard -f -o 0 -l 65536 "$dev"
 	like "$err" "$io_error" "with an I/O error"
 	ok "another one does not" blkdiscard -f -o 262144 -l 65536 "$dev"
