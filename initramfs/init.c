@@ -79,6 +79,25 @@ static void complain(int err, const char *word, const char *reason)
 	report(err ? REPORT_ERROR : REPORT_WARNING, "%s: %s", word, reason);
 }
 
+/*
+ * Where blocks of pages get mixed up the kernel keeps 4 MiB more free for some
+ * time, and rather kills a process or lets it wait. That is much on a small board,
+ * and makes who needs memory to serve its swap wait for ever. A kernel before
+ * Linux 5.0 does not do it.
+ */
+static void no_watermark_boost(void)
+{
+	int fd = open("/proc/sys/vm/watermark_boost_factor",
+		      O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (write(fd, "0", 1) < 0)
+		report(REPORT_WARNING, "vm.watermark_boost_factor: %s",
+		       strerror(errno));
+	close(fd);
+}
+
 static int read_cmdline(struct boot *boot)
 {
 	static char line[CMDLINE_MAX];	/* @boot points into it */
@@ -140,6 +159,7 @@ static void boot_root(struct boot *boot, int argc, char **argv)
 
 	err = mounts_early();
 	open_console();
+	no_watermark_boost();
 	if (err || read_cmdline(boot))
 		return;
 	if (root_find("ublk.root", boot->root, boot->wait, path, sizeof(path)))

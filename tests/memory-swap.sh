@@ -5,7 +5,7 @@
 #
 # Disks that are the swap of the board that serves them: what a process and a
 # tmpfs put there, more than the board's memory, comes back as it was, by the same
-# server, and nobody had to die for it.
+# server, or by many of which each was killed, and nobody else had to die for it.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/memory.lib"
@@ -37,43 +37,70 @@ swaps() {
 	[ "$(cat "$tmp/file")" = "$whole" ]
 }
 
-# swapped DEVICE...: a device is the swap while all of it is written and read.
+# swapped DEVICE...: a device is the swap while all of it is written and read, by
+# one worker, and once more while workers are killed.
 swapped() {
 	problem=''
 	serve "$@"
 	[ -b "$dev" ] || problem="not served: $err"
 	mkswap "$dev" >/dev/null
 	swapon "$dev" || problem="$problem swapon"
+	swaps_while wait "$@"
+	[ -z "$recovers" ] || swaps_while kill_workers "$@"
+	fails 1 "$*: is not stopped while it is the swap" ublk stop "$dev"
+	ok "$*: swapoff" swapoff "$dev"
+	stopped "$*: stop it" "$dev"
+}
+# swaps_while COMMAND DEVICE...: a check; meanwhile COMMAND PID, which ends when
+# the process does.
+swaps_while() {
+	during=$1
+	shift
 	worker=$(worker_of "$id")
+	first=$worker
 	before="$(event oom_kill)"
 	out=$(event pswpout)
 	in=$(event pswpin)
+	killed=0
 	round=0
 	while [ $round -lt "$rounds" ] && [ -z "$problem" ]; do
-		swaps || problem="$problem not what it was: process $(cat \
+		swaps &
+		$during $!
+		wait $! || problem="$problem not what it was: process $(cat \
 			"$tmp/process"), file $(cat "$tmp/file")"
 		round=$((round + 1))
 		sleep "$pause"
 	done
 	out=$((($(event pswpout) - out) / 256))
 	in=$((($(event pswpin) - in) / 256))
-	note "$*: $out MiB written, $in MiB read"
+	note "$out MiB written, $in MiB read, $killed workers killed"
 	# Each MiB that does not fit goes there and comes back, twice a round.
 	[ $in -ge $((bytes / 1048576 / 2 * rounds)) ] ||
 		problem="$problem only $in MiB were read"
 	[ "$(event oom_kill)" = "$before" ] ||
 		problem="$problem somebody was killed"
-	[ "$(worker_of "$id")" = "$worker" ] ||
-		problem="$problem it is another server"
-	verdict "$*: as swap, all is as it was"
-	fails 1 "$*: is not stopped while it is the swap" ublk stop "$dev"
-	ok "$*: swapoff" swapoff "$dev"
-	stopped "$*: stop it" "$dev"
+	case $during in
+	wait)
+		[ "$(worker_of "$id")" = "$first" ] ||
+			problem="$problem it is another server"
+		verdict "$*: as swap, all is as it was" ;;
+	*)
+		[ $killed -ge $((5 * rounds)) ] ||
+			problem="$problem only $killed workers were killed"
+		verdict "$*: workers are killed, all is as it was" ;;
+	esac
 }
 
 rounds=${ROUNDS:-1}
 swapped file /dev/vdc
 swapped file /dev/vdc -q 2
+mkfs.ext4 -q -F /dev/vdc
+mkdir "$tmp/below"
+at_exit 'umount "$tmp/below" 2>/dev/null'
+at_exit 'stop_started'
+ok "a filesystem" mount -t ext4 /dev/vdc "$tmp/below"
+dd if=/dev/zero of="$tmp/below/file" bs=1M count=150 2>/dev/null
+swapped file "$tmp/below/file" -q 2
 
 # In memory it saves nothing, but nothing is lost either.
 served "a disk in memory" ram 8M

@@ -43,21 +43,6 @@ whole() {
 	tail -n "$room" "$tmp/sums" | cmp - "$tmp/got" 2>&1
 }
 
-# kill_workers PID: kills the worker again and again, each time when something is
-# under way, as long as the process runs.
-kill_workers() {
-	while runs "$1" && [ -z "$problem" ]; do
-		seen=$(requests)
-		until more_requests || ! runs "$1"; do
-			sleep 0.05
-		done
-		worker=$(worker_of "$id")
-		kill -KILL "$worker" || problem="worker $worker is not there"
-		wait_until 30 another_worker || problem="no new worker"
-		killed=$((killed + 1))
-	done
-}
-
 # writes COMMAND...: all is written and compared, and meanwhile COMMAND PID, which
 # ends when the process does.
 writes() {
@@ -88,6 +73,7 @@ under_pressure() {
 	killed=0
 	round=0
 	while [ $round -lt "$rounds" ] && [ -z "$problem" ]; do
+		# shellcheck disable=SC2034 # another_worker wants it
 		worker=$(worker_of "$id")
 		writes wait
 		! another_worker || problem="$problem another worker"

@@ -27,6 +27,7 @@ for moment in 1 2 3 4 5 6; do
 done >/run/free
 echo "free: $(sort -n /run/free | tail -n 1)"
 rm /run/free
+echo "boost: $(cat /proc/sys/vm/watermark_boost_factor)"
 available() { sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo; }
 data() { find /usr/data -type f | sort | xargs cat | md5sum; }
 sectors() { awk '{ print $3 }' /sys/block/ublkb0/stat; }
@@ -65,6 +66,7 @@ shows '^initramfs: \. \./dev \./proc \./run \./sys $' \
 	"nothing of the initramfs is left but the server's mount points"
 shows '^server: ublk, locked [1-9]' "the server goes by its name"
 shows '^server: all there' "what it has locked it has already"
+shows '^boost: 0' "the kernel keeps no more memory free than it must"
 shows '^left: [0-4][0-9]{3}$' "memory is scarce"
 shows '^read: (4[0-9]|[5-9][0-9]|[1-9][0-9]{2}) MiB' "the root was read four times"
 want=$(find "$tmp/root/usr/data" -type f | sed "s|$tmp/root||" | LC_ALL=C sort |
