@@ -312,16 +312,20 @@ static int device_add(struct ublk_device *device)
 
 int device_delete(struct ublk_ctrl *ctrl, int id)
 {
+	int record = record_open(id);
 	int err;
 
-	record_remove(id);
 	memory_forget(id);
 	err = ctrl_del_dev(ctrl, id);
-	if (err == -EBUSY)
+	if (err == -EBUSY) {
 		message("device %d is gone; its number is free when the last "
 			"program has closed it", id);
-	else if (err && err != -ENODEV)
+	} else if (err && err != -ENODEV) {
+		if (record >= 0)
+			close(record);
 		return message_fail(err, "cannot delete device %d", id);
+	}
+	record_remove(id, record);
 	return 0;
 }
 

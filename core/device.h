@@ -127,9 +127,9 @@ int device_open_node(const char *node, int flags);
 void device_node(int id, char node[DEVICE_NODE_MAX]);
 
 /*
- * Forgets device @id and deletes it at the driver; one that is gone already is
- * no error. The record goes first: once the device is gone, the id may be
- * somebody else's. Returns 0 or -errno after telling.
+ * Deletes device @id at the driver and forgets it; one that is gone already is
+ * no error. The record goes last: without it nobody would know what was left of
+ * a device whose deletion was cut short. Returns 0 or -errno after telling.
  */
 int device_delete(struct ublk_ctrl *ctrl, int id);
 

@@ -145,16 +145,27 @@ bool record_get(const char *text, const char *key, char *value, size_t size)
 	return false;
 }
 
-void record_remove(int id)
+int record_open(int id)
 {
 	char path[PATH_BYTES];
-	int err;
+	int fd;
 
 	record_path(path, id);
-	err = unlink(path) ? errno : 0;
-	/* Where none could be written, that is no second failure. */
-	if (err && !access(path, F_OK))
-		message_fail(err, "%s", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+void record_remove(int id, int fd)
+{
+	char path[PATH_BYTES];
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	record_path(path, id);
+	if (!fstat(fd, &st) && st.st_nlink && unlink(path))
+		message_fail(errno, "%s", path);
+	close(fd);
 }
 
 void record_each(void (*each)(int id, void *arg), void *arg)

@@ -36,8 +36,18 @@ int record_read(int id, char text[RECORD_MAX]);
  */
 bool record_get(const char *text, const char *key, char *value, size_t size);
 
-/* Forgets device @id. A record that is not there is no error. */
-void record_remove(int id);
+/*
+ * Opens the record of @id for record_remove(). Returns the descriptor, or -errno
+ * without telling: there need not be one.
+ */
+int record_open(int id);
+
+/*
+ * Removes the record of @id that record_open() has opened as @fd, unless another
+ * one has taken its place since: that is of a new device. Closes @fd, which may
+ * be negative.
+ */
+void record_remove(int id, int fd);
 
 /*
  * Calls @each for the id of every record, in no order. Without the directory

@@ -252,15 +252,19 @@ static void keep_one_tag(const struct ublk_device *device)
 	close(fd);
 }
 
-/* The disk is there: the worker lets go of all that it does not need. */
+/*
+ * The disk is there: the worker lets go of all that it does not need. It ends
+ * when this process dies before, as later nobody would know of it: it is in the
+ * record first.
+ */
 static int worker_live(struct supervisor *s)
 {
+	/* A disk does not end because /run is full, which has been told. */
+	device_record(s->device);
 	if (write(s->live_fd, "", 1) != 1)
 		return message_fail(errno, "the server process");
 	close(s->live_fd);
 	s->live_fd = -1;
-	/* A disk does not end because /run is full, which has been told. */
-	device_record(s->device);
 	return 0;
 }
 

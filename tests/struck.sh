@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --add build/x86_64/driver/strike --timeout 900
+#
+# A process that is killed between any two of its system calls: of a device that
+# is stopped, recovered or upgraded one command later all is gone, or it is served
+# with its contents; of one that is started, `ublk stop` leaves nothing.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+[ -n "$recovers" ] || skip_all "the driver has no recovery"
+
+# Of the calls every how many-th is struck; the first of them is drawn. Linux 6.1
+# takes five seconds until it has noticed a death.
+linux_since 6 12 || : "${EVERY:=40}"
+: "${EVERY:=8}"
+pattern data 65536 >"$tmp/data"
+whole=$(sum "$tmp/data")
+
+# disk: one with contents.
+disk() {
+	serve ram 1M
+	[ -b "$dev" ] || problem="$problem not served: $err"
+	put "$dev" 0 <"$tmp/data"
+	server=$(server_of "$id")
+	worker=$(worker_of "$id")
+}
+state() {
+	ublk list --json | sed -n 's/.*"state": "\([a-z-]*\)".*/\1/p'
+}
+settled() {
+	case $(state) in '' | live) ;; *) return 1 ;; esac
+}
+# sane: after one command.
+sane() {
+	run ublk recover --all
+	wait_until 5 settled || {
+		problem="$problem $1, call $n ($(cat "$tmp/call")): $(state), $err"
+		ublk stop --force --all 2>/dev/null
+		return
+	}
+	[ "$(state)" ] || return
+	[ "$(read_back "$dev" 65536 | sum -)" = "$whole" ] ||
+		problem="$problem $1, call $n: other contents"
+	run ublk stop "$id"
+	[ $status = 0 ] || problem="$problem $1, call $n: not stopped: $err"
+}
+# What has been forked may still be about to add the device.
+all_stopped() {
+	ublk stop --force --all >"$tmp/out" 2>&1 && [ ! "$(pidof ublk)" ] &&
+		[ ! "$(state)" ]
+}
+nothing() {
+	wait_until 10 all_stopped || problem="$problem $1, call $n: $(state), \
+$(pidof ublk), $(cat "$tmp/out")"
+}
+
+# each_call NAME PREPARE VICTIM COMMAND AFTER: a check. VICTIM is -p and a shell's
+# word for a process that is there before COMMAND, or nothing.
+each_call() {
+	problem='' struck=0
+	n=$((1 + $(date +%s) % EVERY))
+	while :; do
+		$2
+		eval "${0%/*}/strike $n $3 $4" >"$tmp/call" 2>"$tmp/words"
+		ended=$?
+		[ $ended -le 1 ] || problem="$problem $(cat "$tmp/words")"
+		$5 "$1"
+		[ $ended -eq 0 ] || break
+		struck=$((struck + 1))
+		n=$((n + EVERY))
+	done
+	note "$1: $struck of $n calls"
+	[ $struck -ge 1 ] || problem="$problem only $struck calls"
+	is "$problem" "" "$1"
+}
+
+dead_disk() {
+	disk
+	kill -KILL "$server" "$worker"
+	sleep 0.3
+}
+
+before
+each_call "start" : "" "ublk ram 1M" nothing
+each_call "stop, the server" disk '-p $server' 'ublk stop $id' sane
+each_call "stop, the worker" disk '-p $worker' 'ublk stop $id' sane
+each_call "stop, the command" disk '' 'ublk stop $id' sane
+each_call "stop of a dead one" dead_disk '' 'ublk stop $id' sane
+each_call "recover" dead_disk '' 'ublk recover $id' sane
+each_call "upgrade, the server" disk '-p $server' 'ublk upgrade $id' sane
+each_call "upgrade, the command" disk '' 'ublk upgrade $id' sane
+
+leaves_nothing "nothing is left"
+done_testing
