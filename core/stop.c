@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/ctrl.h"
@@ -16,6 +17,7 @@
 #include "core/verb.h"
 
 #define SERVER_WAIT_MS 10000
+#define SERVER_TICK_MS 100
 
 struct stop_settings {
 	bool all;
@@ -36,15 +38,28 @@ static const struct option_spec stop_options[] = {
 	{ 0 }
 };
 
+/* A device that was still starting had no disk to end, and may have one now. */
+static void stop_started(struct ublk_ctrl *ctrl, const struct listed *device)
+{
+	struct listed now;
+
+	if (strcmp(device->state, "starting") ||
+	    list_lookup(ctrl, device->id, &now))
+		return;
+	if (now.pid == device->pid && !strcmp(now.state, "live"))
+		ctrl_stop_dev(ctrl, device->id);
+}
+
 /*
  * Waits until a process of the device has ended. That may take long where much
  * is still to be written, so ours is waited for; who knows what another
  * program's does. Returns 0 or -errno after telling.
  */
-static int wait_for_process(const struct listed *device, pid_t pid)
+static int wait_for_process(struct ublk_ctrl *ctrl,
+			    const struct listed *device, pid_t pid)
 {
 	struct pollfd ended = { .events = POLLIN };
-	bool told = false;
+	unsigned int waited;
 	int ret;
 
 	ended.fd = process_watch(pid);
@@ -53,14 +68,17 @@ static int wait_for_process(const struct listed *device, pid_t pid)
 	if (ended.fd < 0)
 		return message_fail(ended.fd, "device %d: its server, process "
 				    "%d", device->id, (int)pid);
-	for (;;) {
-		ret = poll(&ended, 1, SERVER_WAIT_MS);
-		if (ret || !device->recorded)
+	for (waited = SERVER_TICK_MS;; waited += SERVER_TICK_MS) {
+		ret = poll(&ended, 1, SERVER_TICK_MS);
+		if (ret)
 			break;
-		if (!told)
-			message("device %d: waiting for its server, process %d",
-				device->id, (int)pid);
-		told = true;
+		stop_started(ctrl, device);
+		if (waited != SERVER_WAIT_MS)
+			continue;
+		if (!device->recorded)
+			break;
+		message("device %d: waiting for its server, process %d",
+			device->id, (int)pid);
 	}
 	if (ret <= 0)
 		ret = message_fail(ret ? errno : ETIMEDOUT, "device %d: its "
@@ -75,12 +93,14 @@ static int wait_for_process(const struct listed *device, pid_t pid)
  * deletes the device and the record as it goes. One that was killed just now
  * does not, nor does it wait for its worker.
  */
-static int wait_for_server(const struct listed *device)
+static int wait_for_server(struct ublk_ctrl *ctrl, const struct listed *device)
 {
-	int err = device->pid ? wait_for_process(device, device->pid) : 0;
+	int err = 0;
 
+	if (device->pid)
+		err = wait_for_process(ctrl, device, device->pid);
 	if (!err && device->worker && device->worker != device->pid)
-		err = wait_for_process(device, device->worker);
+		err = wait_for_process(ctrl, device, device->worker);
 	return err;
 }
 
@@ -119,7 +139,7 @@ static int stop_device(int id, bool named, void *arg)
 			return message_fail(err, "cannot stop device %d", id);
 	}
 	if (device.pid) {
-		err = wait_for_server(&device);
+		err = wait_for_server(ctrl, &device);
 		if (err)
 			return err;
 		if (device.recorded && !was_killed(ctrl, id))

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -119,9 +120,25 @@ int worker_join(struct ublk_device *device)
 	return worker->failed;
 }
 
+/*
+ * Waits until the supervisor says that the disk is there. False when it is gone,
+ * or a queue has ended: then the device was stopped while it was started.
+ */
+static bool worker_wait_live(const struct worker *worker, int live_fd)
+{
+	struct pollfd events[] = {
+		{ .fd = live_fd, .events = POLLIN },
+		{ .fd = worker->ended_fd, .events = POLLIN },
+	};
+	char byte;
+
+	while (poll(events, 2, -1) < 0)
+		;
+	return events[0].revents && read(live_fd, &byte, 1) == 1;
+}
+
 int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 {
-	char byte;
 	int err;
 
 	/* Locked memory is no child's by itself, nor is an io_uring. */
@@ -131,7 +148,7 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 	err = worker_start(device);
 	ctrl_close(&device->ctrl);
 	if (err || write(fetched_fd, "", 1) != 1 ||
-	    read(live_fd, &byte, 1) != 1)
+	    !worker_wait_live(&device->worker, live_fd))
 		return EXIT_FAILED;
 	close(fetched_fd);
 	close(live_fd);

@@ -110,6 +110,22 @@ done
 note "$failed of 30 limits were too little"
 leaves_nothing "no limit of address space leaves anything"
 
+# One that is stopped while it starts: it fails, or it was too early.
+problem='' early=0
+n=0
+while [ $n -lt 40 ] && [ -z "$problem" ]; do
+	n=$((n + 1))
+	ublk ram 1M -q 2 >"$tmp/node" 2>"$tmp/err" &
+	usleep $((n * 1500))
+	timeout 20 ublk stop --force --all 2>"$tmp/words" ||
+		problem="stop: status $?, $(cat "$tmp/words" "$tmp/err")"
+	! wait $! || early=$((early + 1))
+	timeout 20 ublk stop --all || problem="$problem not stopped"
+done
+note "$early of $n stops were too early"
+is "$problem" "" "devices that are stopped while they start"
+leaves_nothing "they leave nothing"
+
 # Standard output.
 refused ".*: No space left" "a node that cannot be printed" "ublk ram 1M >/dev/full"
 refused ".*" "the same with -f" "ublk ram -f 1M >/dev/full"
