@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/sysinfo.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -268,15 +267,15 @@ int device_open_buffers(struct ublk_device *device, int fd)
 static unsigned int device_depth(const struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
+	const uint64_t most = memory_of_machine() / 16;
 	unsigned int depth = DEPTH_USUAL;
-	struct sysinfo info;
 
 	if (settings->depth)
 		return settings->depth;
-	if (!device_takes_memory(device) || sysinfo(&info))
+	if (!device_takes_memory(device))
 		return depth;
-	while (depth > DEPTH_LEAST && depth * settings->max_io *
-	       settings->queues > (uint64_t)info.totalram * info.mem_unit / 16)
+	while (depth > DEPTH_LEAST &&
+	       depth * settings->max_io * settings->queues > most)
 		depth /= 2;
 	return depth;
 }

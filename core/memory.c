@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "core/message.h"
@@ -145,4 +146,12 @@ void memory_release(void)
 	/* As long as somebody has a file open there it stays mounted. */
 	if (is_mounted() && is_empty() && !umount2(MEMORY_DIR, UMOUNT_NOFOLLOW))
 		rmdir(MEMORY_DIR);
+}
+
+uint64_t memory_of_machine(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) ? UINT64_MAX :
+	       (uint64_t)info.totalram * info.mem_unit;
 }

@@ -33,4 +33,7 @@ void memory_forget(int id);
 /* Unmounts the tmpfs if nothing is on it. */
 void memory_release(void);
 
+/* Bytes of memory that the machine has, used or not; UINT64_MAX: nobody knows. */
+uint64_t memory_of_machine(void);
+
 #endif

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "core/memory.h"
 #include "core/message.h"
 #include "core/size.h"
 #include "targets/cow.h"
@@ -76,13 +76,9 @@ static void ram_free(struct ram *ram)
 /* More than the machine has could be promised, but never kept. */
 static int ram_check_size(uint64_t size)
 {
+	const uint64_t memory = memory_of_machine();
 	char wanted[SIZE_TEXT_MAX], has[SIZE_TEXT_MAX];
-	struct sysinfo info;
-	uint64_t memory;
 
-	if (sysinfo(&info))
-		return 0;
-	memory = (uint64_t)info.totalram * info.mem_unit;
 	if (size <= memory)
 		return 0;
 	message("ram: %s is more than this machine's memory of %s",

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "core/memory.h"
 #include "core/message.h"
 #include "targets/restart.h"
 #include "targets/zimg.h"
@@ -137,14 +137,10 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 /* Not more than an eighth of the board's memory, unless more was asked for. */
 static uint64_t cache_size(const struct zimg_settings *settings)
 {
-	struct sysinfo info;
-	uint64_t part;
+	const uint64_t part = memory_of_machine() / 8;
 
 	if (settings->cache != OPTION_UNSAID)
 		return settings->cache;
-	if (sysinfo(&info))
-		return CACHE_USUAL;
-	part = (uint64_t)info.totalram * info.mem_unit / 8;
 	return part < CACHE_USUAL ? part : CACHE_USUAL;
 }
 

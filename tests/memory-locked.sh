@@ -131,6 +131,17 @@ for device in "null 16M" "ram 16M" "ram 16M -q 2" "file $tmp/data/file" \
 	stopped "$device: stop it" "$dev"
 done
 
+# Of zeroes nothing is there to be locked.
+device="ram 256M --cow $tmp/data/kept-zeroes"
+# shellcheck disable=SC2086 # words are meant to be split
+served "$device" $device
+worker=$(worker_of "$id")
+locked=$(status_of "${worker:-$(server_of "$id")}" VmLck)
+[ "${locked:-99999}" -lt 24576 ] &&
+	pass "$device: locks no memory for the zeroes" ||
+	fail "$device: locks no memory for the zeroes" "$locked KiB"
+stopped "$device: stop it" "$dev"
+
 # The program lies on the disk that it serves.
 [ -n "$recovers" ] || done_testing
 served "a disk that holds a program" file "$tmp/data/file"
