@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -166,6 +167,23 @@ void record_remove(int id, int fd)
 	if (!fstat(fd, &st) && st.st_nlink && unlink(path))
 		message_fail(errno, "%s", path);
 	close(fd);
+}
+
+int record_lock(void)
+{
+	int fd = open(record_dir(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX)) {
+		if (errno == EINTR)
+			continue;
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	return fd;
 }
 
 void record_each(void (*each)(int id, void *arg), void *arg)

@@ -50,6 +50,13 @@ int record_open(int id);
 void record_remove(int id, int fd);
 
 /*
+ * Keeps others from record_lock() until the descriptor that it returns is closed:
+ * between looking at a record and writing it nobody else does. Returns -errno
+ * without telling where there are no records.
+ */
+int record_lock(void);
+
+/*
  * Calls @each for the id of every record, in no order. Without the directory
  * there are none.
  */

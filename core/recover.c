@@ -33,6 +33,40 @@ static const struct option_spec recover_options[] = {
 	{ 0 }
 };
 
+/* A worker that is alone needs a supervisor; a server of one process none. */
+static bool has_server(const struct listed *listed)
+{
+	return listed->supervised || (listed->pid && !listed->worker);
+}
+
+static int refuse_served(const struct listed *listed)
+{
+	message("device %d has a server, process %d", listed->id,
+		(int)listed->pid);
+	return -EBUSY;
+}
+
+/*
+ * From here on the record names this process, and nobody else recovers the
+ * device: who does so at the same time may have been first.
+ */
+static int recover_record(struct ublk_device *device)
+{
+	int lock = record_lock();
+	struct listed listed;
+	int err;
+
+	if (lock < 0)
+		return message_fail(lock, "the records");
+	if (!list_lookup(&device->ctrl, device->info.dev_id, &listed) &&
+	    has_server(&listed))
+		err = refuse_served(&listed);
+	else
+		err = device_record(device);
+	close(lock);
+	return err;
+}
+
 /* In the background: the whole life of the server. */
 static int recover_serve(void *arg)
 {
@@ -54,7 +88,7 @@ static int recover_serve(void *arg)
 	if (!err)
 		err = device_open_buffers(device, -1);
 	if (!err)
-		err = device_record(device);
+		err = recover_record(device);
 	if (!err)
 		err = supervise_resumed(device);
 	device_close(device);
@@ -82,8 +116,12 @@ static void end_worker(pid_t worker)
 	wait_end(worker, NOTICE_MS);
 }
 
-/* Returns the driver's state of the device once it is not served any more. */
-static int state_without_server(struct ublk_ctrl *ctrl, int id)
+/*
+ * Returns the driver's state of the device once it is not served any more, or
+ * somebody else has recovered it: then @listed has a server.
+ */
+static int state_without_server(struct ublk_ctrl *ctrl, int id,
+				struct listed *listed)
 {
 	const struct timespec tick = { .tv_nsec = NOTICE_TICK_MS * 1000000 };
 	struct ublksrv_ctrl_dev_info info;
@@ -93,17 +131,12 @@ static int state_without_server(struct ublk_ctrl *ctrl, int id)
 		err = ctrl_get_dev_info(ctrl, id, &info);
 		if (err)
 			return err;
-		if (info.state != UBLK_S_DEV_LIVE)
+		if (info.state != UBLK_S_DEV_LIVE ||
+		    (!list_lookup(ctrl, id, listed) && has_server(listed)))
 			break;
 		nanosleep(&tick, NULL);
 	}
 	return info.state;
-}
-
-/* A worker that is alone needs a supervisor; a server of one process none. */
-static bool has_server(const struct listed *listed)
-{
-	return listed->supervised || (listed->pid && !listed->worker);
 }
 
 /*
@@ -142,18 +175,17 @@ static int recover_with(struct ublk_device *device, int id)
 		message("device %d: no record says what it is", id);
 		return -ENOENT;
 	}
-	if (has_server(&listed)) {
-		message("device %d has a server, process %d", id,
-			(int)listed.pid);
-		return -EBUSY;
-	}
+	if (has_server(&listed))
+		return refuse_served(&listed);
 	if (!listed.at_driver)
 		return clean_up(ctrl, id, "is gone at the driver");
 	if (resume_device(device, id))
 		return -EINVAL;
 	if (listed.worker)
 		end_worker(listed.worker);
-	state = state_without_server(ctrl, id);
+	state = state_without_server(ctrl, id, &listed);
+	if (has_server(&listed))
+		return refuse_served(&listed);
 	if (state < 0 || state == UBLK_S_DEV_DEAD)
 		return clean_up(ctrl, id, "has no disk any more");
 	if (state == UBLK_S_DEV_LIVE) {

@@ -149,6 +149,29 @@ for what in stop recover; do
 		esac
 	done
 done
+# Two at once: one of them puts a server behind it, and that is the recorded one.
+served "a disk" ram 8M -q 2
+put "$dev" 0 <"$tmp/data"
+problem=''
+for round in 1 2 3 4 5 6 7 8 9 10; do
+	kill_all
+	ublk recover "$id" >/dev/null 2>"$tmp/one" &
+	one=$!
+	# Now and then the one is ahead of the other.
+	usleep $((round % 5 * 3000))
+	ublk recover "$id" >/dev/null 2>"$tmp/two"
+	two=$?
+	wait $one
+	one=$?
+	[ $((one + two)) -eq 1 ] ||
+		problem="$problem $round: $one $(cat "$tmp/one") $two $(cat "$tmp/two")"
+	sleep 0.2
+	runs "$(server_of "$id")" && runs "$(worker_of "$id")" && state_is live ||
+		problem="$problem $round: $(ublk list "$id")"
+done
+is "$problem" "" "two at once: one of them does it"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+stopped "stop it" "$dev"
 # The command alone: who uses the disk does not depend on it.
 served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
