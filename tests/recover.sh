@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --timeout 300
+# board: --add tests/devices.lib --timeout 600
 #
 # `ublk recover`: after everything of a device was killed its disk is there
 # again with its contents, whoever waited goes on, and a record that does not
