@@ -104,7 +104,7 @@ if [ -z "$old" ]; then
 fi
 set -- stopped deleted data
 ! offers user-copy || set -- "$@" copy
-! offers recovery recovery-reissue || set -- "$@" recovered
+[ -n "$old" ] || ! offers recovery recovery-reissue || set -- "$@" recovered
 ! offers quiesce update-size || set -- "$@" resized
 come_and_go 1 "by turns $*" "$@"
 
