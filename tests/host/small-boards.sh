@@ -65,8 +65,7 @@ mkdir files
 mount -t squashfs -o ro /dev/vda files || exit 1
 echo "memory: $(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)"
 # read_all FILE: what comes of reading a disk by pieces, beside the right ones. A
-# read ends where an error begins. It starts as few processes as can be: their
-# memory is free again some time after they have ended, and there is little here.
+# read ends where an error begins.
 read_all() {
 	for piece in files/piece.*; do
 		dd if="$1" bs=128k skip=${piece#*.} count=1 2>/dev/null |
