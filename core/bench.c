@@ -391,21 +391,34 @@ static const struct pattern *find_pattern(const char *name)
 	return NULL;
 }
 
-/* The process ends behind this, and with it what it has. */
+/* The process ends behind this, and with it what the load has. */
+static int run_load(struct bench *bench)
+{
+	bench->pattern = find_pattern(bench->settings->rw);
+	if (!bench->pattern)
+		return EXIT_USAGE;
+	if (open_node(bench) || prepare(bench) || load(bench))
+		return EXIT_FAILED;
+	report(bench);
+	return EXIT_DONE;
+}
+
+/* It is too large to be a part of the memory of every process that serves. */
 static int run(const void *values, int argc, char **argv)
 {
-	static struct bench bench;
+	struct bench *bench = calloc(1, sizeof(*bench));
+	int status;
 
 	(void)argc;
-	bench.settings = values;
-	bench.node = argv[0];
-	bench.pattern = find_pattern(bench.settings->rw);
-	if (!bench.pattern)
-		return EXIT_USAGE;
-	if (open_node(&bench) || prepare(&bench) || load(&bench))
+	if (!bench) {
+		message_fail(ENOMEM, "a load");
 		return EXIT_FAILED;
-	report(&bench);
-	return EXIT_DONE;
+	}
+	bench->settings = values;
+	bench->node = argv[0];
+	status = run_load(bench);
+	free(bench);
+	return status;
 }
 
 const struct verb verb_bench = {

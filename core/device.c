@@ -456,6 +456,8 @@ static int device_at_driver(struct ublk_device *device)
 			message_fail(err, "the driver refuses the parameters");
 	}
 	if (!err)
+		err = worker_prepare(device);
+	if (!err)
 		err = device_recovers(device) ? supervise(device) :
 						device_serve_alone(device);
 	device_delete(&device->ctrl, id);
@@ -501,6 +503,7 @@ int device_open(struct ublk_device *device)
 void device_close(struct ublk_device *device)
 {
 	device->target->close(device);
+	worker_forget(device);
 	buffers_close(&device->buffers);
 	memory_release();
 }

@@ -165,7 +165,8 @@ static int continue_run(const void *settings, int argc, char **argv)
 		return EXIT_FAILED;
 	if (resume_device(&device, atoi(args[ARG_ID])) ||
 	    device_open(&device) != EXIT_DONE ||
-	    device_open_buffers(&device, handed(args[ARG_BUFFERS])))
+	    device_open_buffers(&device, handed(args[ARG_BUFFERS])) ||
+	    worker_prepare(&device))
 		return EXIT_FAILED;
 	if (!strcmp(args[ARG_ROLE], "supervisor"))
 		return continue_supervisor(&device, atoi(args[ARG_FIRST]),

@@ -239,6 +239,19 @@ static void lock_program(void)
 	mlock((const void *)start, end - start);
 }
 
+/*
+ * The kernel maps a first thread's stack larger than it is, and MCL_CURRENT takes
+ * all that is mapped. What goes here comes back when it is needed.
+ */
+static void shrink_stack(void)
+{
+	enum { MAPPED = 256 << 10, KEPT = 16 << 10 };
+	uintptr_t end = (uintptr_t)__builtin_frame_address(0) - KEPT;
+
+	end &= -(uintptr_t)sysconf(_SC_PAGESIZE);
+	munmap((void *)(end - MAPPED), MAPPED);
+}
+
 void process_protect(bool whole)
 {
 	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -258,6 +271,8 @@ void process_protect(bool whole)
 	if (geteuid())
 		return;
 	lock_program();
+	if (whole)
+		shrink_stack();
 	mlockall(MCL_CURRENT | MCL_FUTURE | (whole ? 0 : MCL_ONFAULT));
 }
 

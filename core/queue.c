@@ -28,6 +28,19 @@
 #define COMPLETIONS_MIN 8
 
 /*
+ * What a queue answers while it still hurries, in turns of its loop. When it
+ * starts, the machine may have less memory than anybody gets who does not, and
+ * only the answers to requests that have waited bring it back: pages of swap.
+ */
+#define HURRIED_TURNS 1024
+
+/*
+ * Of a queue's thread, as all of it may be locked. What it calls needs less than
+ * 8 KiB; the rest is for whoever adds to that.
+ */
+#define STACK_BYTES (32 << 10)
+
+/*
  * user_data of a completion: a tag with the lowest bit set, or the address of
  * a struct ublk_completion, which is aligned.
  */
@@ -389,6 +402,8 @@ static int queue_loop(struct ublk_queue *queue)
 			count++;
 		}
 		io_uring_cq_advance(&queue->ring, count);
+		if (queue->hurries && !--queue->hurries)
+			process_calm();
 	}
 	return 0;
 }
@@ -404,8 +419,8 @@ static int queue_serve(struct ublk_queue *queue)
 		return err;
 	err = queue_fetch_all(queue);
 	if (!err) {
-		process_calm();
 		rights_drop(target->system_calls);
+		queue->hurries = HURRIED_TURNS;
 		queue->setup->report(queue->setup->device, 0);
 		err = queue_loop(queue);
 	}
@@ -437,7 +452,14 @@ static void *queue_thread(void *arg)
 
 int queue_start(struct ublk_queue *queue)
 {
-	return -pthread_create(&queue->thread, NULL, queue_thread, queue);
+	pthread_attr_t attributes;
+	int err;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	err = pthread_create(&queue->thread, &attributes, queue_thread, queue);
+	pthread_attr_destroy(&attributes);
+	return -err;
 }
 
 void queue_join(struct ublk_queue *queue)

@@ -47,6 +47,7 @@ struct ublk_queue {
 	char *states;			/* [depth] of the target's bytes */
 	unsigned int held;		/* tags the driver has not taken back */
 	unsigned int operations;	/* the target's, on the ring */
+	unsigned int hurries;		/* turns of the loop before it calms */
 
 	/* Messages of other queues: a stack, and what wakes the ring. */
 	int wake_fd;
@@ -57,7 +58,8 @@ struct ublk_queue {
 
 /*
  * Starts the thread of @queue, whose setup, id and cpus are set and the rest
- * zero. Returns 0 or -errno; the end comes by setup->report().
+ * zero. Where process_hurry() was called before, it is the thread that hurries
+ * until it has answered a good many requests: those that were waiting. Returns 0 or -errno; the end comes by setup->report().
  */
 int queue_start(struct ublk_queue *queue);
 

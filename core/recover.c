@@ -88,6 +88,8 @@ static int recover_serve(void *arg)
 	if (!err)
 		err = device_open_buffers(device, -1);
 	if (!err)
+		err = worker_prepare(device);
+	if (!err)
 		err = recover_record(device);
 	if (!err)
 		err = supervise_resumed(device);

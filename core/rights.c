@@ -27,14 +27,14 @@
 
 /*
  * The ring; what wakes another queue; memory of what ends; locks and the end
- * of a thread; a line for the kernel log.
+ * of a thread; a line for the kernel log; the end of a real-time thread's hurry.
  */
 static const int loop_calls[] = {
 	SYS_io_uring_enter, SYS_io_uring_register, SYS_write, SYS_read,
 	SYS_futex, SYS_munmap, SYS_madvise, SYS_close, SYS_rt_sigprocmask,
 	SYS_rt_sigreturn, SYS_exit, SYS_exit_group, SYS_sched_yield,
 	SYS_clock_gettime, SYS_brk, SYS_mmap, SYS_restart_syscall,
-	SYS_membarrier,
+	SYS_membarrier, SYS_sched_setscheduler,
 };
 
 #define LOOP_CALLS (sizeof(loop_calls) / sizeof(loop_calls[0]))

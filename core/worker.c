@@ -36,16 +36,8 @@ static void worker_reported(struct ublk_device *device, int state)
 static int worker_start_queue(struct ublk_device *device, unsigned int id)
 {
 	struct worker *worker = &device->worker;
-	struct ublk_queue *queue = &worker->queues[id];
-	int err;
+	int err = queue_start(&worker->queues[id]);
 
-	queue->setup = &worker->setup;
-	queue->id = id;
-	err = ctrl_get_queue_affinity(&device->ctrl, device->info.dev_id, id,
-				      &queue->cpus);
-	if (err)
-		return message_fail(err, "CPUs of queue %u", id);
-	err = queue_start(queue);
 	if (err)
 		return message_fail(err, "thread of queue %u", id);
 	worker->started++;
@@ -72,6 +64,35 @@ static int worker_start_queues(struct ublk_device *device)
 	return err;
 }
 
+int worker_prepare(struct ublk_device *device)
+{
+	struct worker *worker = &device->worker;
+	unsigned int count = device->info.nr_hw_queues, i;
+	int err = 0;
+
+	worker->queues = calloc(count, sizeof(*worker->queues));
+	if (!worker->queues)
+		return message_fail(ENOMEM, "queues");
+	for (i = 0; !err && i < count; i++) {
+		struct ublk_queue *queue = &worker->queues[i];
+
+		queue->setup = &worker->setup;
+		queue->id = i;
+		err = ctrl_get_queue_affinity(&device->ctrl,
+					      device->info.dev_id, i,
+					      &queue->cpus);
+		if (err)
+			message_fail(err, "CPUs of queue %u", i);
+	}
+	return err;
+}
+
+void worker_forget(struct ublk_device *device)
+{
+	free(device->worker.queues);
+	device->worker.queues = NULL;
+}
+
 int worker_start(struct ublk_device *device)
 {
 	struct worker *worker = &device->worker;
@@ -95,12 +116,11 @@ int worker_start(struct ublk_device *device)
 			.talks = device->info.nr_hw_queues > 1,
 			.report = worker_reported,
 		},
+		.queues = worker->queues,
 		.ended_fd = eventfd(0, EFD_CLOEXEC),
 	};
 	sem_init(&worker->reports, 0, 0);
-	worker->queues = calloc(device->info.nr_hw_queues,
-				sizeof(*worker->queues));
-	if (worker->ended_fd < 0 || !worker->queues)
+	if (worker->ended_fd < 0)
 		return message_fail(errno, "queues");
 	err = device->target->start ? device->target->start(device) : 0;
 	return err ? err : worker_start_queues(device);
@@ -112,8 +132,6 @@ int worker_join(struct ublk_device *device)
 
 	while (worker->started)
 		queue_join(&worker->queues[--worker->started]);
-	free(worker->queues);
-	worker->queues = NULL;
 	if (device->files[0] >= 0)
 		close(device->files[0]);
 	device->files[0] = -1;
@@ -141,20 +159,17 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 {
 	int err;
 
-	/* Locked memory is no child's by itself, nor is an io_uring. */
+	/* Locked memory is no child's by itself. */
 	process_protect(device_takes_memory(device));
-	if (ctrl_open(&device->ctrl))
-		return EXIT_FAILED;
 	err = worker_start(device);
-	ctrl_close(&device->ctrl);
 	if (err || write(fetched_fd, "", 1) != 1 ||
 	    !worker_wait_live(&device->worker, live_fd))
 		return EXIT_FAILED;
 	close(fetched_fd);
 	close(live_fd);
-	process_calm();
 	if (process_leave_caller())
 		return EXIT_FAILED;
 	rights_drop(device->target->system_calls);
+	process_calm();
 	return worker_join(device) ? EXIT_FAILED : EXIT_DONE;
 }

@@ -24,8 +24,17 @@ struct worker {
 };
 
 /*
+ * Asks the driver what its queues have to know, by device->ctrl: once, for
+ * worker_start() in this process and in any that are forked from it. A worker
+ * asks nothing more, as that takes memory which it may have to bring back first.
+ * Returns 0 or -errno after telling; undone by worker_forget() in any case.
+ */
+int worker_prepare(struct ublk_device *device);
+void worker_forget(struct ublk_device *device);
+
+/*
  * Opens the device's /dev/ublkcN, starts its queues and returns when every tag
- * has been fetched. Uses device->ctrl. Returns 0 or -errno after telling; what
+ * has been fetched. After worker_prepare(). Returns 0 or -errno after telling; what
  * was started before that ends with STOP_DEV and worker_join(), or with the
  * process.
  */

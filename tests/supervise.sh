@@ -57,6 +57,25 @@ like "$(dmesg)" "ublk: device $id: the server was killed by signal 9; process $(
 	"the kernel's log says who died, who serves, and how long nobody did"
 stopped "stop it" "$dev"
 
+# A new one is ahead of everybody, and so has memory that others do not get, until it
+# has answered what waited; then it is as they are.
+served "a disk" ram 16M
+hurrying() {
+	awk '$41 != 0 { n++ } END { print n + 0 }' \
+		/proc/"$(worker_of "$id")"/task/*/stat
+}
+hurry() {
+	[ "$(hurrying)" = "$1" ]
+}
+is "$(hurrying)" 0 "the first worker does not hurry"
+worker=$(worker_of "$id")
+kill -KILL "$worker"
+wait_until 5 another_worker
+ok "the second one's queue does" wait_until 5 hurry 1
+dd if="$dev" of=/dev/null bs=512 count=3000 iflag=direct 2>/dev/null
+is "$(hurrying)" 0 "until it has answered some thousand requests"
+stopped "stop it" "$dev"
+
 # One after the other, faster than it can do anything, is not a device that works.
 served "a disk" ram 16M
 server=$(server_of "$id")
