@@ -300,6 +300,9 @@ static int device_add(struct ublk_device *device)
 		device->info.flags |= UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE |
 				      (device->ctrl.features & UBLK_F_QUIESCE);
+	if (device->disk.read_only)
+		device->info.flags |= device->ctrl.features &
+				      UBLK_F_NEED_GET_DATA;
 	err = ctrl_add_dev(&device->ctrl, &device->info);
 	if (err == -EEXIST) {
 		message("device %d exists already; choose another --id, or "

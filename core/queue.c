@@ -88,6 +88,44 @@ static void queue_command(struct ublk_queue *queue, unsigned int tag,
 	command->addr = (uintptr_t)queue->requests[tag].data;
 }
 
+/*
+ * A disk that is written has a buffer for each tag, where the driver puts the data
+ * of the next write. One that is only read does not need that, and what a read
+ * brings the driver takes from the address that comes with the answer: so
+ * requests share buffers, and no more of them have memory than were in use at once.
+ * A write does not come there, but if one does it finds a buffer when it asks.
+ */
+static void queue_take_buffer(struct ublk_queue *queue,
+			      struct ublk_request *request)
+{
+	request->data = queue->buffers[--queue->free_buffers];
+}
+
+static void queue_put_buffer(struct ublk_queue *queue,
+			     const struct ublk_request *request)
+{
+	queue->buffers[queue->setup->depth + queue->used_buffers++] =
+		request->data;
+}
+
+static bool queue_lends_buffer(const struct ublk_queue *queue,
+			       const struct ublk_request *request)
+{
+	return queue->buffers && (request->op == UBLK_IO_OP_READ ||
+				  request->op == UBLK_IO_OP_WRITE);
+}
+
+/* The driver has read those of all answers that it was given. */
+static void queue_free_buffers(struct ublk_queue *queue)
+{
+	if (!queue->used_buffers || io_uring_sq_ready(&queue->ring))
+		return;
+	while (queue->used_buffers)
+		queue->buffers[queue->free_buffers++] =
+			queue->buffers[queue->setup->depth +
+				       --queue->used_buffers];
+}
+
 void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		       int result)
 {
@@ -95,6 +133,8 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		return request->done(queue, request, result);
 	queue_command(queue, request->tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 		      result);
+	if (queue_lends_buffer(queue, request))
+		queue_put_buffer(queue, request);
 }
 
 /* The driver delivered a request: its descriptor is filled. */
@@ -109,9 +149,27 @@ static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
 	request->flags = desc->op_flags & ~0xffu;
 	request->offset = desc->start_sector << 9;
 	request->length = desc->nr_sectors << 9;
+	if (queue->buffers && request->op == UBLK_IO_OP_READ)
+		queue_take_buffer(queue, request);
 	result = queue->setup->target->submit(queue, request);
 	if (result != UBLK_LATER)
 		ublk_request_done(queue, request, result);
+}
+
+static void queue_answered(struct ublk_queue *queue, unsigned int tag,
+			   int result)
+{
+	switch (result) {
+	case UBLK_IO_RES_OK:
+		queue_deliver(queue, tag);
+		break;
+	case UBLK_IO_RES_NEED_GET_DATA:
+		queue_take_buffer(queue, &queue->requests[tag]);
+		queue_command(queue, tag, UBLK_U_IO_NEED_GET_DATA, 0);
+		break;
+	default:
+		queue->held--;	/* the device stops: taken back */
+	}
 }
 
 static void queue_completed(struct ublk_queue *queue,
@@ -120,10 +178,7 @@ static void queue_completed(struct ublk_queue *queue,
 	struct ublk_completion *completion;
 
 	if (user_data_is_tag(cqe->user_data)) {
-		if (cqe->res == UBLK_IO_RES_OK)
-			queue_deliver(queue, user_data_tag(cqe->user_data));
-		else
-			queue->held--;	/* the device stops: taken back */
+		queue_answered(queue, user_data_tag(cqe->user_data), cqe->res);
 		return;
 	}
 	completion = (struct ublk_completion *)(uintptr_t)cqe->user_data;
@@ -327,6 +382,14 @@ static int queue_alloc(struct ublk_queue *queue)
 		request->data = setup->buffers + (first + tag) * setup->max_io;
 		request->state = queue->states + tag * state;
 	}
+	if (!setup->shares_buffers)
+		return 0;
+	queue->buffers = calloc(2 * setup->depth, sizeof(*queue->buffers));
+	if (!queue->buffers)
+		return -ENOMEM;
+	while (tag > 0)
+		queue->buffers[queue->free_buffers++] =
+			queue->requests[--tag].data;
 	return 0;
 }
 
@@ -336,6 +399,7 @@ static void queue_free(struct ublk_queue *queue)
 
 	if (queue->descriptors)
 		munmap(queue->descriptors, descriptors_bytes(setup->depth));
+	free(queue->buffers);
 	free(queue->states);
 	free(queue->requests);
 	if (queue->wake_fd >= 0)
@@ -396,6 +460,7 @@ static int queue_loop(struct ublk_queue *queue)
 		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
 		    ret != -EBUSY)
 			return message_fail(ret, "queue %u", queue->id);
+		queue_free_buffers(queue);
 		count = 0;
 		io_uring_for_each_cqe(&queue->ring, head, cqe) {
 			queue_completed(queue, cqe);

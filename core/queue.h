@@ -25,6 +25,7 @@ struct ublk_queue_setup {
 	char *buffers;		/* max_io bytes for each tag of each queue */
 	bool encoded;		/* I/O commands are ioctl-encoded */
 	bool talks;		/* other queues exist: takes their messages */
+	bool shares_buffers;	/* UBLK_F_NEED_GET_DATA: see queue_take_buffer */
 
 	/*
 	 * Called in the queue's thread: with 0 when every tag is fetched; and
@@ -45,6 +46,15 @@ struct ublk_queue {
 	struct ublksrv_io_desc *descriptors;	/* read-only, the driver's */
 	struct ublk_request *requests;	/* [depth] */
 	char *states;			/* [depth] of the target's bytes */
+
+	/*
+	 * Shared buffers that no request has, the last one on top; and behind
+	 * @depth of them those that the driver has not read yet.
+	 */
+	void **buffers;			/* [2 * depth], or NULL */
+	unsigned int free_buffers;
+	unsigned int used_buffers;
+
 	unsigned int held;		/* tags the driver has not taken back */
 	unsigned int operations;	/* the target's, on the ring */
 	unsigned int hurries;		/* turns of the loop before it calms */

@@ -114,6 +114,8 @@ int worker_start(struct ublk_device *device)
 			.buffers = device->buffers.data,
 			.encoded = device->ctrl.encoded,
 			.talks = device->info.nr_hw_queues > 1,
+			.shares_buffers = device->info.flags &
+					  UBLK_F_NEED_GET_DATA,
 			.report = worker_reported,
 		},
 		.queues = worker->queues,

@@ -49,6 +49,7 @@ verified() {
 			return 1
 		times=$((times + 1))
 		echo $times >"$tmp/times.$1"
+		[ "$pause" -eq 0 ] || sleep 1
 	done
 }
 

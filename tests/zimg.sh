@@ -42,6 +42,21 @@ serves 60K -q 1
 serves 60K -q 2 --cache 1M
 serves 60K -q 2 --cache 0
 
+# Its memory is that of the cache, and of requests that are under way at once.
+pattern large 16777216 >"$tmp/large"
+ublk pack -fl 1 "$tmp/large" "$tmp/large.image"
+served 'a disk twice as large as the cache' zimg "$tmp/large.image"
+is "$(sum "$dev")" "$(sum "$tmp/large")" 'all of it in order'
+is "$(read_back "$dev" 16777216 | sum -)" "$(sum "$tmp/large")" 'and once more'
+resident=$(resident_of "$id")
+if [ "$resident" -lt 10240 ]; then
+	pass 'its server has less than 10 MiB resident'
+else
+	fail 'its server has less than 10 MiB resident' "$resident KiB"
+fi
+note "$resident KiB"
+stopped 'stop it' "$dev"
+
 served 'once more' zimg "$tmp/image"
 is "$(blockdev --getsize64 "$dev")" $((sectors * 512)) \
 	'its size is a number of sectors'
