@@ -84,7 +84,8 @@ $(OBJECTS): $(O)/obj/%.o: %.c $(O)/.flags $(DEPS)
 
 $(O)/ublk.debug: $(OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
 	$(call say,LD,$@)
-	$(Q)$(MUSL_CC) $(LDFLAGS) -o $@ $(OBJECTS) $(LIBRARIES)
+	$(Q)$(MUSL_CC) $(LDFLAGS) -Wl,-Map,$(O)/ublk.map -o $@ $(OBJECTS) \
+		$(LIBRARIES)
 
 $(O)/ublk: $(O)/ublk.debug
 	$(call say,STRIP,$@)
@@ -249,11 +250,8 @@ lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 		>$(LINT_BUILD).log 2>&1 || { tail -n 40 $(LINT_BUILD).log; exit 1; }
 	$(Q)! grep -E 'drivers/block/ublk/.*(warning|error)' $(LINT_BUILD).log
 
-size: $(O)/ublk ## what ublk weighs, and its largest functions and tables
-	@printf '%s bytes (goal: 131072)\n' "$$(wc -c <$(O)/ublk)"
-	@size -A $(O)/ublk.debug | grep -E '^\.(text|rodata|eh_frame|data|bss)'
-	@nm --print-size --size-sort --radix=d $(O)/ublk.debug | tail -n 25 | \
-		awk '{ printf "%8d %s %s\n", $$2, $$3, $$4 }'
+size: $(O)/ublk ## what ublk and the kernel weigh, and where the bytes are
+	@tests/size $(O)/linux-$(KERNEL)
 
 clean: ## remove what was compiled from this tree, keep what was fetched
 	@rm -rf ublk $(O)/obj $(O)/ublk* $(ASAN)/obj $(ASAN)/unit \
