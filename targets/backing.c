@@ -146,8 +146,16 @@ void backing_try_direct(int fd, uint64_t offset, uint32_t block)
 	if (fcntl(fd, F_SETFL, flags | O_DIRECT))
 		return;
 	needed = direct_block(fd, offset);
-	if (!needed || needed > block || offset % needed)
+	if (!needed || needed > block || offset % needed) {
 		fcntl(fd, F_SETFL, flags);
+		return;
+	}
+	/*
+	 * What the page cache still has of it each write would have to drop
+	 * first, and could not be done without waiting.
+	 */
+	fdatasync(fd);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 bool backing_punches(int fd, const struct stat *st, uint64_t end)

@@ -35,7 +35,7 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 
 /*
  * Turns on direct I/O where it works at @offset and on, in blocks of @block
- * bytes.
+ * bytes; the page cache then has nothing of the file any more.
  */
 void backing_try_direct(int fd, uint64_t offset, uint32_t block);
 

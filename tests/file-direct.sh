@@ -52,7 +52,14 @@ through_cache() {
 
 file=$tmp/mnt/file
 dd if=/dev/zero of="$file" bs=1M count=64 2>/dev/null
+was_cached=$(cached)
 served "a file on ext4" file "$file"
+less=$((was_cached - $(cached)))
+if [ $less -gt 61440 ]; then
+	pass "the cache has nothing of it any more"
+else
+	fail "the cache has nothing of it any more" "$less KiB less"
+fi
 opened "has it direct" "$file" $direct yes
 opened "waiting" "$file" $nonblock no
 through_cache "fills no cache" no
