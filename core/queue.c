@@ -88,16 +88,34 @@ static void queue_command(struct ublk_queue *queue, unsigned int tag,
 	command->addr = (uintptr_t)queue->requests[tag].data;
 }
 
+/* The driver has read the buffers of all answers that it was given. */
+static void queue_free_buffers(struct ublk_queue *queue)
+{
+	if (!queue->used_buffers || io_uring_sq_ready(&queue->ring))
+		return;
+	while (queue->used_buffers)
+		queue->buffers[queue->free_buffers++] =
+			queue->buffers[queue->setup->depth +
+				       --queue->used_buffers];
+}
+
 /*
  * A disk that is written has a buffer for each tag, where the driver puts the data
  * of the next write. One that is only read does not need that, and what a read
  * brings the driver takes from the address that comes with the answer: so
  * requests share buffers, and no more of them have memory than were in use at once.
  * A write does not come there, but if one does it finds a buffer when it asks.
+ *
+ * There is one free, or one of an answer that the kernel has not taken yet, as it
+ * may leave some when it is out of memory.
  */
 static void queue_take_buffer(struct ublk_queue *queue,
 			      struct ublk_request *request)
 {
+	while (!queue->free_buffers) {
+		io_uring_submit(&queue->ring);
+		queue_free_buffers(queue);
+	}
 	request->data = queue->buffers[--queue->free_buffers];
 }
 
@@ -113,17 +131,6 @@ static bool queue_lends_buffer(const struct ublk_queue *queue,
 {
 	return queue->buffers && (request->op == UBLK_IO_OP_READ ||
 				  request->op == UBLK_IO_OP_WRITE);
-}
-
-/* The driver has read those of all answers that it was given. */
-static void queue_free_buffers(struct ublk_queue *queue)
-{
-	if (!queue->used_buffers || io_uring_sq_ready(&queue->ring))
-		return;
-	while (queue->used_buffers)
-		queue->buffers[queue->free_buffers++] =
-			queue->buffers[queue->setup->depth +
-				       --queue->used_buffers];
 }
 
 void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,

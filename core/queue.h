@@ -69,7 +69,8 @@ struct ublk_queue {
 /*
  * Starts the thread of @queue, whose setup, id and cpus are set and the rest
  * zero. Where process_hurry() was called before, it is the thread that hurries
- * until it has answered a good many requests: those that were waiting. Returns 0 or -errno; the end comes by setup->report().
+ * until it has answered a good many requests: those that were waiting. Returns 0
+ * or -errno; the end comes by setup->report().
  */
 int queue_start(struct ublk_queue *queue);
 

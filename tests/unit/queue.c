@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The loop of a queue, with the kernel's side of its ring and of the driver
+ * played by this program: that takes as much of what is submitted as it likes,
+ * delivers requests when it likes, and puts the data of writes where it was told.
+ * Whatever comes, each request has a buffer of its own, and its answer its data.
+ */
+#include "core/queue.h"
+
+#include "core/process.h"
+#include "core/rights.h"
+#include "tests/unit/image-test.h"
+
+#define DEPTH 64
+#define MAX_IO 4096
+#define ENTRIES 32		/* of the submission queue */
+#define CQES 256
+#define REQUESTS 200000
+
+/* A tag, as the driver sees it. */
+enum state { NOT_FETCHED, HELD, DELIVERED, WANTED };
+
+struct slot {
+	enum state state;
+	uint64_t addr;		/* of the last command */
+	uint8_t op;
+	uint32_t seed;		/* of the request's data */
+};
+
+static struct slot slots[DEPTH];
+static struct ublksrv_io_desc *descriptors;
+static char *buffers;
+static uint32_t random_state = 88172645;
+
+/* What is wanted of the driver, and what was seen. */
+static bool asks, partly;
+static unsigned int most, under_way, delivered, wrong, ended;
+static bool used[DEPTH];	/* buffers that data was in */
+
+/* The ring's memory, and operations on it that have not ended. */
+static unsigned int sq_head, sq_tail, cq_head, cq_tail;
+static struct io_uring_sqe sqes[ENTRIES * 2];
+static struct io_uring_cqe cqes[CQES];
+static uint64_t operations[DEPTH];
+static unsigned int operation_count;
+
+static bool one_in(unsigned int n)
+{
+	return next_random(&random_state) % n == 0;
+}
+
+static void fill(void *data, uint32_t seed)
+{
+	uint32_t *word = data;
+
+	for (unsigned int i = 0; i < MAX_IO / sizeof(*word); i++)
+		word[i] = seed + i;
+}
+
+static bool is_filled(const void *data, uint32_t seed)
+{
+	const uint32_t *word = data;
+
+	for (unsigned int i = 0; i < MAX_IO / sizeof(*word); i++)
+		if (word[i] != seed + i)
+			return false;
+	return true;
+}
+
+static void note_use(uint64_t addr)
+{
+	size_t offset = addr - (uintptr_t)buffers;
+
+	if (offset % MAX_IO || offset / MAX_IO >= DEPTH)
+		wrong++;
+	else
+		used[offset / MAX_IO] = true;
+}
+
+static void complete(uint64_t user_data, int result)
+{
+	if (cq_tail - cq_head >= CQES)
+		abort();
+	cqes[cq_tail++ % CQES] = (struct io_uring_cqe){
+		.user_data = user_data, .res = result,
+	};
+}
+
+static void complete_tag(unsigned int tag, int result)
+{
+	complete((uint64_t)tag << 1 | 1, result);
+}
+
+/* Delivers a request of the kind and with the data that the slot says. */
+static void deliver(unsigned int tag)
+{
+	struct slot *slot = &slots[tag];
+
+	descriptors[tag] = (struct ublksrv_io_desc){
+		.op_flags = slot->op,
+		.nr_sectors = MAX_IO >> 9,
+		.start_sector = slot->seed,
+	};
+	if (slot->op == UBLK_IO_OP_WRITE) {
+		fill((void *)(uintptr_t)slot->addr, slot->seed);
+		note_use(slot->addr);
+	}
+	slot->state = DELIVERED;
+	complete_tag(tag, UBLK_IO_RES_OK);
+}
+
+/* A request comes for a tag that waits for one. */
+static void request_comes(unsigned int tag)
+{
+	struct slot *slot = &slots[tag];
+
+	slot->op = one_in(5) ? UBLK_IO_OP_WRITE : UBLK_IO_OP_READ;
+	slot->seed = next_random(&random_state);
+	delivered++;
+	under_way++;
+	if (asks && slot->op == UBLK_IO_OP_WRITE) {
+		slot->state = WANTED;
+		complete_tag(tag, UBLK_IO_RES_NEED_GET_DATA);
+	} else {
+		deliver(tag);
+	}
+}
+
+static void take_command(const struct io_uring_sqe *sqe)
+{
+	const struct ublksrv_io_cmd *command =
+		(const struct ublksrv_io_cmd *)sqe->cmd;
+	struct slot *slot = &slots[command->tag];
+
+	slot->addr = command->addr;
+	wrong += !command->addr;
+	switch (sqe->cmd_op) {
+	case UBLK_U_IO_FETCH_REQ:
+		wrong += slot->state != NOT_FETCHED;
+		break;
+	case UBLK_U_IO_NEED_GET_DATA:
+		wrong += slot->state != WANTED;
+		deliver(command->tag);
+		return;
+	default:
+		wrong += slot->state != DELIVERED || command->result != MAX_IO;
+		if (slot->op == UBLK_IO_OP_READ) {
+			wrong += !is_filled((void *)(uintptr_t)command->addr,
+					    slot->seed);
+			note_use(command->addr);
+		}
+		under_way--;
+	}
+	slot->state = HELD;
+}
+
+/* What the kernel takes of what was submitted: all, or where it may a part. */
+int io_uring_submit(struct io_uring *ring)
+{
+	int taken = 0;
+
+	while (sq_head != ring->sq.sqe_tail && !(partly && one_in(20))) {
+		const struct io_uring_sqe *sqe =
+			&sqes[(sq_head & (ENTRIES - 1)) << 1];
+
+		if (sqe->opcode == IORING_OP_URING_CMD)
+			take_command(sqe);
+		else
+			operations[operation_count++] = sqe->user_data;
+		sq_head++;
+		taken++;
+	}
+	return taken;
+}
+
+/* The end: every tag is given back. */
+static void give_back(void)
+{
+	for (unsigned int tag = 0; tag < DEPTH; tag++)
+		if (slots[tag].state == HELD) {
+			slots[tag].state = NOT_FETCHED;
+			complete_tag(tag, UBLK_IO_RES_ABORT);
+		}
+}
+
+int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
+{
+	int taken = io_uring_submit(ring);
+
+	(void)wait_nr;
+	while (operation_count && !one_in(3))
+		complete(operations[--operation_count], 0);
+	if (delivered >= REQUESTS)
+		give_back();
+	for (unsigned int n = 0; n < DEPTH && delivered < REQUESTS; n++) {
+		unsigned int tag = next_random(&random_state) % DEPTH;
+
+		if (under_way < most && slots[tag].state == HELD)
+			request_comes(tag);
+	}
+	return taken;
+}
+
+int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
+			       struct io_uring_params *params)
+{
+	if (entries != ENTRIES)
+		abort();
+	memset(ring, 0, sizeof(*ring));
+	ring->flags = params->flags;
+	ring->sq.khead = &sq_head;
+	ring->sq.ktail = &sq_tail;
+	ring->sq.sqes = sqes;
+	ring->sq.ring_entries = ENTRIES;
+	ring->sq.ring_mask = ENTRIES - 1;
+	ring->cq.khead = &cq_head;
+	ring->cq.ktail = &cq_tail;
+	ring->cq.cqes = cqes;
+	ring->cq.ring_entries = CQES;
+	ring->cq.ring_mask = CQES - 1;
+	return 0;
+}
+
+int __io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe,
+		       unsigned int submit, unsigned int wait_nr, sigset_t *mask)
+{
+	(void)ring;
+	(void)submit;
+	(void)wait_nr;
+	(void)mask;
+	*cqe = NULL;
+	return -EAGAIN;
+}
+
+/* The rest of the ring, and of the process, which stays as it is. */
+int io_uring_register_ring_fd(struct io_uring *ring)
+{
+	(void)ring;
+	return 1;
+}
+
+int io_uring_register_files(struct io_uring *ring, const int *files,
+			    unsigned int count)
+{
+	(void)ring;
+	(void)files;
+	(void)count;
+	return 0;
+}
+
+int io_uring_register_restrictions(struct io_uring *ring,
+				   struct io_uring_restriction *limits,
+				   unsigned int count)
+{
+	(void)ring;
+	(void)limits;
+	(void)count;
+	return 0;
+}
+
+int io_uring_enable_rings(struct io_uring *ring)
+{
+	(void)ring;
+	return 0;
+}
+
+void io_uring_queue_exit(struct io_uring *ring)
+{
+	ring->ring_fd = -1;
+}
+
+void rights_drop(const int calls[RIGHTS_CALLS])
+{
+	(void)calls;
+}
+
+void process_calm(void)
+{
+}
+
+/* The target: answers at once, or when an operation of its own has ended. */
+struct state_of_request {
+	struct ublk_completion completion;
+	struct ublk_request *request;
+};
+
+static void answer_later(struct ublk_queue *queue,
+			 struct ublk_completion *completion, int result)
+{
+	struct state_of_request *state = (struct state_of_request *)completion;
+	struct ublk_request *request = state->request;
+	uint32_t seed = slots[request->tag].seed;
+
+	(void)result;
+	if (request->op == UBLK_IO_OP_READ)
+		fill(request->data, seed);
+	else
+		wrong += !is_filled(request->data, seed);
+	ublk_request_done(queue, request, request->length);
+}
+
+static int submit(struct ublk_queue *queue, struct ublk_request *request)
+{
+	struct state_of_request *state = request->state;
+
+	state->completion.done = answer_later;
+	state->request = request;
+	if (one_in(2)) {
+		/* What comes into the buffer before that is not lost. */
+		if (request->op == UBLK_IO_OP_READ)
+			memset(request->data, 0, MAX_IO);
+		ublk_queue_sqe(queue, &state->completion)->opcode =
+			IORING_OP_READ;
+		return UBLK_LATER;
+	}
+	if (request->op == UBLK_IO_OP_READ)
+		fill(request->data, slots[request->tag].seed);
+	else
+		wrong += !is_filled(request->data, slots[request->tag].seed);
+	return request->length;
+}
+
+static const struct ublk_target target = {
+	.name = "test",
+	.request_size = sizeof(struct state_of_request),
+	.submit = submit,
+};
+
+static void report(struct ublk_device *device, int state)
+{
+	(void)device;
+	ended += state == 1;
+	wrong += state < 0;
+}
+
+/* Serves; at most @at_once requests are under way. */
+static void test(const char *what, bool shares, bool in_parts,
+		 unsigned int at_once)
+{
+	int file = memfd_create("descriptors", MFD_CLOEXEC);
+	struct ublk_queue_setup setup = {
+		.target = &target, .files = &file, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
+		.encoded = true, .shares_buffers = shares, .report = report,
+	};
+	struct ublk_queue queue = { .setup = &setup };
+	unsigned int touched = 0;
+
+	if (file < 0 || ftruncate(file, 4096))
+		abort();
+	descriptors = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			   file, UBLKSRV_CMD_BUF_OFFSET);
+	if (descriptors == MAP_FAILED)
+		abort();
+	memset(slots, 0, sizeof(slots));
+	memset(used, 0, sizeof(used));
+	sq_head = cq_head = cq_tail = operation_count = 0;
+	asks = shares;
+	partly = in_parts;
+	most = at_once;
+	under_way = delivered = wrong = ended = 0;
+	sched_getaffinity(0, sizeof(queue.cpus), &queue.cpus);
+	if (queue_start(&queue))
+		abort();
+	queue_join(&queue);
+	for (unsigned int i = 0; i < DEPTH; i++)
+		touched += used[i];
+	munmap(descriptors, 4096);
+	close(file);
+	check(!wrong && ended == 1 && delivered == REQUESTS && !under_way,
+	      "%s, %u at once: %u requests, %u wrong", what, at_once, delivered,
+	      wrong);
+	/* Those of a batch are free when the kernel has taken all of it. */
+	if (shares && !in_parts)
+		check(touched <= at_once, "%s: %u buffers were used", what,
+		      touched);
+}
+
+int main(void)
+{
+	buffers = aligned_alloc(4096, DEPTH * MAX_IO);
+	if (!buffers)
+		return 1;
+	test("a buffer for each tag", false, false, DEPTH);
+	test("a buffer for each tag, taken in parts", false, true, DEPTH);
+	test("shared buffers", true, false, DEPTH);
+	test("shared buffers, few", true, false, 5);
+	test("shared buffers, taken in parts", true, true, DEPTH);
+	test("shared buffers, few, taken in parts", true, true, 5);
+	free(buffers);
+	return done_testing();
+}
