@@ -191,6 +191,17 @@ static unsigned int shift_of(uint32_t value)
 	return shift;
 }
 
+/* The most that one READ or WRITE has, whole pages of 4096 bytes. */
+static uint32_t device_max_transfer(const struct ublk_device *device)
+{
+	uint32_t most = device->info.max_io_buf_bytes;
+
+	if (!device->disk.max_transfer || device->disk.max_transfer >= most)
+		return most;
+	most = device->disk.max_transfer & ~4095u;
+	return most ? most : 4096;
+}
+
 static int device_set_params(struct ublk_device *device)
 {
 	const struct ublk_disk *disk = &device->disk;
@@ -203,7 +214,7 @@ static int device_set_params(struct ublk_device *device)
 			.io_opt_shift = shift_of(disk->io_optimal ?
 						 disk->io_optimal :
 						 disk->physical_block),
-			.max_sectors = device->info.max_io_buf_bytes >> 9,
+			.max_sectors = device_max_transfer(device) >> 9,
 			.dev_sectors = disk->size >> 9,
 		},
 	};

@@ -28,6 +28,13 @@
 #define COMPLETIONS_MIN 8
 
 /*
+ * Of each buffer that is registered with the ring. Transfers that are small gain by
+ * that; for all bytes of a large one the kernel would need more memory than a
+ * worker can count on when there is hardly any.
+ */
+#define REGISTERED_MAX (16 << 10)
+
+/*
  * What a queue answers while it still hurries, in turns of its loop. When it
  * starts, the machine may have less memory than anybody gets who does not, and
  * only the answers to requests that have waited bring it back: pages of swap.
@@ -204,6 +211,30 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 	return sqe;
 }
 
+static size_t registered_bytes(const struct ublk_queue_setup *setup)
+{
+	return setup->max_io < REGISTERED_MAX ? setup->max_io : REGISTERED_MAX;
+}
+
+void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
+			 bool write, void *data, uint32_t length)
+{
+	const struct ublk_queue_setup *setup = queue->setup;
+	/* Of what lies before the first buffer it is beyond the last. */
+	size_t at = (uintptr_t)data - (uintptr_t)queue->registered;
+	size_t buffer = at / setup->max_io;
+
+	sqe->opcode = write ? IORING_OP_WRITE : IORING_OP_READ;
+	sqe->addr = (uintptr_t)data;
+	sqe->len = length;
+	if (queue->registered && buffer < setup->depth &&
+	    at % setup->max_io + length <= registered_bytes(setup)) {
+		sqe->opcode = write ? IORING_OP_WRITE_FIXED :
+				      IORING_OP_READ_FIXED;
+		sqe->buf_index = buffer;
+	}
+}
+
 /*
  * Waits for messages of other queues. It is no operation of the target's: the
  * queue does not wait for it when it ends.
@@ -302,6 +333,27 @@ static int queue_register_files(struct ublk_queue *queue)
 }
 
 /*
+ * Buffers that are in memory for good the ring may know, so that it need not look
+ * for their pages at each transfer. Where it does not take them (a user may lock
+ * too little memory) it looks.
+ */
+static void queue_register_buffers(struct ublk_queue *queue)
+{
+	const struct ublk_queue_setup *setup = queue->setup;
+	struct iovec *buffers = calloc(setup->depth, sizeof(*buffers));
+	unsigned int tag;
+
+	if (!buffers)
+		return;
+	for (tag = 0; tag < setup->depth; tag++)
+		buffers[tag] = (struct iovec){ queue->requests[tag].data,
+					       registered_bytes(setup) };
+	if (!io_uring_register_buffers(&queue->ring, buffers, setup->depth))
+		queue->registered = buffers[0].iov_base;
+	free(buffers);
+}
+
+/*
  * A filter of system calls does not see what a ring does. So it may only do
  * what targets need, and that only with registered files: it opens nothing.
  */
@@ -309,6 +361,7 @@ static int queue_restrict(struct ublk_queue *queue)
 {
 	static const uint8_t operations[] = {
 		IORING_OP_URING_CMD, IORING_OP_READ, IORING_OP_WRITE,
+		IORING_OP_READ_FIXED, IORING_OP_WRITE_FIXED,
 		IORING_OP_FSYNC, IORING_OP_FALLOCATE,
 	};
 	enum { OPERATIONS = sizeof(operations) };
@@ -335,6 +388,8 @@ static int queue_ring_open(struct ublk_queue *queue)
 		return err;
 	io_uring_register_ring_fd(&queue->ring);
 	err = queue_register_files(queue);
+	if (!err && queue->setup->registers_buffers)
+		queue_register_buffers(queue);
 	if (!err)
 		err = queue_restrict(queue);
 	if (!err)

@@ -26,6 +26,7 @@ struct ublk_queue_setup {
 	bool encoded;		/* I/O commands are ioctl-encoded */
 	bool talks;		/* other queues exist: takes their messages */
 	bool shares_buffers;	/* UBLK_F_NEED_GET_DATA: see queue_take_buffer */
+	bool registers_buffers;	/* they are in memory for good */
 
 	/*
 	 * Called in the queue's thread: with 0 when every tag is fetched; and
@@ -46,6 +47,7 @@ struct ublk_queue {
 	struct ublksrv_io_desc *descriptors;	/* read-only, the driver's */
 	struct ublk_request *requests;	/* [depth] */
 	char *states;			/* [depth] of the target's bytes */
+	const char *registered;	/* the buffers, where the ring knows them */
 
 	/*
 	 * Shared buffers that no request has, the last one on top; and behind

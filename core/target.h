@@ -33,6 +33,7 @@ struct ublk_disk {
 	uint32_t logical_block;		/* power of two, 512 to 4096 */
 	uint32_t physical_block;	/* power of two, >= logical_block */
 	uint32_t io_optimal;		/* 0: nothing to say */
+	uint32_t max_transfer;		/* one READ or WRITE; 0: any */
 	bool read_only;
 	bool rotational;
 	bool flush;	/* has a volatile cache: wants FLUSH */
@@ -94,6 +95,9 @@ struct ublk_target {
 	 * those of a disk that has something to flush.)
 	 */
 	bool frees_memory;
+
+	/* It moves data of requests by ublk_queue_transfer(). */
+	bool transfers;
 
 	/*
 	 * Checks @argument and @settings, opens what holds the data, fills in
@@ -185,6 +189,13 @@ void *ublk_queue_data(const struct ublk_queue *queue);
  */
 struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 				    struct ublk_completion *completion);
+
+/*
+ * Makes @sqe read to @data, or write from there, @length bytes; its file and offset
+ * are the caller's to set. The data of a request goes the shortest way there is.
+ */
+void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
+			 bool write, void *data, uint32_t length);
 
 /*
  * Calls @completion->done(to, completion, result) in the thread of @to; to be

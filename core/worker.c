@@ -116,6 +116,8 @@ int worker_start(struct ublk_device *device)
 			.talks = device->info.nr_hw_queues > 1,
 			.shares_buffers = device->info.flags &
 					  UBLK_F_NEED_GET_DATA,
+			.registers_buffers = device->target->transfers &&
+					     device_takes_memory(device),
 			.report = worker_reported,
 		},
 		.queues = worker->queues,

@@ -138,17 +138,17 @@ static uint32_t direct_block(int fd, uint64_t offset)
 	return block <= DIRECT_BLOCK_MAX ? block : 0;
 }
 
-void backing_try_direct(int fd, uint64_t offset, uint32_t block)
+bool backing_try_direct(int fd, uint64_t offset, uint32_t block)
 {
 	int flags = fcntl(fd, F_GETFL);
 	uint32_t needed;
 
 	if (fcntl(fd, F_SETFL, flags | O_DIRECT))
-		return;
+		return false;
 	needed = direct_block(fd, offset);
 	if (!needed || needed > block || offset % needed) {
 		fcntl(fd, F_SETFL, flags);
-		return;
+		return false;
 	}
 	/*
 	 * What the page cache still has of it each write would have to drop
@@ -156,6 +156,7 @@ void backing_try_direct(int fd, uint64_t offset, uint32_t block)
 	 */
 	fdatasync(fd);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	return true;
 }
 
 bool backing_punches(int fd, const struct stat *st, uint64_t end)

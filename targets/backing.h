@@ -35,9 +35,9 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 
 /*
  * Turns on direct I/O where it works at @offset and on, in blocks of @block
- * bytes; the page cache then has nothing of the file any more.
+ * bytes; the page cache then has nothing of the file any more. Whether it is on.
  */
-void backing_try_direct(int fd, uint64_t offset, uint32_t block);
+bool backing_try_direct(int fd, uint64_t offset, uint32_t block);
 
 /*
  * Whether ranges of @fd can be made holes that read as zeroes. @end: behind all

@@ -189,8 +189,9 @@ static void ring_operation(struct cow_request *state)
 		sqe->off = 0;
 		sqe->fsync_flags = IORING_FSYNC_DATASYNC;
 	} else {
-		sqe->addr = (uintptr_t)state->data;
-		sqe->len = state->left;
+		ublk_queue_transfer(state->queue, sqe,
+				    state->opcode == IORING_OP_WRITE,
+				    state->data, state->left);
 	}
 }
 

@@ -139,12 +139,20 @@ static int file_set_range(struct file *file, uint64_t total,
  * Turns on direct I/O where the backing takes it in blocks that suit the disk.
  * A file's disk has blocks of 512 bytes unless asked otherwise, whatever
  * storage it lies on today: what is on the disk may depend on it.
+ *
+ * Of a block device, no request is larger than it takes in one piece: the ring
+ * leaves those that have to be divided to a thread, which takes its time.
  */
-static void file_try_direct(const struct file *file,
-			    const struct ublk_disk *disk, uint64_t asked)
+static void file_try_direct(const struct file *file, const struct stat *st,
+			    uint64_t asked, struct ublk_disk *disk)
 {
-	backing_try_direct(file->fd, file->offset, asked > disk->logical_block ?
-			   asked : disk->logical_block);
+	bool direct = backing_try_direct(file->fd, file->offset,
+					 asked > disk->logical_block ?
+					 asked : disk->logical_block);
+
+	if (direct && file->block_device)
+		disk->max_transfer =
+			backing_limit(st->st_rdev, "max_sectors_kb") << 10;
 }
 
 static int file_setup(struct ublk_device *device, struct file *file,
@@ -175,7 +183,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	if (err)
 		return err;
 	if (!settings->buffered)
-		file_try_direct(file, disk, ublk_device_block_size(device));
+		file_try_direct(file, &st, ublk_device_block_size(device), disk);
 	if (!disk->read_only)
 		file_find_discard(file, &st, total, disk);
 	disk->flush = true;
@@ -265,12 +273,11 @@ static void file_transfer(struct ublk_queue *queue, struct file_request *state)
 	bool write = request->op == UBLK_IO_OP_WRITE;
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &state->completion);
 
-	sqe->opcode = write ? IORING_OP_WRITE : IORING_OP_READ;
+	ublk_queue_transfer(queue, sqe, write, (char *)request->data + state->done,
+			    request->length - state->done);
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = file->index;
 	sqe->off = file->offset + request->offset + state->done;
-	sqe->addr = (uintptr_t)request->data + state->done;
-	sqe->len = request->length - state->done;
 	if (write && request->flags & UBLK_IO_F_FUA)
 		sqe->rw_flags = RWF_DSYNC;
 }
@@ -420,6 +427,7 @@ const struct ublk_target target_file = {
 	.request_size = sizeof(struct file_request),
 	.system_calls = { SYS_ioctl, COW_CALLS },
 	.frees_memory = true,
+	.transfers = true,
 	.open = file_open,
 	.start = file_start,
 	.close = file_close,

@@ -32,6 +32,18 @@ opened() {
 	done
 	is $found "$4" "$1"
 }
+
+# serving: prints the process that has the rings.
+serving() {
+	worker=$(worker_of "$id")
+	echo "${worker:-$(server_of "$id")}"
+}
+
+# pinned NAME yes|no: whether the ring of the server knows its buffers.
+pinned() {
+	kib=$(awk '$1 == "VmPin:" { print $2 }' "/proc/$(serving)/status")
+	is "$([ "$kib" -ge 1024 ] && echo yes || echo no)" "$2" "$1"
+}
 direct=0040000
 nonblock=04000
 
@@ -62,7 +74,11 @@ else
 fi
 opened "has it direct" "$file" $direct yes
 opened "waiting" "$file" $nonblock no
+pinned "its ring knows the buffers" yes
 through_cache "fills no cache" no
+stopped "stop it" "$dev"
+served "a file that is only read" file --read-only "$file"
+pinned "takes no memory for that" no
 stopped "stop it" "$dev"
 served "a file --buffered" file --buffered "$file"
 opened "has it not direct" "$file" $direct no
@@ -169,7 +185,7 @@ stopped "stop it" "$dev"
 # A disk with sectors of 4096 bytes.
 loop=$(losetup -f)
 losetup -b 4096 "$loop" /dev/vdb
-at_exit 'losetup -d "$loop"'
+at_exit '[ -z "$loop" ] || losetup -d "$loop"'
 before
 fails 1 "a block below the backing's is refused" ublk file "$loop" \
 	--block-size 512
@@ -201,5 +217,20 @@ tail -c +4097 "$file" | head -c 1048576 >"$tmp/got"
 same "$tmp/got" "$tmp/data" "changes the file"
 stopped "stop it" "$dev"
 umount "$tmp/mnt"
+losetup -d "$loop"
+loop=''
+
+# What the storage takes only in pieces the ring gives to a thread, iou-wrk-PID, and
+# that costs more than two requests.
+echo 64 >/sys/block/vdb/queue/max_sectors_kb
+put /dev/vdb 0 <"$tmp/disk"
+served "a disk that takes small requests" file /dev/vdb
+is "$(cat "/sys/block/ublkb$id/queue/max_sectors_kb")" 64 "takes no larger ones"
+dd if="$dev" bs=128k count=32 iflag=direct 2>/dev/null | sum - >"$tmp/got"
+is "$(cat "$tmp/got")" "$(sum "$tmp/disk")" "gives its data"
+dd if="$tmp/disk" of="$dev" bs=128k oflag=direct 2>/dev/null
+is "$(cat /proc/"$(serving)"/task/*/comm | grep -c iou-wrk)" 0 \
+	"and leaves none to another thread"
+stopped "stop it" "$dev"
 
 done_testing

@@ -3,7 +3,8 @@
  * The loop of a queue, with the kernel's side of its ring and of the driver
  * played by this program: that takes as much of what is submitted as it likes,
  * delivers requests when it likes, and puts the data of writes where it was told.
- * Whatever comes, each request has a buffer of its own, and its answer its data.
+ * Whatever comes, each request has a buffer of its own, and its answer its data;
+ * and what is moved by a registered buffer lies in that.
  */
 #include "core/queue.h"
 
@@ -12,10 +13,10 @@
 #include "tests/unit/image-test.h"
 
 #define DEPTH 64
-#define MAX_IO 4096
+#define MAX_IO (20 << 10)	/* more than is registered of a buffer */
 #define ENTRIES 32		/* of the submission queue */
 #define CQES 256
-#define REQUESTS 200000
+#define REQUESTS 60000
 
 /* A tag, as the driver sees it. */
 enum state { NOT_FETCHED, HELD, DELIVERED, WANTED };
@@ -33,9 +34,14 @@ static char *buffers;
 static uint32_t random_state = 88172645;
 
 /* What is wanted of the driver, and what was seen. */
-static bool asks, partly;
+static bool asks, partly, refuses;
 static unsigned int most, under_way, delivered, wrong, ended;
 static bool used[DEPTH];	/* buffers that data was in */
+
+/* Buffers that the ring was told of, and how many transfers named one. */
+static struct iovec registered[DEPTH];
+static unsigned int registered_count, by_registered, by_address;
+static char elsewhere[MAX_IO];	/* no request's buffer */
 
 /* The ring's memory, and operations on it that have not ended. */
 static unsigned int sq_head, sq_tail, cq_head, cq_tail;
@@ -154,6 +160,26 @@ static void take_command(const struct io_uring_sqe *sqe)
 	slot->state = HELD;
 }
 
+static void take_transfer(const struct io_uring_sqe *sqe)
+{
+	const struct iovec *buffer;
+
+	if (sqe->opcode == IORING_OP_READ) {
+		by_address++;
+		return;
+	}
+	by_registered++;
+	if (sqe->opcode != IORING_OP_READ_FIXED ||
+	    sqe->buf_index >= registered_count) {
+		wrong++;
+		return;
+	}
+	buffer = &registered[sqe->buf_index];
+	wrong += sqe->addr < (uintptr_t)buffer->iov_base ||
+		 sqe->addr + sqe->len >
+			 (uintptr_t)buffer->iov_base + buffer->iov_len;
+}
+
 /* What the kernel takes of what was submitted: all, or where it may a part. */
 int io_uring_submit(struct io_uring *ring)
 {
@@ -165,8 +191,10 @@ int io_uring_submit(struct io_uring *ring)
 
 		if (sqe->opcode == IORING_OP_URING_CMD)
 			take_command(sqe);
-		else
+		else {
+			take_transfer(sqe);
 			operations[operation_count++] = sqe->user_data;
+		}
 		sq_head++;
 		taken++;
 	}
@@ -248,6 +276,17 @@ int io_uring_register_files(struct io_uring *ring, const int *files,
 	return 0;
 }
 
+int io_uring_register_buffers(struct io_uring *ring, const struct iovec *vectors,
+			      unsigned int count)
+{
+	(void)ring;
+	if (refuses)
+		return -ENOMEM;
+	memcpy(registered, vectors, count * sizeof(*vectors));
+	registered_count = count;
+	return 0;
+}
+
 int io_uring_register_restrictions(struct io_uring *ring,
 				   struct io_uring_restriction *limits,
 				   unsigned int count)
@@ -299,6 +338,18 @@ static void answer_later(struct ublk_queue *queue,
 	ublk_request_done(queue, request, request->length);
 }
 
+/* Any part of the request's buffer, or none of it. */
+static void transfer(struct ublk_queue *queue, struct state_of_request *state)
+{
+	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &state->completion);
+	uint32_t skip = next_random(&random_state) % MAX_IO;
+	uint32_t length = 1 + next_random(&random_state) % (MAX_IO - skip);
+	char *data = one_in(4) ? elsewhere : state->request->data;
+
+	ublk_queue_transfer(queue, sqe, false, data + skip, length);
+	wrong += sqe->opcode == IORING_OP_READ_FIXED && data == elsewhere;
+}
+
 static int submit(struct ublk_queue *queue, struct ublk_request *request)
 {
 	struct state_of_request *state = request->state;
@@ -309,8 +360,7 @@ static int submit(struct ublk_queue *queue, struct ublk_request *request)
 		/* What comes into the buffer before that is not lost. */
 		if (request->op == UBLK_IO_OP_READ)
 			memset(request->data, 0, MAX_IO);
-		ublk_queue_sqe(queue, &state->completion)->opcode =
-			IORING_OP_READ;
+		transfer(queue, state);
 		return UBLK_LATER;
 	}
 	if (request->op == UBLK_IO_OP_READ)
@@ -333,15 +383,16 @@ static void report(struct ublk_device *device, int state)
 	wrong += state < 0;
 }
 
-/* Serves; at most @at_once requests are under way. */
-static void test(const char *what, bool shares, bool in_parts,
+/* Serves as @shares or @registers says; at most @at_once requests are under way. */
+static void test(const char *what, bool shares, bool registers, bool in_parts,
 		 unsigned int at_once)
 {
 	int file = memfd_create("descriptors", MFD_CLOEXEC);
 	struct ublk_queue_setup setup = {
 		.target = &target, .files = &file, .file_count = 1,
 		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
-		.encoded = true, .shares_buffers = shares, .report = report,
+		.encoded = true, .shares_buffers = shares,
+		.registers_buffers = registers, .report = report,
 	};
 	struct ublk_queue queue = { .setup = &setup };
 	unsigned int touched = 0;
@@ -355,6 +406,7 @@ static void test(const char *what, bool shares, bool in_parts,
 	memset(slots, 0, sizeof(slots));
 	memset(used, 0, sizeof(used));
 	sq_head = cq_head = cq_tail = operation_count = 0;
+	registered_count = by_registered = by_address = 0;
 	asks = shares;
 	partly = in_parts;
 	most = at_once;
@@ -370,6 +422,9 @@ static void test(const char *what, bool shares, bool in_parts,
 	check(!wrong && ended == 1 && delivered == REQUESTS && !under_way,
 	      "%s, %u at once: %u requests, %u wrong", what, at_once, delivered,
 	      wrong);
+	check(by_address && !by_registered == (!registers || refuses),
+	      "%s: %u transfers by registered buffers, %u by address", what,
+	      by_registered, by_address);
 	/* Those of a batch are free when the kernel has taken all of it. */
 	if (shares && !in_parts)
 		check(touched <= at_once, "%s: %u buffers were used", what,
@@ -381,12 +436,17 @@ int main(void)
 	buffers = aligned_alloc(4096, DEPTH * MAX_IO);
 	if (!buffers)
 		return 1;
-	test("a buffer for each tag", false, false, DEPTH);
-	test("a buffer for each tag, taken in parts", false, true, DEPTH);
-	test("shared buffers", true, false, DEPTH);
-	test("shared buffers, few", true, false, 5);
-	test("shared buffers, taken in parts", true, true, DEPTH);
-	test("shared buffers, few, taken in parts", true, true, 5);
+	test("a buffer for each tag", false, false, false, DEPTH);
+	test("a buffer for each tag, taken in parts", false, false, true, DEPTH);
+	test("registered buffers", false, true, false, DEPTH);
+	refuses = true;
+	test("registered buffers, refused", false, true, false, DEPTH);
+	refuses = false;
+	test("shared buffers", true, false, false, DEPTH);
+	test("shared buffers, few", true, false, false, 5);
+	test("shared buffers, taken in parts", true, false, true, DEPTH);
+	test("shared buffers, few, taken in parts", true, false, true, 5);
+	test("shared buffers, registered", true, true, true, DEPTH);
 	free(buffers);
 	return done_testing();
 }
