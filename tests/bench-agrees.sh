@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # kernel: tests
 # board: --tool fio --icount --mem 512M --append null_blk.irqmode=2
-# board: --append null_blk.completion_nsec=500000
+# board: --append null_blk.completion_nsec=500000 --append null_blk.max_sectors=1024
 #
 # `ublk bench` and fio say the same of a disk, to 5 %. The disk is one that
 # answers after half a millisecond, so that what the two spend themselves, which
@@ -46,7 +46,7 @@ by_ublk() {
 }
 
 for work in "randread 4k 1" "randread 4k 8" "read 64k 2" "randwrite 4k 8" \
-	"write 32k 1" "randrw 4k 4"; do
+	"write 32k 1" "randrw 4k 4" "read 128k 2"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	fio=$(by_fio $work) ublk=$(by_ublk $work)
 	n=0
