@@ -380,6 +380,14 @@ static int queue_restrict(struct ublk_queue *queue)
 					      OPERATIONS + 2);
 }
 
+static void queue_ring_close(struct ublk_queue *queue)
+{
+	if (queue->ring.ring_fd < 0)
+		return;
+	io_uring_queue_exit(&queue->ring);
+	queue->ring.ring_fd = -1;
+}
+
 static int queue_ring_open(struct ublk_queue *queue)
 {
 	int err = queue_ring_init(queue);
@@ -395,7 +403,7 @@ static int queue_ring_open(struct ublk_queue *queue)
 	if (!err)
 		err = io_uring_enable_rings(&queue->ring);
 	if (err)
-		io_uring_queue_exit(&queue->ring);
+		queue_ring_close(queue);
 	return err;
 }
 
@@ -535,7 +543,12 @@ static int queue_loop(struct ublk_queue *queue)
 	return 0;
 }
 
-/* From the fetch to the end of the loop, with the target's state around it. */
+/*
+ * From the fetch to the end of the loop, with the target's state around it.
+ * Commands that the driver still has when that fails end with their submitter, this
+ * thread, and the ring is closed behind it. Closed before, it would leave them to a
+ * thread of the kernel, which one that checks itself (6.12) complains of.
+ */
 static int queue_serve(struct ublk_queue *queue)
 {
 	const struct ublk_target *target = queue->setup->target;
@@ -552,8 +565,8 @@ static int queue_serve(struct ublk_queue *queue)
 		err = queue_loop(queue);
 	}
 	/* The ring must be gone before what its operations point at. */
-	io_uring_queue_exit(&queue->ring);
-	queue->ring.ring_fd = -1;
+	if (!queue->held)
+		queue_ring_close(queue);
 	if (target->queue_stop)
 		target->queue_stop(queue);
 	return err;
@@ -569,8 +582,10 @@ static void *queue_thread(void *arg)
 		err = queue_ring_open(queue);
 	if (!err) {
 		err = queue_serve(queue);
-		if (queue->ring.ring_fd >= 0)
-			io_uring_queue_exit(&queue->ring);
+		if (queue->held)
+			io_uring_unregister_ring_fd(&queue->ring);
+		else
+			queue_ring_close(queue);
 	}
 	queue_free(queue);
 	queue->setup->report(queue->setup->device, err ? err : 1);
@@ -582,6 +597,7 @@ int queue_start(struct ublk_queue *queue)
 	pthread_attr_t attributes;
 	int err;
 
+	queue->ring.ring_fd = -1;
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	err = pthread_create(&queue->thread, &attributes, queue_thread, queue);
@@ -592,6 +608,7 @@ int queue_start(struct ublk_queue *queue)
 void queue_join(struct ublk_queue *queue)
 {
 	pthread_join(queue->thread, NULL);
+	queue_ring_close(queue);
 }
 
 struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)

@@ -31,6 +31,7 @@ struct slot {
 static struct slot slots[DEPTH];
 static struct ublksrv_io_desc *descriptors;
 static char *buffers;
+static int file;		/* of the descriptors */
 static uint32_t random_state = 88172645;
 
 /* What is wanted of the driver, and what was seen. */
@@ -42,6 +43,11 @@ static bool used[DEPTH];	/* buffers that data was in */
 static struct iovec registered[DEPTH];
 static unsigned int registered_count, by_registered, by_address;
 static char elsewhere[MAX_IO];	/* no request's buffer */
+
+/* The driver does not take a FETCH, and who closed the ring then. */
+static bool refuses_fetch;
+static pthread_t closed_by;
+static int reported;
 
 /* The ring's memory, and operations on it that have not ended. */
 static unsigned int sq_head, sq_tail, cq_head, cq_tail;
@@ -143,6 +149,8 @@ static void take_command(const struct io_uring_sqe *sqe)
 	switch (sqe->cmd_op) {
 	case UBLK_U_IO_FETCH_REQ:
 		wrong += slot->state != NOT_FETCHED;
+		if (refuses_fetch && command->tag == DEPTH / 2)
+			complete_tag(command->tag, UBLK_IO_RES_ABORT);
 		break;
 	case UBLK_U_IO_NEED_GET_DATA:
 		wrong += slot->state != WANTED;
@@ -267,6 +275,12 @@ int io_uring_register_ring_fd(struct io_uring *ring)
 	return 1;
 }
 
+int io_uring_unregister_ring_fd(struct io_uring *ring)
+{
+	(void)ring;
+	return 1;
+}
+
 int io_uring_register_files(struct io_uring *ring, const int *files,
 			    unsigned int count)
 {
@@ -306,6 +320,7 @@ int io_uring_enable_rings(struct io_uring *ring)
 void io_uring_queue_exit(struct io_uring *ring)
 {
 	ring->ring_fd = -1;
+	closed_by = pthread_self();
 }
 
 void rights_drop(const int calls[RIGHTS_CALLS])
@@ -381,44 +396,48 @@ static void report(struct ublk_device *device, int state)
 	(void)device;
 	ended += state == 1;
 	wrong += state < 0;
+	reported = state;
 }
 
-/* Serves as @shares or @registers says; at most @at_once requests are under way. */
-static void test(const char *what, bool shares, bool registers, bool in_parts,
-		 unsigned int at_once)
+/* The queue from its start to its end, with nothing known of it before. */
+static void run(const struct ublk_queue_setup *setup)
 {
-	int file = memfd_create("descriptors", MFD_CLOEXEC);
-	struct ublk_queue_setup setup = {
-		.target = &target, .files = &file, .file_count = 1,
-		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
-		.encoded = true, .shares_buffers = shares,
-		.registers_buffers = registers, .report = report,
-	};
-	struct ublk_queue queue = { .setup = &setup };
-	unsigned int touched = 0;
+	struct ublk_queue queue = { .setup = setup };
 
-	if (file < 0 || ftruncate(file, 4096))
-		abort();
 	descriptors = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
-			   file, UBLKSRV_CMD_BUF_OFFSET);
+			   setup->files[0], UBLKSRV_CMD_BUF_OFFSET);
 	if (descriptors == MAP_FAILED)
 		abort();
 	memset(slots, 0, sizeof(slots));
 	memset(used, 0, sizeof(used));
 	sq_head = cq_head = cq_tail = operation_count = 0;
 	registered_count = by_registered = by_address = 0;
-	asks = shares;
-	partly = in_parts;
-	most = at_once;
 	under_way = delivered = wrong = ended = 0;
 	sched_getaffinity(0, sizeof(queue.cpus), &queue.cpus);
 	if (queue_start(&queue))
 		abort();
 	queue_join(&queue);
+	munmap(descriptors, 4096);
+}
+
+/* Serves as @shares or @registers says; at most @at_once requests are under way. */
+static void test(const char *what, bool shares, bool registers, bool in_parts,
+		 unsigned int at_once)
+{
+	struct ublk_queue_setup setup = {
+		.target = &target, .files = &file, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
+		.encoded = true, .shares_buffers = shares,
+		.registers_buffers = registers, .report = report,
+	};
+	unsigned int touched = 0;
+
+	asks = shares;
+	partly = in_parts;
+	most = at_once;
+	run(&setup);
 	for (unsigned int i = 0; i < DEPTH; i++)
 		touched += used[i];
-	munmap(descriptors, 4096);
-	close(file);
 	check(!wrong && ended == 1 && delivered == REQUESTS && !under_way,
 	      "%s, %u at once: %u requests, %u wrong", what, at_once, delivered,
 	      wrong);
@@ -431,8 +450,29 @@ static void test(const char *what, bool shares, bool registers, bool in_parts,
 		      touched);
 }
 
+/* What the driver has taken ends with the thread that gave it, and the ring then. */
+static void test_refused(void)
+{
+	struct ublk_queue_setup setup = {
+		.target = &target, .files = &file, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
+		.encoded = true, .report = report,
+	};
+
+	refuses_fetch = true;
+	asks = partly = false;
+	run(&setup);
+	check(reported == UBLK_IO_RES_ABORT && !delivered,
+	      "a FETCH is refused: reported %d", reported);
+	check(pthread_equal(closed_by, pthread_self()),
+	      "the ring is closed when its thread has ended");
+}
+
 int main(void)
 {
+	file = memfd_create("descriptors", MFD_CLOEXEC);
+	if (file < 0 || ftruncate(file, 4096))
+		return 1;
 	buffers = aligned_alloc(4096, DEPTH * MAX_IO);
 	if (!buffers)
 		return 1;
@@ -447,6 +487,7 @@ int main(void)
 	test("shared buffers, taken in parts", true, false, true, DEPTH);
 	test("shared buffers, few, taken in parts", true, false, true, 5);
 	test("shared buffers, registered", true, true, true, DEPTH);
+	test_refused();
 	free(buffers);
 	return done_testing();
 }
