@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# `make size` accounts for the bytes of the program: libraries and directories
+# together are what the file weighs, but for its headers and what lies between.
+. "${0%/*}/../lib.sh"
+
+O=build/${ARCH:-$(uname -m)}
+
+run tests/size
+is "$status" 0 "it says what there is" || seen
+bytes=$(wc -c <"$O/ublk")
+is "$(echo "$out" | awk 'NR == 1 { print $1, $2 }')" "$bytes ublk," \
+	"the program's bytes are those of the file"
+# Down to the empty line: the parts; behind it their objects.
+parts=$(echo "$out" | awk 'NR == 1 { next } !NF { exit } { sum += $1 }
+	END { print sum + 0 }')
+if [ "$parts" -gt $((bytes * 97 / 100)) ] && [ "$parts" -le "$bytes" ]; then
+	pass "its parts are all of it"
+else
+	fail "its parts are all of it" "$parts of $bytes bytes"
+fi
+like "$out" '[0-9]+ libz.a inflate.o' "objects of libraries have their names"
+like "$out" '[0-9]+ core/ queue.o' "and objects of directories"
+fails 2 "an option that there is not" tests/size --parts
+
+done_testing
