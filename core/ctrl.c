@@ -279,6 +279,18 @@ int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 	if (users)
 		exchange_add_path(&exchange);
 	err = ctrl_exchange(ctrl, &exchange);
+	/*
+	 * Linux's driver looks for the path in any case, and where the ring's
+	 * thread began: that of a root's server in a /dev that init has moved.
+	 * Who is root needs no path.
+	 */
+	if (err == -ENOENT && users) {
+		exchange = (struct exchange){
+			.op = UBLK_U_CMD_GET_DEV_INFO,
+			.id = id, .data = info, .length = sizeof(*info),
+		};
+		err = ctrl_exchange(ctrl, &exchange);
+	}
 	if (!err)
 		ctrl_know(ctrl, info);
 	return err;
