@@ -80,25 +80,46 @@ bool device_in_use(int id)
 	return fd < 0 && errno == EBUSY;
 }
 
+/* As far as sysfs tells, the kernel has no device that @node would be of. */
+static bool node_is_gone(const char *node)
+{
+	const char *name = strrchr(node, '/') + 1;
+	const char *class = !strncmp(name, "ublkb", 5) ? "block" : "ublk-char";
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/class/%s", class);
+	if (access(path, F_OK))
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/%s/%s", class, name);
+	return access(path, F_OK);
+}
+
 int device_open_node(const char *node, int flags)
 {
 	const struct timespec tick = { .tv_nsec = 2000000 };
-	int waited, fd;
+	uint64_t end = process_clock_ms() + NODE_WAIT_MS;
+	int err;
 
-	for (waited = 0; waited < NODE_WAIT_MS; waited += 2) {
-		fd = open(node, flags | O_CLOEXEC);
+	do {
+		int fd = open(node, flags | O_CLOEXEC);
+
 		if (fd >= 0)
 			return fd;
-		if (errno != ENOENT && errno != ENXIO && errno != EACCES)
+		err = -errno;
+		if (err != -ENOENT && err != -ENXIO && err != -EACCES)
 			break;
+		if (node_is_gone(node)) {
+			message("%s: was stopped while it started", node);
+			return -ENODEV;
+		}
 		nanosleep(&tick, NULL);
-	}
-	if (errno == ENOENT)
+	} while (process_clock_ms() < end);
+	if (err == -ENOENT)
 		message("%s did not appear; is devtmpfs mounted on /dev?",
 			node);
 	else
-		message_fail(errno, "%s", node);
-	return -errno;
+		message_fail(err, "%s", node);
+	return err;
 }
 
 static int device_check_settings(const struct ublk_device *device)

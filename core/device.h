@@ -117,8 +117,8 @@ int device_announce(const struct ublk_device *device);
 
 /*
  * Opens a node that the kernel has just announced: at once with devtmpfs, but
- * udev or mdev may take their time over it. Returns the descriptor or -errno
- * after telling.
+ * udev or mdev may take their time over it. It is not waited for when the kernel
+ * has no such device any more. Returns the descriptor or -errno after telling.
  */
 int device_open_node(const char *node, int flags);
 

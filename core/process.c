@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/message.h"
@@ -305,4 +306,12 @@ int process_serve_root(void)
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return message_fail(errno, "a mount namespace for the server");
 	return 0;
+}
+
+uint64_t process_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -8,6 +8,7 @@
 #define CORE_PROCESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /*
@@ -85,5 +86,8 @@ void process_calm(void);
  * it was executed. Returns 0 or -errno after telling.
  */
 int process_serve_root(void);
+
+/* Milliseconds of the clock that nobody sets. */
+uint64_t process_clock_ms(void);
 
 #endif

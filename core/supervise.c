@@ -52,14 +52,6 @@ struct supervisor {
 	unsigned int deaths;		/* without progress */
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void sleep_ms(unsigned int milliseconds)
 {
 	const struct timespec time = {
@@ -100,12 +92,12 @@ static uint64_t answered_requests(int id)
 static bool wait_byte(int fd)
 {
 	struct pollfd event = { .fd = fd, .events = POLLIN };
-	uint64_t end = now_ms() + START_MS;
+	uint64_t end = process_clock_ms() + START_MS;
 	char byte;
 	int ret;
 
 	do {
-		uint64_t now = now_ms();
+		uint64_t now = process_clock_ms();
 
 		ret = now < end ? poll(&event, 1, end - now) : 0;
 	} while (ret < 0 && errno == EINTR);
@@ -167,7 +159,7 @@ static int worker_run(struct supervisor *s, const struct handover *next,
 static int worker_fork(struct supervisor *s, const struct handover *next,
 		       int fetched[2], int live[2])
 {
-	s->started = now_ms();
+	s->started = process_clock_ms();
 	s->worker = fork();
 	if (s->worker < 0) {
 		s->worker = 0;
@@ -286,7 +278,7 @@ static int recovery_begin(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
 	int id = device->info.dev_id;
-	uint64_t end = now_ms() + NOTICE_MS;
+	uint64_t end = process_clock_ms() + NOTICE_MS;
 	int err;
 
 	for (;;) {
@@ -298,7 +290,7 @@ static int recovery_begin(struct supervisor *s)
 			return -ENODEV;
 		if (err != -EBUSY)
 			return message_fail(err, "device %d: no new server", id);
-		if (now_ms() > end) {
+		if (process_clock_ms() > end) {
 			message("device %d: the driver does not see that the "
 				"server is gone", id);
 			return -ETIMEDOUT;
@@ -312,7 +304,7 @@ static bool made_progress(struct supervisor *s)
 {
 	uint64_t answered = answered_requests(s->device->info.dev_id);
 	bool progress = answered != s->answered ||
-			now_ms() - s->started >= LIFE_MS;
+			process_clock_ms() - s->started >= LIFE_MS;
 
 	s->answered = answered;
 	s->deaths = progress ? 0 : s->deaths + 1;
@@ -371,7 +363,7 @@ static int worker_replace(struct supervisor *s)
 static int worker_ended(struct supervisor *s)
 {
 	int status = worker_collect(s);
-	uint64_t died = now_ms();
+	uint64_t died = process_clock_ms();
 	char text[END_TEXT_MAX];
 	int err;
 
@@ -383,7 +375,7 @@ static int worker_ended(struct supervisor *s)
 		message("device %d: the server %s; process %d serves it now, "
 			"after %u ms", s->device->info.dev_id,
 			end_text(status, text), (int)s->worker,
-			(unsigned int)(now_ms() - died));
+			(unsigned int)(process_clock_ms() - died));
 	return err;
 }
 
@@ -529,7 +521,7 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 	struct supervisor s = {
 		.device = device,
 		.worker = worker,
-		.started = now_ms(),
+		.started = process_clock_ms(),
 		.live_fd = -1,
 	};
 
