@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/plain-transfer.h"
+
 #define QUEUES 3
 #define DEPTH 8
 #define SLOTS (QUEUES * DEPTH)

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/unit/plain-transfer.h"
+
 extern const struct ublk_target target_file;
 
 static int number, failures;

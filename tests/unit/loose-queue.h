@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/target.h"
+#include "tests/unit/plain-transfer.h"
 
 #define RING_FILE 3		/* the registered file's number */
 
