@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/ctrl.h"
@@ -18,6 +19,8 @@
 
 #define SERVER_WAIT_MS 10000
 #define SERVER_TICK_MS 100
+#define RECORD_WAIT_MS 500
+#define RECORD_TICK_MS 10
 
 struct stop_settings {
 	bool all;
@@ -79,6 +82,8 @@ static int wait_for_process(struct ublk_ctrl *ctrl,
 			break;
 		message("device %d: waiting for its server, process %d",
 			device->id, (int)pid);
+		/* It may wait for a start that never comes to its end. */
+		ctrl_stop_dev(ctrl, device->id);
 	}
 	if (ret <= 0)
 		ret = message_fail(ret ? errno : ETIMEDOUT, "device %d: its "
@@ -115,6 +120,26 @@ static bool was_killed(struct ublk_ctrl *ctrl, int id)
 	return !list_lookup(ctrl, id, &now) && now.recorded && !now.pid;
 }
 
+/*
+ * What there is of a device. One that a server has just added has no record yet,
+ * and must not be deleted behind its back: Linux 6.1 lets neither of the two go
+ * when it is about to be started. Returns 0 or -ENODEV after telling.
+ */
+static int look_up(struct ublk_ctrl *ctrl, int id, struct listed *device)
+{
+	const struct timespec tick = { .tv_nsec = RECORD_TICK_MS * 1000000 };
+	unsigned int waited;
+
+	for (waited = 0; !list_lookup(ctrl, id, device);
+	     waited += RECORD_TICK_MS) {
+		if (device->recorded || device->pid || waited >= RECORD_WAIT_MS)
+			return 0;
+		nanosleep(&tick, NULL);
+	}
+	message("%d: no such device", id);
+	return -ENODEV;
+}
+
 /* For list_each(). */
 static int stop_device(int id, bool named, void *arg)
 {
@@ -124,16 +149,16 @@ static int stop_device(int id, bool named, void *arg)
 	int err;
 
 	(void)named;
-	if (list_lookup(ctrl, id, &device)) {
-		message("%d: no such device", id);
-		return -ENODEV;
-	}
+	err = look_up(ctrl, id, &device);
+	if (err)
+		return err;
 	if (!stop->force && device_in_use(id)) {
 		message("device %d is in use; unmount it first, or --force",
 			id);
 		return -EBUSY;
 	}
-	if (device.at_driver) {
+	/* Of one that still starts the server ends when its disk was there. */
+	if (device.at_driver && strcmp(device.state, "starting")) {
 		err = ctrl_stop_dev(ctrl, id);
 		if (err && err != -ENODEV)
 			return message_fail(err, "cannot stop device %d", id);

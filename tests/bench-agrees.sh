@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # kernel: tests
-# board: --tool fio --icount --mem 512M --append null_blk.irqmode=2
+# board: --tool fio --icount --mem 512M --timeout 400 --append null_blk.irqmode=2
 # board: --append null_blk.completion_nsec=500000 --append null_blk.max_sectors=1024
 #
 # `ublk bench` and fio say the same of a disk, to 5 %. The disk is one that

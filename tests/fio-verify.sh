@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool fio --tool mkfs.ext4 --mem 1G
-# board: --disk 128M
+# board: --disk 128M --timeout 1200
 #
 # fio writes at random, with many requests under way, and reads it all back:
 # every block is what it wrote there last.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
-# board: --disk 16M --disk 128M --disk 192M --mem 64M --timeout 600
+# board: --disk 16M --disk 128M --disk 192M --mem 64M --timeout 900
 #
 # Disks that are the swap of the board that serves them: what a process and a
 # tmpfs put there, more than the board's memory, comes back as it was, by the same
