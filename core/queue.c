@@ -392,8 +392,10 @@ static int queue_ring_open(struct ublk_queue *queue)
 {
 	int err = queue_ring_init(queue);
 
-	if (err)
+	if (err) {
+		queue->ring.ring_fd = -1;	/* liburing may leave 0 */
 		return err;
+	}
 	io_uring_register_ring_fd(&queue->ring);
 	err = queue_register_files(queue);
 	if (!err && queue->setup->registers_buffers)

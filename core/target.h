@@ -192,7 +192,8 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 
 /*
  * Makes @sqe read to @data, or write from there, @length bytes; its file and offset
- * are the caller's to set. The data of a request goes the shortest way there is.
+ * are the caller's to set. Where the ring knows the buffer of the request that @data
+ * lies in, the kernel need not look for its pages; it may lie anywhere.
  */
 void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 			 bool write, void *data, uint32_t length);

@@ -46,6 +46,8 @@ static char elsewhere[MAX_IO];	/* no request's buffer */
 
 /* The driver does not take a FETCH, and who closed the ring then. */
 static bool refuses_fetch;
+static bool no_ring;		/* it cannot be mapped; liburing leaves zeroes */
+static unsigned int closed;	/* rings */
 static pthread_t closed_by;
 static int reported;
 
@@ -243,6 +245,8 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 	if (entries != ENTRIES)
 		abort();
 	memset(ring, 0, sizeof(*ring));
+	if (no_ring)
+		return -ENOMEM;
 	ring->flags = params->flags;
 	ring->sq.khead = &sq_head;
 	ring->sq.ktail = &sq_tail;
@@ -321,6 +325,7 @@ void io_uring_queue_exit(struct io_uring *ring)
 {
 	ring->ring_fd = -1;
 	closed_by = pthread_self();
+	closed++;
 }
 
 void rights_drop(const int calls[RIGHTS_CALLS])
@@ -466,6 +471,11 @@ static void test_refused(void)
 	      "a FETCH is refused: reported %d", reported);
 	check(pthread_equal(closed_by, pthread_self()),
 	      "the ring is closed when its thread has ended");
+	no_ring = true;
+	closed = 0;
+	run(&setup);
+	check(reported == -ENOMEM && !closed,
+	      "no ring: reported %d, %u closed", reported, closed);
 }
 
 int main(void)
