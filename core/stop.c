@@ -132,7 +132,8 @@ static int look_up(struct ublk_ctrl *ctrl, int id, struct listed *device)
 
 	for (waited = 0; !list_lookup(ctrl, id, device);
 	     waited += RECORD_TICK_MS) {
-		if (device->recorded || device->pid || waited >= RECORD_WAIT_MS)
+		if (device->recorded || device->pid ||
+		    strcmp(device->state, "dead") || waited >= RECORD_WAIT_MS)
 			return 0;
 		nanosleep(&tick, NULL);
 	}
