@@ -181,7 +181,7 @@ test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFI
 # the driver load are a hundred.
 test-all: ## every test on every kernel and driver there is, as long as it takes
 	@failed=; \
-	for words in DRIVER=own DRIVER=intree KERNEL=6.1 \
+	for words in DRIVER=own DRIVER=intree KERNEL=6.1 KERNEL=newest \
 			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree'; do \
 		printf '%s\n' "test-all: $$words"; \
 		ROUNDS=$${ROUNDS:-17} $(MAKE) test $$words || \
@@ -208,7 +208,7 @@ bench-plot: ## docs/bench.svg, a picture of the last `make bench`
 	@tests/bench.plot build/bench.json docs/bench.svg
 
 LINT_PACKAGES := cppcheck shellcheck sparse perl
-SCRIPTS = .ci/run deps/packages deps/fetch \
+SCRIPTS = .ci/run deps/packages deps/fetch deps/newest-kernel \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
 

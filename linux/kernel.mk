@@ -6,17 +6,18 @@
 # is in configs/.
 
 ## KERNEL=6.12          kernel to build: the distribution's linux-source-VERSION,
-##                      6.12, or 6.1 with its own driver
+##                      6.12; or, with its own driver, 6.1 or newest, which is
+##                      that of the next release's backports
 KERNEL ?= 6.12
 ## KERNEL_SOURCE=       an archive of the kernel's source that you have
 KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
-DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
+DRIVER ?= $(if $(filter 6.12,$(KERNEL)),own,intree)
 ## CONFIG=              kernel configuration: empty for the appliance's, tests or
 ##                      debug (linux/README.md)
 CONFIG ?=
 
-KERNELS := 6.12 6.1
+KERNELS := 6.12 6.1 newest
 CONFIGS := tests debug
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
@@ -27,8 +28,8 @@ endif
 ifneq ($(CONFIG),$(filter $(CONFIGS),$(CONFIG)))
 $(error CONFIG=$(CONFIG): there are only $(CONFIGS))
 endif
-ifeq ($(KERNEL)-$(DRIVER),6.1-own)
-$(error DRIVER=own: our driver is made for 6.12; KERNEL=6.1 has its own one only)
+ifneq ($(filter 6.1-own newest-own,$(KERNEL)-$(DRIVER)),)
+$(error DRIVER=own: our driver is made for 6.12; KERNEL=$(KERNEL) has its own one only)
 endif
 
 KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
@@ -49,7 +50,8 @@ DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
 # distribution has it is kept, for comparison with ours.
 define tree_rules
 $(2):
-	@deps/packages linux-source-$(1) xz-utils
+	@$(if $(filter newest,$(1)),deps/newest-kernel $$@ && deps/packages,deps/packages \
+		linux-source-$(1)) xz-utils
 
 build/linux-$(1)/.unpacked: | $(2)
 	$$(call say,UNPACK,$(2))
@@ -62,14 +64,14 @@ endef
 
 $(foreach version,$(KERNELS),$(eval $(call tree_rules,$(version),$(or \
 	$(if $(filter $(KERNEL),$(version)),$(KERNEL_SOURCE)),\
-	/usr/src/linux-source-$(version).tar.xz))))
+	$(if $(filter newest,$(version)),build,/usr/src)/linux-source-$(version).tar.xz))))
 
 build/linux-6.12/.ready: build/linux-6.12/.unpacked linux/install \
 		$(DRIVER_SOURCES) $(DRIVER_HEADERS)
 	$(Q)linux/install $(@D)
 	$(Q)touch $@
 
-build/linux-6.1/.ready: build/linux-6.1/.unpacked
+build/linux-6.1/.ready build/linux-newest/.ready: %/.ready: %/.unpacked
 	$(Q)touch $@
 
 # $(call kernel_make,VERSION,BUILD DIRECTORY). It takes every processor. With the
@@ -122,6 +124,7 @@ $(foreach config,$(CONFIGS),$(eval $(call kernel_rules,$(1),$(O)/linux-$(1)-$(co
 endef
 $(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
 $(call kernels,6.1,,$(O)/bzImage-6.1)
+$(call kernels,newest,,$(O)/bzImage-newest)
 
 $(eval $(call build_rules,6.12,$(O)/linux-6.12-lint,$(FRAGMENTS) linux-6.12))
 
