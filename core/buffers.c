@@ -12,14 +12,16 @@
 
 #include "core/message.h"
 
-int buffers_open(struct buffers *buffers, int fd, size_t bytes, bool taken)
+int buffers_open(struct buffers *buffers, int fd, size_t bytes,
+		 enum buffers_use use)
 {
 	void *data = MAP_FAILED;
 
 	if (fd < 0)
 		fd = memfd_create("ublk-buffers", MFD_CLOEXEC);
 	if (fd >= 0 && !ftruncate(fd, bytes))
-		data = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+		data = mmap(NULL, bytes, use == BUFFERS_ADDRESSES ?
+			    PROT_NONE : PROT_READ | PROT_WRITE, MAP_SHARED,
 			    fd, 0);
 	if (data == MAP_FAILED) {
 		int err = message_fail(errno, "memory for requests");
@@ -29,7 +31,7 @@ int buffers_open(struct buffers *buffers, int fd, size_t bytes, bool taken)
 		return err;
 	}
 	/* Silent, as process_protect() is where it is not allowed. */
-	if (taken)
+	if (use == BUFFERS_TAKEN)
 		mlock(data, bytes);
 	*buffers = (struct buffers){ fd, data, bytes };
 	return 0;

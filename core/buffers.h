@@ -7,7 +7,6 @@
 #ifndef CORE_BUFFERS_H
 #define CORE_BUFFERS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct buffers {
@@ -16,14 +15,19 @@ struct buffers {
 	size_t bytes;
 };
 
+enum buffers_use {
+	BUFFERS_ON_DEMAND,	/* address space until it is used */
+	BUFFERS_TAKEN,		/* there, and locked as far as privileges allow */
+	BUFFERS_ADDRESSES,	/* address space for good: nobody may use it */
+};
+
 /*
  * Maps @bytes: those in the file @fd, which an earlier program of the device
- * handed over and which is closed when it fails, or new ones with -1. It is
- * address space until it is used; with @taken it is there and locked as far as
- * privileges allow. Processes forked from here on have it, too. Returns 0, or
- * -errno after telling.
+ * handed over and which is closed when it fails, or new ones with -1. Processes
+ * forked from here on have them, too. Returns 0, or -errno after telling.
  */
-int buffers_open(struct buffers *buffers, int fd, size_t bytes, bool taken);
+int buffers_open(struct buffers *buffers, int fd, size_t bytes,
+		 enum buffers_use use);
 
 /* For what was opened, and for what is zero. */
 void buffers_close(struct buffers *buffers);

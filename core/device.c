@@ -189,7 +189,8 @@ static int device_check_resumed(struct ublk_device *device)
 	size = params.basic.dev_sectors << 9;
 	if ((!device->inherited_count && disk->size < size) ||
 	    disk->logical_block > 1u << params.basic.logical_bs_shift ||
-	    (disk->read_only && !(params.basic.attrs & UBLK_ATTR_READ_ONLY))) {
+	    (disk->read_only && !(params.basic.attrs & UBLK_ATTR_READ_ONLY)) ||
+	    (device->info.flags & UBLK_F_AUTO_BUF_REG && !disk->zero_copy)) {
 		message("%s: does not fit device %d, of %llu bytes in blocks "
 			"of %u", device->argument, device->info.dev_id,
 			(unsigned long long)size,
@@ -288,8 +289,12 @@ int device_open_buffers(struct ublk_device *device, int fd)
 	size_t bytes = (size_t)info->nr_hw_queues * info->queue_depth *
 		       info->max_io_buf_bytes;
 
-	return buffers_open(&device->buffers, fd, bytes,
-			    device_takes_memory(device));
+	enum buffers_use use = device_takes_memory(device) ?
+			       BUFFERS_TAKEN : BUFFERS_ON_DEMAND;
+
+	if (info->flags & UBLK_F_AUTO_BUF_REG)
+		use = BUFFERS_ADDRESSES;
+	return buffers_open(&device->buffers, fd, bytes, use);
 }
 
 /*
@@ -332,7 +337,10 @@ static int device_add(struct ublk_device *device)
 		device->info.flags |= UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE |
 				      (device->ctrl.features & UBLK_F_QUIESCE);
-	if (device->disk.read_only)
+	if (device->disk.zero_copy && !geteuid())
+		device->info.flags |= device->ctrl.features &
+				      UBLK_F_AUTO_BUF_REG;
+	else if (device->disk.read_only)
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_NEED_GET_DATA;
 	err = ctrl_add_dev(&device->ctrl, &device->info);

@@ -92,7 +92,11 @@ static void queue_command(struct ublk_queue *queue, unsigned int tag,
 	command->q_id = queue->id;
 	command->tag = tag;
 	command->result = result;
-	command->addr = (uintptr_t)queue->requests[tag].data;
+	/* With zero copy each tag's pages have its number in the ring's table. */
+	if (setup->zero_copy)
+		sqe->addr = tag;
+	else
+		command->addr = (uintptr_t)queue->requests[tag].data;
 }
 
 /* The driver has read the buffers of all answers that it was given. */
@@ -213,6 +217,8 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 
 static size_t registered_bytes(const struct ublk_queue_setup *setup)
 {
+	if (setup->zero_copy)
+		return setup->max_io;
 	return setup->max_io < REGISTERED_MAX ? setup->max_io : REGISTERED_MAX;
 }
 
@@ -227,12 +233,13 @@ void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 	sqe->opcode = write ? IORING_OP_WRITE : IORING_OP_READ;
 	sqe->addr = (uintptr_t)data;
 	sqe->len = length;
-	if (queue->registered && buffer < setup->depth &&
-	    at % setup->max_io + length <= registered_bytes(setup)) {
-		sqe->opcode = write ? IORING_OP_WRITE_FIXED :
-				      IORING_OP_READ_FIXED;
-		sqe->buf_index = buffer;
-	}
+	if (!queue->registered || buffer >= setup->depth ||
+	    at % setup->max_io + length > registered_bytes(setup))
+		return;
+	sqe->opcode = write ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
+	sqe->buf_index = buffer;
+	if (setup->zero_copy)	/* pages of the kernel begin at 0 */
+		sqe->addr = at % setup->max_io;
 }
 
 /*
@@ -332,6 +339,14 @@ static int queue_register_files(struct ublk_queue *queue)
 				       setup->file_count + setup->talks);
 }
 
+/* The table where the driver puts the pages of each request. */
+static int queue_register_table(struct ublk_queue *queue)
+{
+	queue->registered = queue->requests[0].data;
+	return io_uring_register_buffers_sparse(&queue->ring,
+						queue->setup->depth);
+}
+
 /*
  * Buffers that are in memory for good the ring may know, so that it need not look
  * for their pages at each transfer. Where it does not take them (a user may lock
@@ -398,7 +413,9 @@ static int queue_ring_open(struct ublk_queue *queue)
 	}
 	io_uring_register_ring_fd(&queue->ring);
 	err = queue_register_files(queue);
-	if (!err && queue->setup->registers_buffers)
+	if (!err && queue->setup->zero_copy)
+		err = queue_register_table(queue);
+	else if (!err && queue->setup->registers_buffers)
 		queue_register_buffers(queue);
 	if (!err)
 		err = queue_restrict(queue);

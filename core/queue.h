@@ -27,6 +27,7 @@ struct ublk_queue_setup {
 	bool talks;		/* other queues exist: takes their messages */
 	bool shares_buffers;	/* UBLK_F_NEED_GET_DATA: see queue_take_buffer */
 	bool registers_buffers;	/* they are in memory for good */
+	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they are addresses only */
 
 	/*
 	 * Called in the queue's thread: with 0 when every tag is fetched; and

@@ -38,6 +38,11 @@ struct ublk_disk {
 	bool rotational;
 	bool flush;	/* has a volatile cache: wants FLUSH */
 	bool fua;	/* takes FUA on WRITE itself */
+	/*
+	 * Data of requests is moved by ublk_queue_transfer() and in no other way:
+	 * request->data may be an address without memory.
+	 */
+	bool zero_copy;
 	uint32_t discard_granularity;
 	uint32_t max_discard;		/* one request; 0: no discard */
 	uint32_t max_write_zeroes;	/* one request; 0: none */
@@ -193,7 +198,8 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 /*
  * Makes @sqe read to @data, or write from there, @length bytes; its file and offset
  * are the caller's to set. Where the ring knows the buffer of the request that @data
- * lies in, the kernel need not look for its pages; it may lie anywhere.
+ * lies in, the kernel need not look for its pages; and where the driver lends the
+ * request's own, they take the buffer's place. Else @data may lie anywhere.
  */
 void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 			 bool write, void *data, uint32_t length);

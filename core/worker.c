@@ -118,6 +118,7 @@ int worker_start(struct ublk_device *device)
 					  UBLK_F_NEED_GET_DATA,
 			.registers_buffers = device->target->transfers &&
 					     device_takes_memory(device),
+			.zero_copy = device->info.flags & UBLK_F_AUTO_BUF_REG,
 			.report = worker_reported,
 		},
 		.queues = worker->queues,

@@ -155,6 +155,20 @@ static void file_try_direct(const struct file *file, const struct stat *st,
 			backing_limit(st->st_rdev, "max_sectors_kb") << 10;
 }
 
+/*
+ * Whether the pages of a request, wherever they begin in memory, suit the
+ * backing. A request's parts have whole sectors of 512 bytes.
+ */
+static bool file_takes_pages(const struct file *file, const struct stat *st,
+			     const struct ublk_disk *disk)
+{
+	dev_t dev = file->block_device ? st->st_rdev : st->st_dev;
+
+	return !(fcntl(file->fd, F_GETFL) & O_DIRECT) ||
+	       (disk->logical_block == 512 &&
+		backing_limit(dev, "dma_alignment") < 512);
+}
+
 static int file_setup(struct ublk_device *device, struct file *file,
 		      const char *path, const struct file_settings *settings,
 		      struct ublk_disk *disk)
@@ -188,6 +202,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 		file_find_discard(file, &st, total, disk);
 	disk->flush = true;
 	disk->fua = true;
+	disk->zero_copy = !settings->cow && file_takes_pages(file, &st, disk);
 	return 0;
 }
 

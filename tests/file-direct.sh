@@ -4,7 +4,7 @@
 # board: --tool blkdiscard --disk 128M --disk 16M --mem 512M
 #
 # Direct I/O where the backing takes it, so that data is not kept in memory
-# twice; FLUSH and FUA reach the backing's storage; its block is the disk's.
+# twice, nor copied where the driver lends the pages of requests; FLUSH and FUA reach the backing's storage; its block is the disk's.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -39,11 +39,27 @@ serving() {
 	echo "${worker:-$(server_of "$id")}"
 }
 
-# pinned NAME yes|no: whether the ring of the server knows its buffers.
+# Whether the driver lends the pages of requests.
+lends=no
+! ublk features | grep -q '^AUTO_BUF_REG *yes' || lends=yes
+
+# pinned NAME yes|no: whether the ring of the server knows its buffers, where it
+# needs any.
 pinned() {
 	kib=$(awk '$1 == "VmPin:" { print $2 }' "/proc/$(serving)/status")
+	[ $lends = no ] || set -- "$1" no
 	is "$([ "$kib" -ge 1024 ] && echo yes || echo no)" "$2" "$1"
 }
+
+# copied NAME yes|no: whether data has been in the buffers of the server.
+copied() {
+	kib=$(awk '/^[0-9a-f]+-/ { buffers = /ublk-buffers/ }
+		buffers && $1 == "Rss:" { sum += $2 }
+		END { print sum + 0 }' "/proc/$(serving)/smaps")
+	is "$([ "$kib" -gt 0 ] && echo yes || echo no)" "$2" "$1"
+}
+copies=yes
+[ $lends = no ] || copies=no
 direct=0040000
 nonblock=04000
 
@@ -76,14 +92,23 @@ opened "has it direct" "$file" $direct yes
 opened "waiting" "$file" $nonblock no
 pinned "its ring knows the buffers" yes
 through_cache "fills no cache" no
+copied "copies what is moved, unless pages are lent" $copies
 stopped "stop it" "$dev"
 served "a file that is only read" file --read-only "$file"
 pinned "takes no memory for that" no
+read_back "$dev" 1048576 >/dev/null
+copied "copies as well" $copies
 stopped "stop it" "$dev"
 served "a file --buffered" file --buffered "$file"
 opened "has it not direct" "$file" $direct no
 opened "waiting" "$file" $nonblock no
 through_cache "fills the cache" yes
+copied "copies no more than before" $copies
+stopped "stop it" "$dev"
+served "a file with --cow" file "$file" --cow 1M
+pattern cow 8192 | put "$dev" 4096
+read_back "$dev" 8192 >/dev/null
+copied "is looked at, and copied" yes
 stopped "stop it" "$dev"
 
 # flushes DISK: prints how often it was flushed.

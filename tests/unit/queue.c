@@ -39,6 +39,10 @@ static bool asks, partly, refuses;
 static unsigned int most, under_way, delivered, wrong, ended;
 static bool used[DEPTH];	/* buffers that data was in */
 
+/* The driver lends each request's pages, under the number that its tag came with. */
+static bool lends;
+static uint16_t lent_for(const struct io_uring_sqe *sqe);
+
 /* Buffers that the ring was told of, and how many transfers named one. */
 static struct iovec registered[DEPTH];
 static unsigned int registered_count, by_registered, by_address;
@@ -115,7 +119,7 @@ static void deliver(unsigned int tag)
 		.nr_sectors = MAX_IO >> 9,
 		.start_sector = slot->seed,
 	};
-	if (slot->op == UBLK_IO_OP_WRITE) {
+	if (slot->op == UBLK_IO_OP_WRITE && !lends) {
 		fill((void *)(uintptr_t)slot->addr, slot->seed);
 		note_use(slot->addr);
 	}
@@ -147,7 +151,8 @@ static void take_command(const struct io_uring_sqe *sqe)
 	struct slot *slot = &slots[command->tag];
 
 	slot->addr = command->addr;
-	wrong += !command->addr;
+	wrong += lends ? command->addr || sqe->addr != command->tag :
+		!command->addr;
 	switch (sqe->cmd_op) {
 	case UBLK_U_IO_FETCH_REQ:
 		wrong += slot->state != NOT_FETCHED;
@@ -160,7 +165,7 @@ static void take_command(const struct io_uring_sqe *sqe)
 		return;
 	default:
 		wrong += slot->state != DELIVERED || command->result != MAX_IO;
-		if (slot->op == UBLK_IO_OP_READ) {
+		if (slot->op == UBLK_IO_OP_READ && !lends) {
 			wrong += !is_filled((void *)(uintptr_t)command->addr,
 					    slot->seed);
 			note_use(command->addr);
@@ -182,6 +187,11 @@ static void take_transfer(const struct io_uring_sqe *sqe)
 	if (sqe->opcode != IORING_OP_READ_FIXED ||
 	    sqe->buf_index >= registered_count) {
 		wrong++;
+		return;
+	}
+	if (lends) {
+		wrong += sqe->buf_index != lent_for(sqe) ||
+			 sqe->addr + sqe->len != MAX_IO;
 		return;
 	}
 	buffer = &registered[sqe->buf_index];
@@ -305,6 +315,13 @@ int io_uring_register_buffers(struct io_uring *ring, const struct iovec *vectors
 	return 0;
 }
 
+int io_uring_register_buffers_sparse(struct io_uring *ring, unsigned int count)
+{
+	(void)ring;
+	registered_count = count;
+	return 0;
+}
+
 int io_uring_register_restrictions(struct io_uring *ring,
 				   struct io_uring_restriction *limits,
 				   unsigned int count)
@@ -396,6 +413,39 @@ static const struct ublk_target target = {
 	.submit = submit,
 };
 
+/* A target that moves data and never looks at it: the end of each request. */
+static uint16_t lent_for(const struct io_uring_sqe *sqe)
+{
+	return ((struct state_of_request *)(uintptr_t)sqe->user_data)->request->tag;
+}
+
+static void moved(struct ublk_queue *queue, struct ublk_completion *completion,
+		  int result)
+{
+	struct state_of_request *state = (struct state_of_request *)completion;
+
+	(void)result;
+	ublk_request_done(queue, state->request, state->request->length);
+}
+
+static int move(struct ublk_queue *queue, struct ublk_request *request)
+{
+	struct state_of_request *state = request->state;
+	uint32_t skip = next_random(&random_state) % MAX_IO;
+
+	state->completion.done = moved;
+	state->request = request;
+	ublk_queue_transfer(queue, ublk_queue_sqe(queue, &state->completion),
+			    false, (char *)request->data + skip, MAX_IO - skip);
+	return UBLK_LATER;
+}
+
+static const struct ublk_target moving_target = {
+	.name = "moving",
+	.request_size = sizeof(struct state_of_request),
+	.submit = move,
+};
+
 static void report(struct ublk_device *device, int state)
 {
 	(void)device;
@@ -455,6 +505,32 @@ static void test(const char *what, bool shares, bool registers, bool in_parts,
 		      touched);
 }
 
+/* Buffers are addresses only: whoever touched one would end here. */
+static void test_zero_copy(void)
+{
+	struct ublk_queue_setup setup = {
+		.target = &moving_target, .files = &file, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .encoded = true,
+		.zero_copy = true, .report = report,
+	};
+
+	setup.buffers = mmap(NULL, DEPTH * MAX_IO, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (setup.buffers == MAP_FAILED)
+		abort();
+	asks = partly = false;
+	lends = true;
+	most = DEPTH;
+	run(&setup);
+	lends = false;
+	check(!wrong && ended == 1 && delivered == REQUESTS,
+	      "pages that are lent: %u requests, %u wrong", delivered, wrong);
+	check(by_registered == REQUESTS && !by_address,
+	      "%u transfers of lent pages, %u of others", by_registered,
+	      by_address);
+	munmap(setup.buffers, DEPTH * MAX_IO);
+}
+
 /* What the driver has taken ends with the thread that gave it, and the ring then. */
 static void test_refused(void)
 {
@@ -497,6 +573,7 @@ int main(void)
 	test("shared buffers, taken in parts", true, false, true, DEPTH);
 	test("shared buffers, few, taken in parts", true, false, true, 5);
 	test("shared buffers, registered", true, true, true, DEPTH);
+	test_zero_copy();
 	test_refused();
 	free(buffers);
 	return done_testing();

@@ -135,6 +135,10 @@
 /* When the server dies, requests fail until there is another. */
 #define UBLK_F_USER_RECOVERY_FAIL_IO	_BITULL(9)
 #define UBLK_F_UPDATE_SIZE		_BITULL(10)
+/*
+ * 6.16: the pages of a request are a registered buffer of the ring that its tag
+ * was fetched on, with the index that was the SQE's addr, until it is answered.
+ */
 #define UBLK_F_AUTO_BUF_REG		_BITULL(11)
 #define UBLK_F_QUIESCE			_BITULL(12)
 /* Each tag has its own task, not each queue. */
