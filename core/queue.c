@@ -349,7 +349,9 @@ static int queue_register_table(struct ublk_queue *queue)
 
 /*
  * Buffers that are in memory for good the ring may know, so that it need not look
- * for their pages at each transfer. Where it does not take them (a user may lock
+ * for their pages at each transfer with storage. (Who copies does not look for
+ * pages, and is slower where he has to: a kernel made small copies by bytes then,
+ * 4,177 instructions for 4 KiB on a tmpfs in place of 530.) Where it does not take them (a user may lock
  * too little memory) it looks.
  */
 static void queue_register_buffers(struct ublk_queue *queue)

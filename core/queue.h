@@ -26,7 +26,7 @@ struct ublk_queue_setup {
 	bool encoded;		/* I/O commands are ioctl-encoded */
 	bool talks;		/* other queues exist: takes their messages */
 	bool shares_buffers;	/* UBLK_F_NEED_GET_DATA: see queue_take_buffer */
-	bool registers_buffers;	/* they are in memory for good */
+	bool registers_buffers;	/* in memory for good, for storage to use */
 	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they are addresses only */
 
 	/*

@@ -38,6 +38,8 @@ struct ublk_disk {
 	bool rotational;
 	bool flush;	/* has a volatile cache: wants FLUSH */
 	bool fua;	/* takes FUA on WRITE itself */
+	/* Storage itself reads and writes request->data: nobody copies it. */
+	bool direct;
 	/*
 	 * Data of requests is moved by ublk_queue_transfer() and in no other way:
 	 * request->data may be an address without memory.
@@ -100,9 +102,6 @@ struct ublk_target {
 	 * those of a disk that has something to flush.)
 	 */
 	bool frees_memory;
-
-	/* It moves data of requests by ublk_queue_transfer(). */
-	bool transfers;
 
 	/*
 	 * Checks @argument and @settings, opens what holds the data, fills in

@@ -116,7 +116,7 @@ int worker_start(struct ublk_device *device)
 			.talks = device->info.nr_hw_queues > 1,
 			.shares_buffers = device->info.flags &
 					  UBLK_F_NEED_GET_DATA,
-			.registers_buffers = device->target->transfers &&
+			.registers_buffers = device->disk.direct &&
 					     device_takes_memory(device),
 			.zero_copy = device->info.flags & UBLK_F_AUTO_BUF_REG,
 			.report = worker_reported,

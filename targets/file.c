@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/message.h"
@@ -155,6 +157,16 @@ static void file_try_direct(const struct file *file, const struct stat *st,
 			backing_limit(st->st_rdev, "max_sectors_kb") << 10;
 }
 
+/* Whether storage moves the data, and not the processor, as on a tmpfs. */
+static bool file_is_direct(const struct file *file)
+{
+	struct statfs fs;
+
+	return fcntl(file->fd, F_GETFL) & O_DIRECT &&
+	       (file->block_device ||
+		(!fstatfs(file->fd, &fs) && fs.f_type != TMPFS_MAGIC));
+}
+
 /*
  * Whether the pages of a request, wherever they begin in memory, suit the
  * backing. A request's parts have whole sectors of 512 bytes.
@@ -202,6 +214,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 		file_find_discard(file, &st, total, disk);
 	disk->flush = true;
 	disk->fua = true;
+	disk->direct = file_is_direct(file);
 	disk->zero_copy = !settings->cow && file_takes_pages(file, &st, disk);
 	return 0;
 }
@@ -442,7 +455,6 @@ const struct ublk_target target_file = {
 	.request_size = sizeof(struct file_request),
 	.system_calls = { SYS_ioctl, COW_CALLS },
 	.frees_memory = true,
-	.transfers = true,
 	.open = file_open,
 	.start = file_start,
 	.close = file_close,

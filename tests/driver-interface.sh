@@ -4,10 +4,11 @@
 #
 # Every command of the driver's interface with right and wrong arguments, by a
 # program that speaks it directly: tests/driver/interface.c, whose TAP this is.
+. "${0%/*}/lib.sh"
+
+! linux_since 6 13 ||
+	skip_all "tests of drivers know ours and those up to Linux 6.12"
 interface=${0%/*}/interface
 [ -x "$interface" ] || interface=build/$(uname -m)/driver/interface
-if [ ! -x "$interface" ]; then
-	echo "1..0 # SKIP no program: make driver-programs"
-	exit 0
-fi
-exec "$interface"
+[ -x "$interface" ] || skip_all "no program: make driver-programs"
+"$interface"

@@ -78,6 +78,12 @@ through_cache() {
 	is "$found" "$2" "$1"
 }
 
+dd if=/dev/zero of="$tmp/file" bs=1M count=4 2>/dev/null
+served "a file on tmpfs" file "$tmp/file"
+kib=$(awk '$1 == "VmPin:" { print $2 }' "/proc/$(serving)/status")
+is "$kib" 0 "is copied: its ring knows no buffers"
+stopped "stop it" "$dev"
+
 file=$tmp/mnt/file
 dd if=/dev/zero of="$file" bs=1M count=64 2>/dev/null
 was_cached=$(cached)

@@ -74,10 +74,14 @@ read_all() {
 	grep -q differ said && printf 'wrong '
 	grep -q EOF said && echo error
 }
+# stop NODE
+stop() {
+	ublk stop "$1" 2>said || echo "not stopped: $(cat said)"
+}
 for file in files/*.gz; do
 	if dev=$(ublk zimg -q 2 "$file"); then
 		echo "${file#*/}: $(cmp $dev files/disk && echo the disk)"
-		ublk stop $dev
+		stop $dev
 	fi
 	dev=$(ublk zimg --cow 1M --spacing 128K "$file") || continue
 	. "/run/ublk/${dev#/dev/ublkb}"
@@ -89,18 +93,19 @@ for file in files/*.gz; do
 		cat files/new
 		tail -c +662002 files/disk
 	} | cmp - $dev && echo "${file#*/}: written"
-	ublk stop $dev
+	stop $dev
 done
 for file in files/*.bad*; do
 	if dev=$(ublk zimg "$file" 2>err); then
 		echo "${file#*/}: served: $(read_all $dev)"
-		ublk stop $dev
+		stop $dev
 	elif [ -s err ]; then
 		echo "${file#*/}: refused"
 	fi
 done
 dmesg | grep -iE 'oom|out of memory|allocation failure'
 echo "devices left: $(ublk list --json | grep -c id)"
+ublk list
 SCRIPT
 
 kernel=${TESTS_KERNEL:-build/x86_64/bzImage}
