@@ -34,8 +34,9 @@ awk -F '", "|": "|": |, "' '
 			ratio = 1 / ratio
 		if (value["goal"] ~ /^cost/)
 			goal = 1 / bound
-		of = value["mode"] == "time" ? "time" : \
-			value["mode"] == "count" ? "instructions" : "once"
+		of = value["mode"] == "time4" ? "time, 4 CPUs" : \
+			value["mode"] == "count" ? "instructions" : \
+			value["mode"]
 		printf "%d\t%s / %s, %s (%s)\t%s\t%s\t%d\n", ++n,
 			value["ours"], value["other"], value["work"], of, ratio,
 			goal ? goal : 1e-9, value["met"] ~ /^missed/
