@@ -4,7 +4,8 @@
 # board: --tool blkdiscard --disk 128M --disk 16M --mem 512M
 #
 # Direct I/O where the backing takes it, so that data is not kept in memory
-# twice, nor copied where the driver lends the pages of requests; FLUSH and FUA reach the backing's storage; its block is the disk's.
+# twice, nor copied where the driver lends the pages of requests; FLUSH and FUA reach
+# the backing's storage; its block is the disk's.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
