@@ -42,6 +42,8 @@ KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache
 FRAGMENTS := appliance $(ARCH) board-qemu
 FRAGMENTS_tests := tests
 FRAGMENTS_debug := tests debug
+# What of these a version spells in another way.
+FRAGMENTS_newest_debug := linux-newest-debug
 
 DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
 DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
@@ -120,7 +122,7 @@ endef
 define kernels
 $(eval $(call kernel_rules,$(1),$(O)/linux-$(1),$(FRAGMENTS) linux-$(1),$(2),$(3)))
 $(foreach config,$(CONFIGS),$(eval $(call kernel_rules,$(1),$(O)/linux-$(1)-$(config),\
-	$(FRAGMENTS) linux-$(1) linux-$(1)-tests $(FRAGMENTS_$(config)),$(2:%=%-$(config)),$(3)-$(config))))
+	$(FRAGMENTS) linux-$(1) linux-$(1)-tests $(FRAGMENTS_$(config)) $(FRAGMENTS_$(1)_$(config)),$(2:%=%-$(config)),$(3)-$(config))))
 endef
 $(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
 $(call kernels,6.1,,$(O)/bzImage-6.1)
