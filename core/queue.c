@@ -349,10 +349,12 @@ static int queue_register_table(struct ublk_queue *queue)
 
 /*
  * Buffers that are in memory for good the ring may know, so that it need not look
- * for their pages at each transfer with storage. (Who copies does not look for
- * pages, and is slower where he has to: a kernel made small copies by bytes then,
- * 4,177 instructions for 4 KiB on a tmpfs in place of 530.) Where it does not take them (a user may lock
- * too little memory) it looks.
+ * for their pages at each transfer with storage. Where it does not take them (a user
+ * may lock too little memory) it looks.
+ *
+ * Not for a backing that the processor copies from: that looks for no pages, and a
+ * kernel built for size copies by bytes to pages that are given (4,177 instructions
+ * for 4 KiB on a tmpfs, in place of 530).
  */
 static void queue_register_buffers(struct ublk_queue *queue)
 {
