@@ -81,10 +81,12 @@ $(O)/musl/.ready: $(SRC)/musl/.unpacked
 	$(Q)touch $@
 
 # zlib: memory to memory only, and without headers (they are the images' own).
-# Where an image is read or written most of the time is spent, speed is worth
-# its size; elsewhere -O2 was not seen to be faster. Checksums by words of four
-# bytes are as fast as by eight, with half the tables.
-ZLIB_FAST := crc32 inffast
+# Where a gzip is read most of the time is spent, speed is worth its size; elsewhere
+# -O2 was not seen to be faster. Checksums take 0.6 of the instructions with -O3,
+# which unrolls them; by words of four bytes they are as fast as by eight, with
+# half the tables.
+ZLIB_FASTEST := crc32
+ZLIB_FAST := inffast
 ZLIB_SMALL := adler32 deflate inflate inftrees trees zutil
 ZLIB_CFLAGS := -DHAVE_UNISTD_H -DNO_GZIP -DZ_TESTW=4
 
@@ -99,6 +101,7 @@ define zlib
 	$(Q)rm -rf $(1)/obj/zlib
 	$(Q)mkdir -p $(1)/obj/zlib $(1)/lib $(1)/include
 	$(Q)$(call logged,$(1)/zlib.log,\
+		$(call zlib_compile,$(1),$(2) -O3 $(3),$(ZLIB_FASTEST)) \
 		$(call zlib_compile,$(1),$(2) -O2 $(3),$(ZLIB_FAST)) \
 		$(call zlib_compile,$(1),$(2) -Os $(3),$(ZLIB_SMALL)) \
 		$(AR) rcs $(1)/obj/zlib/libz.a $(1)/obj/zlib/*.o)

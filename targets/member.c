@@ -229,33 +229,9 @@ uint32_t member_crc(const uint8_t *data, size_t length)
 	return get_le32(data + length - MEMBER_TRAILER);
 }
 
-/*
- * inflate() asks for a window when a stream does not end where it should. That
- * stream is damaged, and refusing the memory is an answer as good as any.
- */
-static voidpf inflater_alloc(voidpf opaque, uInt items, uInt size)
+void inflater_init(struct inflater *self)
 {
-	struct inflater *self = opaque;
-
-	return self->sealed ? NULL : calloc(items, size);
-}
-
-static void inflater_release(voidpf opaque, voidpf address)
-{
-	(void)opaque;
-	free(address);
-}
-
-int inflater_init(struct inflater *self)
-{
-	memset(self, 0, sizeof(*self));
-	self->stream.zalloc = inflater_alloc;
-	self->stream.zfree = inflater_release;
-	self->stream.opaque = self;
-	if (inflateInit2(&self->stream, -MAX_WBITS) != Z_OK)
-		return -ENOMEM;
-	self->sealed = true;
-	return 0;
+	memset(&self->stream, 0, sizeof(self->stream));
 }
 
 void inflater_free(struct inflater *self)
@@ -265,12 +241,11 @@ void inflater_free(struct inflater *self)
 
 int inflater_add_window(struct inflater *self)
 {
-	int ret;
+	int ret = inflateInit2(&self->stream, -MAX_WBITS);
 
-	/* It comes with the first dictionary and outlives that. */
-	self->sealed = false;
-	ret = inflateSetDictionary(&self->stream, member_eof, 1);
-	self->sealed = true;
+	/* The window comes with the first dictionary and outlives that. */
+	if (ret == Z_OK)
+		ret = inflateSetDictionary(&self->stream, member_eof, 1);
 	return ret == Z_OK ? 0 : -ENOMEM;
 }
 
@@ -300,25 +275,18 @@ const char *member_inflate(struct inflater *self, enum member_kind kind,
 			   const uint8_t *data, size_t length, uint8_t *to,
 			   size_t room)
 {
-	z_stream *stream = &self->stream;
 	size_t header = check_header(kind, data, length);
 	const uint8_t *trailer = data + length - MEMBER_TRAILER;
-	int ret;
+	const char *why;
 
 	if (!header)
 		return "wrong header";
 	if (get_le32(trailer + 4) != room)
 		return "wrong length";
-	inflateReset(stream);
-	stream->next_in = (z_const Bytef *)(uintptr_t)(data + header);
-	stream->avail_in = trailer - data - header;
-	stream->next_out = to;
-	stream->avail_out = room;
-	ret = inflate(stream, Z_FINISH);
-	if (ret != Z_STREAM_END)
-		return "not a deflate stream of its length";
-	if (stream->avail_out || stream->avail_in)
-		return "ends early";
+	why = inflate_whole(&self->whole, data + header,
+			    trailer - data - header, to, room);
+	if (why)
+		return why;
 	if (crc32(0, to, room) != member_crc(data, length))
 		return "wrong checksum";
 	return NULL;

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <zlib.h>
 
+#include "targets/inflate.h"
+
 #define MEMBER_FIXED 10		/* header without an extra field */
 #define MEMBER_BC 18		/* header with BGZF's BC subfield alone */
 #define MEMBER_TRAILER 8	/* CRC-32 and length of the contents */
@@ -87,17 +89,17 @@ uint32_t member_crc(const uint8_t *data, size_t length);
 
 /* State to inflate with; one thread's. Allocates when made, never later. */
 struct inflater {
-	z_stream stream;
-	bool sealed;
+	struct inflate whole;
+	z_stream stream;	/* zlib's, if it has a window */
 };
 
-/* Returns 0 or -ENOMEM. @self must not be moved until it is freed. */
-int inflater_init(struct inflater *self);
+void inflater_init(struct inflater *self);
 void inflater_free(struct inflater *self);
 
 /*
- * Gives it the memory of a window, for streams that are not expanded from their
- * beginning, or in pieces. Returns 0 or -ENOMEM.
+ * Makes the stream, with the memory of a window, for what is not expanded from
+ * its beginning, or in pieces. Returns 0 or -ENOMEM. @self must not be moved then
+ * until it is freed.
  */
 int inflater_add_window(struct inflater *self);
 

@@ -422,8 +422,7 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	*index = (struct restart_index){ .section = section };
 	if (!pass || deflater_init(&pass->deflater, LEVEL))
 		goto out;
-	if (inflater_init(&pass->inflater))
-		goto out_deflater;
+	inflater_init(&pass->inflater);
 	if (inflater_add_window(&pass->inflater))
 		goto out_inflater;
 	pass->index = index;
@@ -438,7 +437,6 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	shrink(&index->windows, index->windows_size);
 out_inflater:
 	inflater_free(&pass->inflater);
-out_deflater:
 	deflater_free(&pass->deflater);
 out:
 	free(pass);

@@ -148,7 +148,8 @@ static void test_lengths(void)
 	bool good = true;
 	size_t n;
 
-	if (inflater_init(&inflater) || deflater_init(&deflater, 9))
+	inflater_init(&inflater);
+	if (deflater_init(&deflater, 9))
 		abort();
 	n = member_deflate(&deflater, data, 4096, true, member);
 	for (size_t length = 1; length < 4096; length++) {
