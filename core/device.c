@@ -605,6 +605,12 @@ unsigned int ublk_device_depth(const struct ublk_device *device)
 	return device->info.queue_depth;
 }
 
+unsigned int ublk_device_cpus(const struct ublk_device *device)
+{
+	(void)device;
+	return process_cpus();
+}
+
 bool ublk_device_read_only(const struct ublk_device *device)
 {
 	return device->settings->read_only;

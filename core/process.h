@@ -90,4 +90,7 @@ int process_serve_root(void);
 /* Milliseconds of the clock that nobody sets. */
 uint64_t process_clock_ms(void);
 
+/* How many CPUs this process may use. */
+unsigned int process_cpus(void);
+
 #endif

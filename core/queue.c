@@ -292,6 +292,16 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 		;
 }
 
+void ublk_queue_hold(struct ublk_queue *queue)
+{
+	queue->operations++;
+}
+
+void ublk_queue_release(struct ublk_queue *queue)
+{
+	queue->operations--;
+}
+
 /*
  * Single issuer with deferred task work is the cheapest ring (6.1); a 6.0
  * kernel refuses it and gets the next best. It is disabled until it is known
@@ -544,12 +554,15 @@ static int queue_fetch_all(struct ublk_queue *queue)
 
 static int queue_loop(struct ublk_queue *queue)
 {
+	const struct ublk_target *target = queue->setup->target;
 	struct io_uring_cqe *cqe;
 	unsigned int head, count;
+	bool more = false;
 	int ret;
 
 	while (queue->held || queue->operations) {
-		ret = io_uring_submit_and_wait(&queue->ring, 1);
+		ret = more ? io_uring_submit_and_get_events(&queue->ring) :
+			     io_uring_submit_and_wait(&queue->ring, 1);
 		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
 		    ret != -EBUSY)
 			return message_fail(ret, "queue %u", queue->id);
@@ -560,6 +573,7 @@ static int queue_loop(struct ublk_queue *queue)
 			count++;
 		}
 		io_uring_cq_advance(&queue->ring, count);
+		more = target->work && target->work(queue);
 		if (queue->hurries && !--queue->hurries)
 			process_calm();
 	}

@@ -24,7 +24,7 @@ struct ublk_queue_setup {
 	unsigned int max_io;	/* bytes of one request at most */
 	char *buffers;		/* max_io bytes for each tag of each queue */
 	bool encoded;		/* I/O commands are ioctl-encoded */
-	bool talks;		/* other queues exist: takes their messages */
+	bool talks;		/* takes messages of other threads */
 	bool shares_buffers;	/* UBLK_F_NEED_GET_DATA: see queue_take_buffer */
 	bool registers_buffers;	/* in memory for good, for storage to use */
 	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they are addresses only */
@@ -59,7 +59,7 @@ struct ublk_queue {
 	unsigned int used_buffers;
 
 	unsigned int held;		/* tags the driver has not taken back */
-	unsigned int operations;	/* the target's, on the ring */
+	unsigned int operations;	/* the target's, on the ring or elsewhere */
 	unsigned int hurries;		/* turns of the loop before it calms */
 
 	/* Messages of other queues: a stack, and what wakes the ring. */

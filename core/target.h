@@ -95,6 +95,7 @@ struct ublk_target {
 	size_t settings_size;
 	size_t request_size;	/* bytes of state for each request, zeroed */
 	int system_calls[RIGHTS_CALLS];	/* that its requests make; see rights.h */
+	bool tells;		/* threads of its own use ublk_queue_tell() */
 
 	/*
 	 * The board may have to write to its disks before it has memory again. So
@@ -130,6 +131,13 @@ struct ublk_target {
 	 * FLUSH, DISCARD and WRITE_ZEROES return 0 when done.
 	 */
 	int (*submit)(struct ublk_queue *queue, struct ublk_request *request);
+
+	/*
+	 * Does a piece of what takes long, whenever the queue has done all else.
+	 * Returns whether there may be more of it: then the queue looks for
+	 * requests and completions, but does not wait for them. May be NULL.
+	 */
+	bool (*work)(struct ublk_queue *queue);
 };
 
 /* All targets there are, then NULL: the table is in ublk.c. */
@@ -140,6 +148,7 @@ void ublk_device_set_data(struct ublk_device *device, void *data);
 void *ublk_device_data(const struct ublk_device *device);
 unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
 unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
+unsigned int ublk_device_cpus(const struct ublk_device *device); /* to run on */
 bool ublk_device_read_only(const struct ublk_device *device);	/* asked for */
 
 /*
@@ -205,11 +214,19 @@ void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 
 /*
  * Calls @completion->done(to, completion, result) in the thread of @to; to be
- * called from any other queue's thread. @to must have a request that waits
- * for it, or it may have ended.
+ * called from any other thread: another queue's, or if target->tells one of the
+ * target's own. @to must have a request that waits for it, or be held, or it may
+ * have ended.
  */
 void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result);
+
+/*
+ * Between these two the queue does not end, though all requests are answered.
+ * In its own thread.
+ */
+void ublk_queue_hold(struct ublk_queue *queue);
+void ublk_queue_release(struct ublk_queue *queue);
 
 /* Answers a request that submit() left for later. */
 void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,

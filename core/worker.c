@@ -113,7 +113,8 @@ int worker_start(struct ublk_device *device)
 			.max_io = device->info.max_io_buf_bytes,
 			.buffers = device->buffers.data,
 			.encoded = device->ctrl.encoded,
-			.talks = device->info.nr_hw_queues > 1,
+			.talks = device->info.nr_hw_queues > 1 ||
+				 device->target->tells,
 			.shares_buffers = device->info.flags &
 					  UBLK_F_NEED_GET_DATA,
 			.registers_buffers = device->disk.direct &&

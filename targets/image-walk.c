@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/message.h"
+#include "core/process.h"
 #include "targets/parallel.h"
 
 static int item_init(void *context, void *memory)
@@ -81,7 +82,7 @@ static int finish(void *context, void *memory)
 int image_walk(struct image_walk *walk)
 {
 	struct parallel parallel = {
-		.jobs = walk->jobs ? walk->jobs : parallel_cpus(),
+		.jobs = walk->jobs ? walk->jobs : process_cpus(),
 		.item_size = sizeof(struct image_walk_item),
 		.worker_size = sizeof(struct image_reader),
 		.context = walk,

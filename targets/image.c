@@ -274,31 +274,50 @@ bool image_is_ours(int fd)
 	       member_starts_private(head);
 }
 
+int image_expander_init(struct image_expander *expander,
+			const struct image *image)
+{
+	int ret;
+
+	*expander = (struct image_expander){ .image = image };
+	inflater_init(&expander->inflater);
+	if (image->format != IMAGE_GZIP)
+		return 0;
+	expander->scratch = malloc(RESTART_SCRATCH);
+	ret = expander->scratch ?
+	      inflater_add_window(&expander->inflater) : -ENOMEM;
+	if (ret)
+		image_expander_free(expander);
+	return ret;
+}
+
+void image_expander_free(struct image_expander *expander)
+{
+	inflater_free(&expander->inflater);
+	free(expander->scratch);
+}
+
 int image_reader_init(struct image_reader *reader, const struct image *image)
 {
-	int ret = 0;
+	int ret;
 
-	memset(reader, 0, sizeof(*reader));
+	memset(reader->page_numbers, 0, sizeof(reader->page_numbers));
 	reader->image = image;
-	inflater_init(&reader->inflater);
-	if (image->format == IMAGE_OURS && !image->pages) {
-		reader->pages = malloc(IMAGE_READER_PAGES * IMAGE_PAGE_MAX);
-		ret = reader->pages ? 0 : -ENOMEM;
-	} else if (image->format == IMAGE_GZIP) {
-		reader->scratch = malloc(RESTART_SCRATCH);
-		ret = reader->scratch ?
-		      inflater_add_window(&reader->inflater) : -ENOMEM;
-	}
-	if (ret)
-		image_reader_free(reader);
-	return ret;
+	reader->pages = NULL;
+	ret = image_expander_init(&reader->expander, image);
+	if (ret || image->format != IMAGE_OURS || image->pages)
+		return ret;
+	reader->pages = malloc(IMAGE_READER_PAGES * IMAGE_PAGE_MAX);
+	if (reader->pages)
+		return 0;
+	image_expander_free(&reader->expander);
+	return -ENOMEM;
 }
 
 void image_reader_free(struct image_reader *reader)
 {
-	inflater_free(&reader->inflater);
+	image_expander_free(&reader->expander);
 	free(reader->pages);
-	free(reader->scratch);
 }
 
 /* Page @number of a large index, from memory or from the file. */
@@ -391,11 +410,12 @@ bool image_all_zero(const uint8_t *data, size_t length)
 	return true;
 }
 
-const char *image_expand(struct image_reader *reader,
+const char *image_expand(struct image_expander *expander,
 			 const struct image_chunk *chunk,
 			 const uint8_t *member, uint8_t *to)
 {
-	const struct image *image = reader->image;
+	const struct image *image = expander->image;
+	struct inflater *inflater = &expander->inflater;
 	enum member_kind kind = MEMBER_ANY_BGZF;
 	const char *why;
 
@@ -403,11 +423,11 @@ const char *image_expand(struct image_reader *reader,
 		kind = image_has_bc(&image->front) ? MEMBER_OURS_BC :
 						     MEMBER_OURS;
 	if (image->format == IMAGE_GZIP)
-		why = restart_expand(image->gzip, &reader->inflater,
-				     reader->scratch, chunk->number, member,
-				     to, chunk->disk_length);
+		why = restart_expand(image->gzip, inflater, expander->scratch,
+				     chunk->number, member, to,
+				     chunk->disk_length);
 	else
-		why = member_inflate(&reader->inflater, kind, member,
+		why = member_inflate(inflater, kind, member,
 				     chunk->file_length, to,
 				     chunk->disk_length);
 	if (!why && chunk->zero && !image_all_zero(to, chunk->disk_length))
@@ -425,7 +445,7 @@ const char *image_read(struct image_reader *reader,
 	if (ret)
 		return ret == -ENODATA ? "the file ends before it" :
 					 "it cannot be read";
-	return image_expand(reader, chunk, member, to);
+	return image_expand(&reader->expander, chunk, member, to);
 }
 
 const char *image_damage_text(const struct image_chunk *chunk,

@@ -96,15 +96,26 @@ struct image_chunk {
 	bool zero;		/* known to be all zeroes: no need to read it */
 };
 
+/* What one thread expands chunks with. */
+struct image_expander {
+	const struct image *image;
+	struct inflater inflater;
+	uint8_t *scratch;	/* a gzip's: for a window; or NULL */
+};
+
+/* Returns 0 or -ENOMEM. All memory that it needs is allocated here. */
+int image_expander_init(struct image_expander *expander,
+			const struct image *image);
+void image_expander_free(struct image_expander *expander);
+
 /* How many pages of a large index a reader keeps. */
 #define IMAGE_READER_PAGES 8
 
-/* What one thread reads an image with. */
+/* What one thread finds chunks with, and expands them. */
 struct image_reader {
 	const struct image *image;
-	struct inflater inflater;
+	struct image_expander expander;
 	uint8_t *pages;		/* IMAGE_READER_PAGES of them, or NULL */
-	uint8_t *scratch;	/* a gzip's: for a window; or NULL */
 	uint64_t page_numbers[IMAGE_READER_PAGES];	/* + 1; 0: none */
 };
 
@@ -124,7 +135,7 @@ int image_find(struct image_reader *reader, uint64_t disk_offset,
  * Expands the file_length bytes of a chunk's member to disk_length bytes at
  * @to. Returns NULL, or what is wrong with it in a few words.
  */
-const char *image_expand(struct image_reader *reader,
+const char *image_expand(struct image_expander *expander,
 			 const struct image_chunk *chunk,
 			 const uint8_t *member, uint8_t *to);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/message.h"
+#include "core/process.h"
 #include "core/verb.h"
 #include "targets/check.h"
 #include "targets/cow-source.h"
@@ -218,7 +219,7 @@ static int write_image(struct pack *pack)
 
 	parallel.context = pack;
 	parallel.jobs = pack->settings->jobs ? pack->settings->jobs :
-			parallel_cpus();
+			process_cpus();
 	if (ret)
 		return message_fail(ret, "%s", pack->source.name);
 	image_writer_start(&pack->writer, pack->output.fd,

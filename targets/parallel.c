@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -208,15 +207,4 @@ int parallel_run(const struct parallel *parallel)
 	free(ring.items);
 	free(ring.done);
 	return ret;
-}
-
-unsigned int parallel_cpus(void)
-{
-	cpu_set_t set;
-	int count;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	count = CPU_COUNT(&set);
-	return count > 0 ? count : 1;
 }

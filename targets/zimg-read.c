@@ -2,7 +2,7 @@
 /*
  * The life of a read of a zimg device. A request goes on chunk by chunk: each
  * is in the cache, or on its way there, or read with one operation on the
- * queue's ring and expanded in the queue's thread.
+ * queue's ring and given to the crew to be expanded.
  *
  * A request holds one chunk at most, so that the smallest cache serves the
  * largest request. It is in one place at a time: waiting for a chunk or for
@@ -96,33 +96,14 @@ static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
 	load_read(load);
 }
 
-/* What is wrong with a chunk, of which the last read returned @result. */
-static const char *load_judge(struct zimg_load *load, int result)
-{
-	if (result < 0)
-		return strerror(-result);
-	if (!result)
-		return "the file ends before it";
-	return image_expand(&load->queue->reader, &load->chunk, load->member,
-			    load->entry->data);
-}
-
 static void run_ready(struct zimg_queue *queue);
 
-void zimg_load_done(struct ublk_queue *ublk_queue,
-		    struct ublk_completion *completion, int result)
+/* The chunk is in its entry of the cache, or is damaged as load->why says. */
+static void load_end(struct zimg_load *load)
 {
-	struct zimg_load *load = (struct zimg_load *)completion;
 	struct zimg_queue *queue = load->queue;
-	const char *why;
+	const char *why = load->why;
 
-	(void)ublk_queue;
-	if (result > 0)
-		load->done += result;
-	if (result == -EINTR || result == -EAGAIN ||
-	    (result > 0 && load->done < load->chunk.file_length))
-		return load_read(load);
-	why = load_judge(load, result);
 	if (why)
 		tell_damage(queue->zimg, &load->chunk, why);
 	wake(queue, zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
@@ -131,6 +112,53 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 	queue->free = load;
 	queue->free_count++;
 	run_ready(queue);
+}
+
+void zimg_load_done(struct ublk_queue *ublk_queue,
+		    struct ublk_completion *completion, int result)
+{
+	struct zimg_load *load = (struct zimg_load *)completion;
+
+	if (result > 0)
+		load->done += result;
+	if (result == -EINTR || result == -EAGAIN ||
+	    (result > 0 && load->done < load->chunk.file_length))
+		return load_read(load);
+	if (result > 0) {
+		/* Nobody may wait for it: it was read ahead. */
+		ublk_queue_hold(ublk_queue);
+		return zimg_crew_add(&load->queue->zimg->crew, load);
+	}
+	load->why = result < 0 ? strerror(-result) :
+				 "the file ends before it";
+	load_end(load);
+}
+
+void zimg_load_expanded(struct ublk_queue *ublk_queue,
+			struct ublk_completion *completion, int result)
+{
+	struct zimg_load *load = (struct zimg_load *)
+		((char *)completion - offsetof(struct zimg_load, expanded));
+
+	(void)result;
+	ublk_queue_release(ublk_queue);
+	load_end(load);
+}
+
+bool zimg_work(struct zimg_queue *queue)
+{
+	struct zimg_load *load;
+
+	if (queue->free_count == queue->load_count)
+		return false;
+	load = zimg_crew_work(&queue->zimg->crew, &queue->reader.expander);
+	if (!load)
+		return false;
+	if (load->queue == queue)
+		zimg_load_expanded(queue->queue, &load->expanded, 0);
+	else
+		ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+	return true;
 }
 
 /* Copies what the request wants of its chunk; without @data it is zeroes. */

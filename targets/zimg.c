@@ -67,6 +67,11 @@ static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
 	return zimg_answer(queue, request);
 }
 
+static bool zimg_turn(struct ublk_queue *queue)
+{
+	return zimg_work(ublk_queue_data(queue));
+}
+
 /* How many chunks a queue of @zimg reads at once. */
 static unsigned int load_count(const struct zimg *zimg)
 {
@@ -94,11 +99,13 @@ static int queue_init(struct zimg_queue *queue)
 		struct zimg_load *load = &queue->loads[i];
 
 		load->completion.done = zimg_load_done;
+		load->expanded.done = zimg_load_expanded;
 		load->queue = queue;
 		load->member = queue->members + (size_t)i * member;
 		load->next = queue->free;
 		queue->free = load;
 	}
+	queue->load_count = count;
 	queue->free_count = count;
 	if (image_reader_init(&queue->reader, &queue->zimg->image)) {
 		munmap(queue->members, queue->members_size);
@@ -129,6 +136,8 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 {
 	struct zimg_queue *queue = ublk_queue_data(ublk_queue);
 
+	/* No load is left, but of a queue whose ring has failed. */
+	zimg_crew_end(&queue->zimg->crew);
 	image_reader_free(&queue->reader);
 	munmap(queue->members, queue->members_size);
 	free(queue);
@@ -226,6 +235,8 @@ static int zimg_start(struct ublk_device *device)
 			      zimg->image.chunk_max,
 			      ublk_device_queues(device) > 1))
 		return message_fail(ENOMEM, "%s", zimg->path);
+	zimg_crew_start(&zimg->crew, &zimg->image,
+			ublk_device_cpus(device) - 1);
 	zimg->started = true;
 	return cow_start(zimg->cow, device, zimg_answer);
 }
@@ -235,8 +246,10 @@ static void zimg_close(struct ublk_device *device)
 	struct zimg *zimg = ublk_device_data(device);
 
 	cow_close(zimg->cow);
-	if (zimg->started)
+	if (zimg->started) {
+		zimg_crew_free(&zimg->crew);
 		zimg_cache_destroy(&zimg->cache);
+	}
 	image_close(&zimg->image);
 	zimg_free(zimg);
 }
@@ -259,6 +272,7 @@ const struct ublk_target target_zimg = {
 	.settings_size = sizeof(struct zimg_settings),
 	.request_size = sizeof(struct zimg_request),
 	.system_calls = { COW_CALLS },
+	.tells = true,
 	.frees_memory = true,
 	.open = zimg_open,
 	.start = zimg_start,
@@ -266,4 +280,5 @@ const struct ublk_target target_zimg = {
 	.queue_start = zimg_queue_start,
 	.queue_stop = zimg_queue_stop,
 	.submit = zimg_submit,
+	.work = zimg_turn,
 };

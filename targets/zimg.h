@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of the zimg target share: its state, and a read. zimg.c opens
- * and closes, zimg-read.c answers requests, zimg-cache.c keeps chunks.
+ * and closes, zimg-read.c answers requests, zimg-cache.c keeps chunks, zimg-crew.c
+ * expands them.
  */
 #ifndef TARGETS_ZIMG_H
 #define TARGETS_ZIMG_H
@@ -12,16 +13,18 @@
 #include "targets/cow.h"
 #include "targets/image.h"
 #include "targets/zimg-cache.h"
+#include "targets/zimg-crew.h"
 
 #define ZIMG_LOADS_MAX 8	/* chunks that a queue reads at once */
 #define ZIMG_STREAMS 4	/* sequential readers that a queue tells apart */
 
-/* Shared by the queues; only the cache and told[] change. */
+/* Shared by the queues; only the cache, the crew and told[] change. */
 struct zimg {
 	struct image image;
 	struct zimg_cache cache;
+	struct zimg_crew crew;
 	uint64_t cache_size;		/* bytes of it that were asked for */
-	bool started;			/* there is a cache */
+	bool started;			/* there are a cache and a crew */
 	int file;			/* the image, among the ring's files */
 	uint32_t block;			/* a request is cut at its multiples */
 	char *path;			/* absolute */
@@ -29,15 +32,17 @@ struct zimg {
 	_Atomic uint8_t *told;		/* a bit a chunk: its damage was told */
 };
 
-/* A chunk being read into an entry of the cache. */
+/* A chunk being read, and then expanded, into an entry of the cache. */
 struct zimg_load {
-	struct ublk_completion completion;
-	struct zimg_load *next;		/* of those that are free */
+	struct ublk_completion completion;	/* of a read */
+	struct ublk_completion expanded;	/* by another thread */
+	struct zimg_load *next;		/* of those that are free, or the crew's */
 	struct zimg_queue *queue;
 	struct zimg_entry *entry;
 	struct image_chunk chunk;
 	uint32_t done;			/* bytes of its member read so far */
 	uint8_t *member;
+	const char *why;		/* it could not be expanded, or NULL */
 };
 
 struct zimg_request {
@@ -60,6 +65,7 @@ struct zimg_queue {
 	struct ublk_queue *queue;
 	struct image_reader reader;
 	struct zimg_load loads[ZIMG_LOADS_MAX];
+	unsigned int load_count;
 	struct zimg_load *free;
 	unsigned int free_count;
 	struct zimg_list stalled;	/* waiting for a load to be free */
@@ -76,5 +82,15 @@ int zimg_read(struct zimg_queue *queue, struct ublk_request *request);
 /* The done() of every load's completion. */
 void zimg_load_done(struct ublk_queue *ublk_queue,
 		    struct ublk_completion *completion, int result);
+
+/* And when another thread has expanded it. */
+void zimg_load_expanded(struct ublk_queue *ublk_queue,
+			struct ublk_completion *completion, int result);
+
+/*
+ * The turn of a queue that reads any to expand a chunk, its own or another's.
+ * Returns whether there was one.
+ */
+bool zimg_work(struct zimg_queue *queue);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <sys/mman.h>
 
+#include "core/process.h"
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/mutate.h"
 #include "tests/fuzz/lib/whole-image.h"
@@ -88,6 +89,18 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags,
 {
 	mapped += length;
 	return __real_mmap(address, length, protection, flags, fd, offset);
+}
+
+/* For threads that expand chunks, of which there are none here. */
+void process_calm(void)
+{
+	abort();
+}
+
+void rights_drop(const int calls[RIGHTS_CALLS])
+{
+	(void)calls;
+	abort();
 }
 
 /* Whether there is a damaged chunk in the @length bytes at @offset. */
@@ -190,6 +203,28 @@ static void end_one(unsigned int i, enum fate fate, uint8_t part)
 				   operation.result);
 	memory = memory_stop();
 	must(!memory.count, "reading allocates nothing");
+}
+
+/* A queue has its turn to expand a chunk. */
+static bool work_one(struct ublk_queue *queue)
+{
+	struct memory memory;
+	bool more;
+
+	memory_start();
+	more = target_zimg.work(queue);
+	memory = memory_stop();
+	must(!memory.count, "expanding allocates nothing");
+	return more;
+}
+
+/* All that is under way ends well, the @first-th operation first. */
+static void end_all(unsigned int first)
+{
+	do {
+		while (pending)
+			end_one(first % pending, WHOLE, 0);
+	} while (work_all() || pending);
 }
 
 static void submit(struct ublk_queue *queue, uint64_t offset, uint32_t length,
@@ -325,6 +360,7 @@ static void tear_down(void)
 	for (unsigned int i = 0; i < device.queues; i++) {
 		for (unsigned int tag = 0; tag < DEPTH; tag++)
 			must(!queues[i].busy[tag], "all are answered");
+		must(!queues[i].held, "and nothing is left of them");
 		target_zimg.queue_stop(&queues[i]);
 	}
 	target_zimg.close(&device);
@@ -346,14 +382,15 @@ static void step(const uint8_t *bytes, uint64_t size)
 		submit(&queues[bytes[1] % device.queues], offset, length, size);
 		break;
 	case 2:
-		if (pending)
+		if (bytes[0] & 4)
+			work_one(&queues[bytes[1] % device.queues]);
+		else if (pending)
 			end_one(bytes[1] % pending, bytes[2] % FATES, bytes[3]);
 		break;
 	default:
 		if (bytes[2] & 128)
 			until_lost = 1 + bytes[3] % 8;
-		while (pending)
-			end_one(bytes[1] % pending, WHOLE, 0);
+		end_all(bytes[1]);
 	}
 }
 
@@ -395,8 +432,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	set_up(1 + data[0] % QUEUES_MAX, data[0] & 64 ? 1 << 20 : 0, &layout);
 	for (size_t at = HEAD; at < head; at += STEP)
 		step(data + at, layout.size);
-	while (pending)
-		end_one(0, WHOLE, 0);
+	end_all(0);
 	tear_down();
 	truth_free(&truth);
 	return 0;

@@ -32,6 +32,7 @@ struct ublk_queue {
 	void *data;
 	struct ublk_request requests[DEPTH];
 	bool busy[DEPTH];
+	unsigned int held;
 };
 
 /* An operation on a ring, or a message, that has not ended yet. */
@@ -97,6 +98,34 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 
 	operation->message = true;
 	operation->result = result;
+}
+
+void ublk_queue_hold(struct ublk_queue *queue)
+{
+	queue->held++;
+}
+
+void ublk_queue_release(struct ublk_queue *queue)
+{
+	queue->held--;
+}
+
+/* Gives each queue its turn to work, as often as there may be more of it. */
+static bool work_all(void)
+{
+	bool any = false;
+
+	for (unsigned int i = 0; i < device.queues; i++)
+		while (target_zimg.work(&queues[i]))
+			any = true;
+	return any;
+}
+
+/* No threads: the program is all of them. */
+unsigned int ublk_device_cpus(const struct ublk_device *self)
+{
+	(void)self;
+	return 1;
 }
 
 void ublk_device_set_data(struct ublk_device *self, void *data)

@@ -221,6 +221,9 @@ int io_uring_submit(struct io_uring *ring)
 	return taken;
 }
 
+/* Pieces that a target has left to work on; no queue may wait or end then. */
+static unsigned int pieces, worked;
+
 /* The end: every tag is given back. */
 static void give_back(void)
 {
@@ -231,11 +234,11 @@ static void give_back(void)
 		}
 }
 
-int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
+/* What is submitted is taken, and something may come of it, and of others. */
+static int submit_and_look(struct io_uring *ring)
 {
 	int taken = io_uring_submit(ring);
 
-	(void)wait_nr;
 	while (operation_count && !one_in(3))
 		complete(operations[--operation_count], 0);
 	if (delivered >= REQUESTS)
@@ -247,6 +250,18 @@ int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
 			request_comes(tag);
 	}
 	return taken;
+}
+
+int io_uring_submit_and_wait(struct io_uring *ring, unsigned int wait_nr)
+{
+	(void)wait_nr;
+	wrong += pieces > 0;
+	return submit_and_look(ring);
+}
+
+int io_uring_submit_and_get_events(struct io_uring *ring)
+{
+	return submit_and_look(ring);
 }
 
 int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
@@ -446,6 +461,41 @@ static const struct ublk_target moving_target = {
 	.submit = move,
 };
 
+/* A target that answers when it has its turn to work, and has more to do then. */
+static struct ublk_request *left[DEPTH];
+static unsigned int left_count;
+
+static int leave(struct ublk_queue *queue, struct ublk_request *request)
+{
+	left[left_count++] = request;
+	ublk_queue_hold(queue);
+	pieces++;
+	return UBLK_LATER;
+}
+
+static bool work(struct ublk_queue *queue)
+{
+	if (left_count) {
+		struct ublk_request *request = left[--left_count];
+
+		if (request->op == UBLK_IO_OP_READ)
+			fill(request->data, slots[request->tag].seed);
+		ublk_request_done(queue, request, request->length);
+	} else if (pieces) {
+		ublk_queue_release(queue);
+		pieces--;
+		worked++;
+	}
+	return left_count || pieces;
+}
+
+static const struct ublk_target working_target = {
+	.name = "working",
+	.request_size = sizeof(struct state_of_request),
+	.submit = leave,
+	.work = work,
+};
+
 static void report(struct ublk_device *device, int state)
 {
 	(void)device;
@@ -531,6 +581,24 @@ static void test_zero_copy(void)
 	munmap(setup.buffers, DEPTH * MAX_IO);
 }
 
+/* A queue neither waits nor ends while its target has work. */
+static void test_work(void)
+{
+	struct ublk_queue_setup setup = {
+		.target = &working_target, .files = &file, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
+		.encoded = true, .report = report,
+	};
+
+	asks = partly = false;
+	most = DEPTH;
+	run(&setup);
+	check(!wrong && ended == 1 && delivered == REQUESTS,
+	      "a target with work: %u requests, %u wrong", delivered, wrong);
+	check(worked == REQUESTS && !pieces, "%u pieces are done, %u are left",
+	      worked, pieces);
+}
+
 /* What the driver has taken ends with the thread that gave it, and the ring then. */
 static void test_refused(void)
 {
@@ -574,6 +642,7 @@ int main(void)
 	test("shared buffers, few, taken in parts", true, false, true, 5);
 	test("shared buffers, registered", true, true, true, DEPTH);
 	test_zero_copy();
+	test_work();
 	test_refused();
 	free(buffers);
 	return done_testing();

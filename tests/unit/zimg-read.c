@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The life of a read, without a driver: queues whose rings do what they like.
- * Operations end in any order, short, interrupted or in error; messages between
- * queues arrive late; the cache has hardly any room. Every request is answered,
+ * Operations end in any order, short, interrupted or in error; chunks are expanded
+ * by a queue, by another, or by a helper, each when it likes; messages between
+ * threads arrive late; the cache has hardly any room. Every request is answered,
  * once, with the right data, or with an error where there was one.
  */
+#include "targets/zimg.h"
 #include "tests/unit/image-test.h"
 
 #define QUEUES_MAX 3
@@ -20,7 +22,8 @@ static uint32_t state = 521288629;
 static const uint8_t *disk;
 static uint64_t disk_size;
 static bool errors;		/* reads may fail */
-static unsigned int answered, wrong, failed;
+static unsigned int answered, wrong, failed, helped;
+static struct image_expander helper;
 
 /* Is the answer a prefix of the disk, or an error that there was? */
 static void judge(struct ublk_request *request, int result)
@@ -86,6 +89,23 @@ static void end_one(void)
 				   operation.result);
 }
 
+/* A queue has its turn to expand a chunk, or a helper takes one. */
+static void work_one(void)
+{
+	struct zimg *zimg = device.data;
+	struct zimg_load *load;
+
+	if (next_random(&state) % 2) {
+		target_zimg.work(&queues[next_random(&state) % device.queues]);
+		return;
+	}
+	load = zimg_crew_work(&zimg->crew, &helper);
+	if (!load)
+		return;
+	helped++;
+	ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+}
+
 /* Where a request may be: here and there, or where the last one ended. */
 static uint64_t next_offset(uint64_t size)
 {
@@ -127,11 +147,23 @@ static void submit_one(uint64_t size)
 
 static bool all_idle(void)
 {
-	for (unsigned int i = 0; i < device.queues; i++)
+	for (unsigned int i = 0; i < device.queues; i++) {
+		if (queues[i].held)
+			return false;
 		for (unsigned int tag = 0; tag < DEPTH; tag++)
 			if (queues[i].busy[tag])
 				return false;
+	}
 	return true;
+}
+
+/* Until nothing is under way any more. */
+static void end_all(void)
+{
+	do {
+		while (pending)
+			end_one();
+	} while (work_all() || pending);
 }
 
 static void set_up(const char *path, unsigned int count, uint64_t cache,
@@ -147,7 +179,8 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	*layout = (struct ublk_disk){ .logical_block = 512 };
 	if (!states || target_zimg.open(&device, path, &settings, layout) ||
-	    target_zimg.start(&device))
+	    target_zimg.start(&device) ||
+	    image_expander_init(&helper, &((struct zimg *)device.data)->image))
 		abort();
 	for (unsigned int i = 0; i < count; i++) {
 		queues[i] = (struct ublk_queue){ .device = &device };
@@ -165,6 +198,7 @@ static void tear_down(void)
 
 	for (unsigned int i = 0; i < device.queues; i++)
 		target_zimg.queue_stop(&queues[i]);
+	image_expander_free(&helper);
 	target_zimg.close(&device);
 	free(states);
 }
@@ -187,26 +221,28 @@ static void test_reads(int fd, const char *what, unsigned int count,
 	set_up(path, count, cache, &layout);
 	unlink(path);
 	errors = with_errors;
-	answered = wrong = failed = 0;
+	answered = wrong = failed = helped = 0;
 	for (int i = 0; i < ROUNDS; i++) {
 		if (pending && next_random(&state) % 3)
 			end_one();
 		else
 			submit_one(layout.size);
+		if (next_random(&state) % 2)
+			work_one();
 		/* Now and then as many at once as a queue can have. */
 		for (int n = i % 200 ? 0 : DEPTH * count; n; n--)
 			submit_one(layout.size);
 		/* And none, so that who was forgotten shows. */
-		while (i % 200 == 150 && pending)
-			end_one();
+		if (i % 200 == 150)
+			end_all();
 		idle += i % 200 == 150 && all_idle();
 	}
-	while (pending)
-		end_one();
-	check(all_idle() && idle == ROUNDS / 200 && !wrong && (errors || !failed),
-	      "%s, %u queues, cache %llu%s: %u requests (%u cut short)", what,
-	      count, (unsigned long long)cache,
-	      errors ? ", errors" : "", answered, failed);
+	end_all();
+	check(all_idle() && idle == ROUNDS / 200 && !wrong && helped &&
+	      (errors || !failed),
+	      "%s, %u queues, cache %llu%s: %u requests (%u cut short), %u "
+	      "chunks by a helper", what, count, (unsigned long long)cache,
+	      errors ? ", errors" : "", answered, failed, helped);
 	tear_down();
 }
 

@@ -12,6 +12,7 @@
 
 #include "targets/image-foreign.h"
 #include "targets/image-walk.h"
+#include "core/process.h"
 #include "targets/parallel.h"
 #include "tests/fuzz/lib/harness.h"
 
@@ -53,7 +54,7 @@ int parallel_run(const struct parallel *parallel)
 	return ret;
 }
 
-unsigned int parallel_cpus(void)
+unsigned int process_cpus(void)
 {
 	return 1;
 }

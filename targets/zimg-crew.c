@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The threads that expand chunks beside the queues, and the list that all of them
+ * take from. They know neither requests nor the cache: where a load is expanded to
+ * is its own until its queue has it back.
+ */
+#include "targets/zimg-crew.h"
+
+#include "core/process.h"
+#include "targets/zimg.h"
+
+/* As a queue's; inflating needs some 2 KiB. */
+#define STACK_BYTES (32 << 10)
+
+void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load)
+{
+	load->next = NULL;
+	pthread_mutex_lock(&crew->lock);
+	*crew->end = load;
+	crew->end = &load->next;
+	pthread_mutex_unlock(&crew->lock);
+}
+
+/* The oldest load, or NULL; calls a helper where it is not the only one. */
+static struct zimg_load *take(struct zimg_crew *crew)
+{
+	struct zimg_load *load = crew->first;
+
+	if (!load)
+		return NULL;
+	crew->first = load->next;
+	if (!crew->first)
+		crew->end = &crew->first;
+	else if (crew->waiting)
+		pthread_cond_signal(&crew->called);
+	return load;
+}
+
+static void expand(struct zimg_load *load, struct image_expander *expander)
+{
+	load->why = image_expand(expander, &load->chunk, load->member,
+				 load->entry->data);
+}
+
+struct zimg_load *zimg_crew_work(struct zimg_crew *crew,
+				 struct image_expander *expander)
+{
+	struct zimg_load *load;
+
+	pthread_mutex_lock(&crew->lock);
+	load = take(crew);
+	pthread_mutex_unlock(&crew->lock);
+	if (load)
+		expand(load, expander);
+	return load;
+}
+
+static void *helper_main(void *argument)
+{
+	static const int calls[RIGHTS_CALLS];
+	struct zimg_helper *helper = argument;
+	struct zimg_crew *crew = helper->crew;
+	struct zimg_load *load;
+
+	process_calm();
+	rights_drop(calls);
+	pthread_mutex_lock(&crew->lock);
+	crew->running++;
+	pthread_cond_broadcast(&crew->changed);
+	while (!crew->over) {
+		load = take(crew);
+		if (!load) {
+			crew->waiting++;
+			pthread_cond_wait(&crew->called, &crew->lock);
+			crew->waiting--;
+			continue;
+		}
+		pthread_mutex_unlock(&crew->lock);
+		expand(load, &helper->expander);
+		ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+		pthread_mutex_lock(&crew->lock);
+	}
+	crew->running--;
+	pthread_cond_broadcast(&crew->changed);
+	pthread_mutex_unlock(&crew->lock);
+	return NULL;
+}
+
+static bool helper_start(struct zimg_helper *helper, const struct image *image)
+{
+	pthread_attr_t attributes;
+	int err;
+
+	if (image_expander_init(&helper->expander, image))
+		return false;
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_BYTES);
+	err = pthread_create(&helper->thread, &attributes, helper_main, helper);
+	pthread_attr_destroy(&attributes);
+	if (err)
+		image_expander_free(&helper->expander);
+	return !err;
+}
+
+void zimg_crew_start(struct zimg_crew *crew, const struct image *image,
+		     unsigned int helpers)
+{
+	*crew = (struct zimg_crew){
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.called = PTHREAD_COND_INITIALIZER,
+		.changed = PTHREAD_COND_INITIALIZER,
+		.end = &crew->first,
+	};
+	while (crew->count < helpers && crew->count < ZIMG_HELPERS_MAX) {
+		crew->helpers[crew->count].crew = crew;
+		if (!helper_start(&crew->helpers[crew->count], image))
+			break;
+		crew->count++;
+	}
+	pthread_mutex_lock(&crew->lock);
+	while (crew->running < crew->count)
+		pthread_cond_wait(&crew->changed, &crew->lock);
+	pthread_mutex_unlock(&crew->lock);
+}
+
+void zimg_crew_end(struct zimg_crew *crew)
+{
+	pthread_mutex_lock(&crew->lock);
+	crew->over = true;
+	pthread_cond_broadcast(&crew->called);
+	while (crew->running)
+		pthread_cond_wait(&crew->changed, &crew->lock);
+	pthread_mutex_unlock(&crew->lock);
+}
+
+void zimg_crew_free(struct zimg_crew *crew)
+{
+	zimg_crew_end(crew);
+	while (crew->count) {
+		struct zimg_helper *helper = &crew->helpers[--crew->count];
+
+		pthread_join(helper->thread, NULL);
+		image_expander_free(&helper->expander);
+	}
+}
