@@ -18,21 +18,23 @@ void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load)
 	pthread_mutex_lock(&crew->lock);
 	*crew->end = load;
 	crew->end = &load->next;
+	crew->length++;
+	if (crew->waiting)
+		pthread_cond_signal(&crew->called);
 	pthread_mutex_unlock(&crew->lock);
 }
 
-/* The oldest load, or NULL; calls a helper where it is not the only one. */
-static struct zimg_load *take(struct zimg_crew *crew)
+/* The oldest load, where there are more than @others may have; or NULL. */
+static struct zimg_load *take(struct zimg_crew *crew, unsigned int others)
 {
 	struct zimg_load *load = crew->first;
 
-	if (!load)
+	if (crew->length <= others)
 		return NULL;
+	crew->length--;
 	crew->first = load->next;
 	if (!crew->first)
 		crew->end = &crew->first;
-	else if (crew->waiting)
-		pthread_cond_signal(&crew->called);
 	return load;
 }
 
@@ -48,7 +50,7 @@ struct zimg_load *zimg_crew_work(struct zimg_crew *crew,
 	struct zimg_load *load;
 
 	pthread_mutex_lock(&crew->lock);
-	load = take(crew);
+	load = take(crew, crew->waiting);
 	pthread_mutex_unlock(&crew->lock);
 	if (load)
 		expand(load, expander);
@@ -67,8 +69,8 @@ static void *helper_main(void *argument)
 	pthread_mutex_lock(&crew->lock);
 	crew->running++;
 	pthread_cond_broadcast(&crew->changed);
-	while (!crew->over) {
-		load = take(crew);
+	/* What was left to helpers is theirs also when it is over. */
+	while ((load = take(crew, 0)) || !crew->over) {
 		if (!load) {
 			crew->waiting++;
 			pthread_cond_wait(&crew->called, &crew->lock);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who expands the chunks that the queues of a zimg device have read: the queues
- * themselves, when they have done all else, and helpers, which are threads that
- * do nothing else. All take from one list what was read first. A chunk that is the
- * only one is expanded by a queue: to call a helper takes time, and gains none.
+ * Who expands the chunks that the queues of a zimg device have read: helpers,
+ * which are threads that do nothing else, and what there are not helpers enough
+ * for the queues themselves. So a queue looks for the next request while a chunk
+ * is expanded, and with one processor it does all. What was read first is taken
+ * first.
  */
 #ifndef TARGETS_ZIMG_CREW_H
 #define TARGETS_ZIMG_CREW_H
@@ -28,6 +29,7 @@ struct zimg_crew {
 	pthread_mutex_t lock;		/* for all below */
 	struct zimg_load *first;	/* read, and not expanded yet */
 	struct zimg_load **end;
+	unsigned int length;		/* loads in that list */
 	pthread_cond_t called;		/* helpers: there is more, or no more */
 	unsigned int waiting;		/* helpers that wait for it */
 	bool over;
@@ -44,18 +46,21 @@ struct zimg_crew {
 void zimg_crew_start(struct zimg_crew *crew, const struct image *image,
 		     unsigned int helpers);
 
-/* Ends the helpers: when it returns none has a load any more. */
+/* Ends the helpers, when there is nothing left to expand. */
 void zimg_crew_end(struct zimg_crew *crew);
 
 /* Forgets the helpers, which have ended. */
 void zimg_crew_free(struct zimg_crew *crew);
 
-/* Hands over a load that was read; it comes back by zimg_load_expanded(). */
+/*
+ * Hands over a load that was read. It comes back by zimg_load_expanded(), or from
+ * zimg_crew_work().
+ */
 void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load);
 
 /*
  * Takes the oldest load, expands it in the calling thread and returns it, for
- * whoever calls to give it back; NULL where there is none.
+ * whoever calls to give it back; NULL where there is none that no helper takes.
  */
 struct zimg_load *zimg_crew_work(struct zimg_crew *crew,
 				 struct image_expander *expander);

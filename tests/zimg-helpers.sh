@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --smp 2 --timeout 300
+#
+# Every processor expands an image, for one who reads it from front to back as for
+# two who read here and there; and with one processor there is none but the queue.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+# threads: how many the worker has that are not the kernel's.
+threads() {
+	cat /proc/"$worker"/task/*/comm | grep -cv '^iou-'
+}
+
+# ticks: the time of the processor that the helper has had, the first thread that
+# the worker has made, in hundredths of a second.
+ticks() {
+	for task in /proc/"$worker"/task/*; do
+		echo "${task##*/}"
+	done | sort -n | sed -n 2p >"$tmp/helper"
+	sed 's/.*) //' "/proc/$worker/task/$(cat "$tmp/helper")/stat" |
+		awk '{ print $12 + $13 }'
+}
+
+# What takes long to expand.
+head -c 6000000 /dev/urandom | base64 | head -c 8000000 >"$tmp/disk"
+ok 'an image' ublk pack -l 1 "$tmp/disk" "$tmp/image"
+
+served 'two processors' zimg --cache 1M "$tmp/image"
+worker=$(worker_of "$id")
+is "$(threads)" 3 'a queue and a helper'
+is "$(sum "$dev")" "$(sum "$tmp/disk")" 'from front to back: all of it'
+first=$(ticks)
+is "$((first >= 3))" 1 "and the helper expands: $first ticks"
+
+# here_and_there FROM: reads a piece of many chunks.
+here_and_there() {
+	i=0
+	while [ $i -lt 100 ]; do
+		at=$(((($1 + i) * 37 % 130) * 60 / 4))
+		dd if="$dev" bs=4k iflag=direct skip=$at count=1
+		i=$((i + 1))
+	done >/dev/null 2>&1
+}
+here_and_there 0 &
+here_and_there 50
+wait
+more=$(($(ticks) - first))
+is "$((more >= 3))" 1 "here and there, too: $more ticks"
+stopped 'stop it' "$dev"
+
+taskset -p 1 $$ >"$tmp/said"
+served 'one processor' zimg --cache 1M "$tmp/image"
+worker=$(worker_of "$id")
+is "$(threads)" 2 'a queue and no helper'
+is "$(sum "$dev")" "$(sum "$tmp/disk")" 'all of it'
+stopped 'stop it' "$dev"
+
+done_testing
