@@ -43,7 +43,7 @@
 #define DISTANCES (1 << INFLATE_DISTANCE_BITS)
 
 /* Bytes that copy() may write behind what it copies. */
-#define COPY_BEHIND 16
+#define COPY_BEHIND 8
 
 static const char not_deflate[] = "not a deflate stream of its length";
 
@@ -413,8 +413,7 @@ static bool read_codes(struct inflate *self, struct reader *reader)
 		   precode_entry);
 	if (!read_lengths(self, reader, lengths, literals + distances))
 		return false;
-	return lengths[SYMBOL_END] &&
-	       sort(&self->literal, lengths, literals, true) &&
+	return sort(&self->literal, lengths, literals, true) &&
 	       sort(&self->distance, lengths + literals, distances, true);
 }
 
