@@ -10,7 +10,8 @@
  *
  * Threads: open(), start() and close() run in the main thread, before the first
  * and after the last queue. Everything that gets a queue runs in that queue's own
- * thread; only what a target shares between queues needs care.
+ * thread; only what a target shares between queues needs care. Threads that start()
+ * makes are the target's to end; they give their rights away themselves.
  */
 #ifndef CORE_TARGET_H
 #define CORE_TARGET_H
