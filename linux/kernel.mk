@@ -47,6 +47,7 @@ FRAGMENTS_newest_debug := linux-newest-debug
 
 DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
 DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
+LINUX_HEADERS := $(wildcard linux/arch/x86/include/asm/*.h)
 
 # $(call tree_rules,VERSION,ARCHIVE). The header of the driver as the
 # distribution has it is kept, for comparison with ours.
@@ -69,7 +70,7 @@ $(foreach version,$(KERNELS),$(eval $(call tree_rules,$(version),$(or \
 	$(if $(filter newest,$(version)),build,/usr/src)/linux-source-$(version).tar.xz))))
 
 build/linux-6.12/.ready: build/linux-6.12/.unpacked linux/install \
-		$(DRIVER_SOURCES) $(DRIVER_HEADERS)
+		$(DRIVER_SOURCES) $(DRIVER_HEADERS) $(LINUX_HEADERS)
 	$(Q)linux/install $(@D)
 	$(Q)touch $@
 
@@ -89,7 +90,8 @@ kernel_make = $(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) 
 # files and a link away. One make at a time works there.
 # $(call build_rules,VERSION,BUILD DIRECTORY,FRAGMENTS)
 define build_rules
-$(2)/.config: linux/configure build/linux-$(1)/.unpacked $(3:%=linux/configs/%.config)
+$(2)/.config: linux/configure linux/install build/linux-$(1)/.unpacked \
+		$(3:%=linux/configs/%.config) | build/linux-$(1)/.ready
 	$$(call say,CONFIG,$(2))
 	@deps/packages $(KERNEL_PACKAGES)
 	$$(Q)mkdir -p $(2)
