@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# What the linker leaves out of the appliance's kernel are functions that nothing
-# reaches, and what tables say about them: no entry about a function that is still
-# there, of exceptions, warnings, alternatives, lock prefixes, static branches and
-# constants.
+# The appliance's kernel is as small as is promised. What the linker leaves out are
+# functions that nothing reaches, and what tables say about them: no entry about a
+# function that is still there, of exceptions, warnings, alternatives, lock
+# prefixes, static branches and constants.
 . "${0%/*}/../lib.sh"
 
 arch=${ARCH:-x86_64}
+image=$PWD/build/$arch/bzImage
 built=build/$arch/linux-6.12
-[ -f "$built/vmlinux.map" ] || skip_all "no $built/vmlinux.map: make kernel"
+[ -f "$image" ] && [ -f "$built/vmlinux.map" ] || skip_all "no $image: make kernel"
+
+bytes=$(wc -c <"$image")
+if [ "$bytes" -le 1572864 ]; then
+	pass "it has 1.5 MiB at most"
+else
+	fail "it has 1.5 MiB at most" "$bytes bytes"
+fi
 
 # What was left out, as FILE SECTION. A long name stands on a line of its own.
 cd "$built" || exit
