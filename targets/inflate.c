@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Expanding deflate streams that are whole in memory. What zlib refuses is
- * refused here, and what it takes is taken (tests/fuzz/member.c).
+ * refused here, and what it takes is taken (tests/unit/inflate.c,
+ * tests/fuzz/member.c).
  *
  * Bits are taken from a word of 64, which is filled up without a look at how
  * many it lacks. A code of usual length is found in a table by the bits that come
@@ -278,7 +279,7 @@ static bool expand_codes(const struct inflate *self, struct reader *from,
 		if (reader.left < LENGTH_BITS_MAX && !refill(&reader))
 			return false;
 		entry = self->literals[reader.bits % LITERALS];
-		if (!(entry & ENTRY_BYTE) && entry == ENTRY_LONG)
+		if (entry == ENTRY_LONG)
 			entry = find_long(&self->literal, reader.bits,
 					  literal_entry);
 		if (entry & ENTRY_BYTE) {

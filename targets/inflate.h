@@ -33,8 +33,8 @@ struct inflate {
 #define INFLATE_BEHIND 8
 
 /*
- * Expands the stream of @length bytes at @data, all of it and nothing more, to
- * exactly @room bytes at @to. Returns NULL, or what is wrong with it in a few
+ * Expands the stream of @length bytes at @data, INFLATE_BEHIND more being there,
+ * all of it and nothing more, to exactly @room bytes at @to. Returns NULL, or what is wrong with it in a few
  * words; @to has anything in it then.
  */
 const char *inflate_whole(struct inflate *self, const uint8_t *data,

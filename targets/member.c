@@ -279,6 +279,7 @@ const char *member_inflate(struct inflater *self, enum member_kind kind,
 	const uint8_t *trailer = data + length - MEMBER_TRAILER;
 	const char *why;
 
+	_Static_assert(MEMBER_TRAILER >= INFLATE_BEHIND, "the trailer is read");
 	if (!header)
 		return "wrong header";
 	if (get_le32(trailer + 4) != room)
