@@ -18,6 +18,14 @@
 
 #define CONTROL_DEVICE "/dev/ublk-control"
 #define DELETE_WAIT_MS 1000	/* for programs that are about to close it */
+#define START_GRACE_MS 100	/* for the answer, when the server has ended */
+
+/*
+ * Linux takes the memory of a disk's tags and queues where it is free, and does
+ * not wait until it is. A command for which there was none is given again.
+ */
+#define MEMORY_PAUSE_MS 100
+#define MEMORY_TRIES 100
 
 static bool kernel_at_least(unsigned long major, unsigned long minor)
 {
@@ -253,11 +261,27 @@ static void ctrl_know(struct ublk_ctrl *ctrl,
 	ctrl->known_users = info->flags & UBLK_F_UNPRIVILEGED_DEV;
 }
 
+/*
+ * True when a command shall be given again: it returned @err, and @tries, 0 at
+ * first, are not too many yet. Waits before that, and gives up when @cancel_fd,
+ * -1: none, speaks.
+ */
+static bool ctrl_again(int err, int *tries, int cancel_fd)
+{
+	struct pollfd cancel = { .fd = cancel_fd, .events = POLLIN };
+
+	return err == -ENOMEM && (*tries)++ < MEMORY_TRIES &&
+	       poll(&cancel, 1, MEMORY_PAUSE_MS) <= 0;
+}
+
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
 {
-	int err = ctrl_send_plain(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id, info,
-				  sizeof(*info));
+	int tries = 0, err;
 
+	do {
+		err = ctrl_send_plain(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id,
+				      info, sizeof(*info));
+	} while (ctrl_again(err, &tries, -1));
 	if (!err)
 		ctrl_know(ctrl, info);
 	return err;
@@ -316,9 +340,13 @@ int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 	return ret ? ret : -EBUSY;
 }
 
-/* Sends what waits until @server has fetched every tag, or @cancel_fd speaks. */
+/*
+ * Sends what waits until @server has fetched every tag, or until @cancel_fd speaks
+ * and @grace_ms have passed since: a command that fails can end the server, and its
+ * answer says more.
+ */
 static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
-			     pid_t server, int cancel_fd)
+			     pid_t server, int cancel_fd, int grace_ms)
 {
 	struct exchange exchange = { .op = op, .id = id, .argument = server };
 	struct pollfd either[] = {
@@ -336,7 +364,7 @@ static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 		if (poll(either, 2, -1) < 0 && errno != EINTR)
 			return -errno;
 	}
-	if (either[0].revents)
+	if (either[0].revents || poll(either, 1, grace_ms) > 0)
 		return ctrl_wait(ctrl);
 
 	ret = ctrl_abandon(ctrl);
@@ -346,8 +374,13 @@ static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 		   int cancel_fd)
 {
-	return ctrl_send_waiting(ctrl, UBLK_U_CMD_START_DEV, id, server,
-				 cancel_fd);
+	int tries = 0, err;
+
+	do {
+		err = ctrl_send_waiting(ctrl, UBLK_U_CMD_START_DEV, id, server,
+					cancel_fd, START_GRACE_MS);
+	} while (ctrl_again(err, &tries, cancel_fd));
+	return err;
 }
 
 int ctrl_start_recovery(struct ublk_ctrl *ctrl, int id)
@@ -359,7 +392,7 @@ int ctrl_end_recovery(struct ublk_ctrl *ctrl, int id, pid_t server,
 		      int cancel_fd)
 {
 	return ctrl_send_waiting(ctrl, UBLK_U_CMD_END_USER_RECOVERY, id, server,
-				 cancel_fd);
+				 cancel_fd, 0);
 }
 
 int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds)

@@ -38,7 +38,10 @@ void ctrl_close(struct ublk_ctrl *ctrl);
  * nothing: only the caller knows what the error means to a person.
  */
 
-/* Adds a device as @info asks (dev_id -1: any) and updates @info. */
+/*
+ * Adds a device as @info asks (dev_id -1: any) and updates @info. Where the kernel
+ * has no memory for it, waits for that up to ten seconds, as ctrl_start_dev() does.
+ */
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
 
 /*

@@ -78,8 +78,11 @@ build/linux-6.1/.ready build/linux-newest/.ready: %/.ready: %/.unpacked
 	$(Q)touch $@
 
 # $(call kernel_make,VERSION,BUILD DIRECTORY). It takes every processor. With the
-# time of the build in it, each kernel would be another one.
-kernel_make = $(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) \
+# time of the build in it, each kernel would be another one. ccache looks at what a
+# file includes, which is quicker than to preprocess it first, and knows it again in
+# another clone.
+kernel_make = CCACHE_DEPEND=1 CCACHE_BASEDIR=$(CURDIR) \
+	$(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) \
 	CROSS_COMPILE=$(CROSS_COMPILE) \
 	CC="$$(command -v ccache) $(CROSS_COMPILE)gcc" \
 	KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=ublk KBUILD_BUILD_VERSION=1 \
