@@ -172,7 +172,13 @@ TESTS ?=
 # The debug kernel needs more memory than the boards of the host's tests have,
 # and those measure the appliance's kernel.
 TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug,$(CONFIG)),board))
-TEST_KERNELS = $(KERNEL_FILE) $(if $(CONFIG),,$(KERNEL_FILE)-tests)
+# Few tests want the kernel that has more: it is not made when none of them is named.
+TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
+	grep -lE '^\# kernel:.* tests' tests/*.sh))
+TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board $(TESTS_OF_MORE),\
+	$(patsubst tests/%,%,$(TESTS:.sh=))),all)
+TEST_KERNELS = $(KERNEL_FILE) \
+	$(if $(CONFIG),,$(if $(TESTS_ARE_OF_MORE),$(KERNEL_FILE)-tests))
 
 TEST_NEEDS = all asan unit-programs driver-programs initramfs $(TEST_KERNELS)
 
