@@ -176,7 +176,7 @@ TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug,$(CONFIG)),board))
 TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
 	grep -lE '^\# kernel:.* tests' tests/*.sh))
 TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board $(TESTS_OF_MORE),\
-	$(patsubst tests/%,%,$(TESTS:.sh=))),all)
+	$(patsubst tests/%,%,$(patsubst ./%,%,$(TESTS:.sh=)))),all)
 TEST_KERNELS = $(KERNEL_FILE) \
 	$(if $(CONFIG),,$(if $(TESTS_ARE_OF_MORE),$(KERNEL_FILE)-tests))
 

@@ -54,7 +54,7 @@ int ctrl_del_dev(struct ublk_ctrl *ctrl, int id);
 /*
  * Makes the disk appear once every tag has been fetched; @server is the
  * process that fetches. Gives up and returns -ECANCELED when @cancel_fd
- * becomes readable first.
+ * becomes readable first, and no answer comes in the tenth of a second after that.
  */
 int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 		   int cancel_fd);
