@@ -63,6 +63,28 @@
 /* 6.16: data[0] is how long to wait for requests, in ms; 0: for ever */
 #define UBLK_U_CMD_QUIESCE_DEV		\
 	_IOWR('u', 0x16, struct ublksrv_ctrl_cmd)
+/* 7.0: as STOP_DEV, but -EBUSY while anybody has the disk open */
+#define UBLK_U_CMD_TRY_STOP_DEV		\
+	_IOWR('u', 0x17, struct ublksrv_ctrl_cmd)
+/*
+ * 7.1: memory that the server shares with users of the disk is registered, a
+ * struct ublk_shmem_buf_reg at addr, and answered with its number; or the
+ * registered memory of the number in data[0] is let go.
+ */
+#define UBLK_U_CMD_REG_BUF		\
+	_IOWR('u', 0x18, struct ublksrv_ctrl_cmd)
+#define UBLK_U_CMD_UNREG_BUF		\
+	_IOWR('u', 0x19, struct ublksrv_ctrl_cmd)
+
+struct ublk_shmem_buf_reg {
+	__u64	addr;
+	__u64	len;		/* whole pages */
+	__u32	flags;
+	__u32	reserved;
+};
+
+/* The memory may be sealed against writing. */
+#define UBLK_SHMEM_BUF_READ_ONLY	(1U << 0)
 
 #define UBLK_FEATURES_LEN	8
 
@@ -82,6 +104,23 @@
 	_IOWR('u', UBLK_IO_COMMIT_AND_FETCH_REQ, struct ublksrv_io_cmd)
 #define UBLK_U_IO_NEED_GET_DATA		\
 	_IOWR('u', UBLK_IO_NEED_GET_DATA, struct ublksrv_io_cmd)
+/* 6.15: pages of a request become the registered buffer with the index addr */
+#define UBLK_U_IO_REGISTER_IO_BUF	\
+	_IOWR('u', 0x23, struct ublksrv_io_cmd)
+#define UBLK_U_IO_UNREGISTER_IO_BUF	\
+	_IOWR('u', 0x24, struct ublksrv_io_cmd)
+/*
+ * 7.0, with UBLK_F_BATCH_IO: a struct ublk_batch_io in the SQE and an array of
+ * elements, each headed by a struct ublk_elem_header. PREP gives tags to the
+ * driver, COMMIT answers their requests and gives them again, and a multishot
+ * FETCH writes the tags of requests into provided buffers.
+ */
+#define UBLK_U_IO_PREP_IO_CMDS		\
+	_IOWR('u', 0x25, struct ublk_batch_io)
+#define UBLK_U_IO_COMMIT_IO_CMDS	\
+	_IOWR('u', 0x26, struct ublk_batch_io)
+#define UBLK_U_IO_FETCH_IO_CMDS		\
+	_IOWR('u', 0x27, struct ublk_batch_io)
 
 /* What an I/O command completes with, beside -errno of a wrong command. */
 #define UBLK_IO_RES_OK			0
@@ -116,6 +155,10 @@
 #define UBLKSRV_IO_BUF_TOTAL_BITS	(UBLK_QID_OFF + UBLK_QID_BITS)
 #define UBLKSRV_IO_BUF_TOTAL_SIZE	_BITULL(UBLKSRV_IO_BUF_TOTAL_BITS)
 
+/* This bit of an offset means the integrity data of a request. */
+#define UBLK_INTEGRITY_FLAG_OFF		62
+#define UBLKSRV_IO_INTEGRITY_FLAG	_BITULL(UBLK_INTEGRITY_FLAG_OFF)
+
 /* Features of the driver, and flags that a device is added with. */
 #define UBLK_F_SUPPORT_ZERO_COPY	_BITULL(0)
 /* Commands are completed in the server's context by task work. */
@@ -143,6 +186,16 @@
 #define UBLK_F_QUIESCE			_BITULL(12)
 /* Each tag has its own task, not each queue. */
 #define UBLK_F_PER_IO_DAEMON		_BITULL(13)
+/* Buffers are registered and let go by any task, not only by the tag's. */
+#define UBLK_F_BUF_REG_OFF_DAEMON	_BITULL(14)
+#define UBLK_F_BATCH_IO			_BITULL(15)
+#define UBLK_F_INTEGRITY		_BITULL(16)
+/* There is TRY_STOP_DEV. */
+#define UBLK_F_SAFE_STOP_DEV		_BITULL(17)
+/* Partitions are not looked for when the disk appears. */
+#define UBLK_F_NO_AUTO_PART_SCAN	_BITULL(18)
+#define UBLK_F_SHMEM_ZC			_BITULL(19)
+#define UBLK_F_IO_DESC_SIZE		_BITULL(20)
 
 /* States of a device. */
 #define UBLK_S_DEV_DEAD		0
@@ -171,7 +224,11 @@ struct ublksrv_ctrl_dev_info {
 	__u16	nr_hw_queues;
 	__u16	queue_depth;
 	__u16	state;		/* UBLK_S_DEV_* */
-	__u16	pad0;
+
+	union {
+		__u16	io_desc_size;	/* with UBLK_F_IO_DESC_SIZE, else 0 */
+		__u16	pad0;
+	};
 
 	__u32	max_io_buf_bytes;
 	__u32	dev_id;
@@ -211,6 +268,11 @@ struct ublksrv_ctrl_dev_info {
 #define UBLK_IO_F_FUA			(1U << 13)
 #define UBLK_IO_F_NOUNMAP		(1U << 15)
 #define UBLK_IO_F_SWAP			(1U << 16)
+/* The pages could not be registered, and UBLK_AUTO_BUF_REG_FALLBACK was given. */
+#define UBLK_IO_F_NEED_REG_BUF		(1U << 17)
+#define UBLK_IO_F_INTEGRITY		(1UL << 18)
+/* addr is a place in memory that was registered by UBLK_U_CMD_REG_BUF. */
+#define UBLK_IO_F_SHMEM_ZC		(1U << 19)
 
 struct ublksrv_io_desc {
 	__u32	op_flags;	/* UBLK_IO_OP_* in bits 0-7, UBLK_IO_F_* */
@@ -245,6 +307,56 @@ struct ublksrv_io_cmd {
 		__u64	addr;	/* the tag's buffer; 0 with USER_COPY */
 		__u64	zone_append_lba;
 	};
+};
+
+/* How pages are registered with UBLK_F_AUTO_BUF_REG, packed into the SQE's addr. */
+#define UBLK_AUTO_BUF_REG_FALLBACK	(1 << 0)
+#define UBLK_AUTO_BUF_REG_F_MASK	UBLK_AUTO_BUF_REG_FALLBACK
+
+struct ublk_auto_buf_reg {
+	__u16	index;
+	__u8	flags;
+	__u8	reserved0;
+	__u32	reserved1;
+};
+
+static inline struct ublk_auto_buf_reg
+ublk_sqe_addr_to_auto_buf_reg(__u64 addr)
+{
+	struct ublk_auto_buf_reg reg;
+
+	reg.index = (__u16)addr;
+	reg.flags = (__u8)(addr >> 16);
+	reg.reserved0 = (__u8)(addr >> 24);
+	reg.reserved1 = (__u32)(addr >> 32);
+	return reg;
+}
+
+static inline __u64
+ublk_auto_buf_reg_to_sqe_addr(const struct ublk_auto_buf_reg *reg)
+{
+	return (__u64)reg->reserved1 << 32 | (__u64)reg->reserved0 << 24 |
+	       (__u64)reg->flags << 16 | reg->index;
+}
+
+/* One tag of a batch; behind it, what the flags of the batch say. */
+struct ublk_elem_header {
+	__u16	tag;
+	__u16	buf_index;
+	__s32	result;		/* of a COMMIT */
+};
+
+/* The body of a batch command. */
+struct ublk_batch_io {
+	__u16	q_id;
+#define UBLK_BATCH_F_HAS_ZONE_LBA		(1 << 0)
+#define UBLK_BATCH_F_HAS_BUF_ADDR		(1 << 1)
+#define UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK	(1 << 2)
+	__u16	flags;
+	__u16	nr_elem;
+	__u8	elem_bytes;
+	__u8	reserved;
+	__u64	reserved2;
 };
 
 struct ublk_param_basic {
@@ -296,11 +408,24 @@ struct ublk_param_dma_align {
 	__u8	pad[4];
 };
 
+#define UBLK_MIN_SEGMENT_SIZE	4096
+
 struct ublk_param_segment {
 	__u64	seg_boundary_mask;
 	__u32	max_segment_size;
 	__u16	max_segments;
 	__u8	pad[2];
+};
+
+struct ublk_param_integrity {
+	__u32	flags;
+	__u16	max_integrity_segments;
+	__u8	interval_exp;
+	__u8	metadata_size;
+	__u8	pi_offset;
+	__u8	csum_type;
+	__u8	tag_size;
+	__u8	pad[5];
 };
 
 /*
@@ -315,6 +440,7 @@ struct ublk_params {
 #define UBLK_PARAM_TYPE_ZONED		(1 << 3)
 #define UBLK_PARAM_TYPE_DMA_ALIGN	(1 << 4)
 #define UBLK_PARAM_TYPE_SEGMENT		(1 << 5)
+#define UBLK_PARAM_TYPE_INTEGRITY	(1 << 6)
 	__u32	types;
 
 	struct ublk_param_basic		basic;
@@ -323,6 +449,27 @@ struct ublk_params {
 	struct ublk_param_zoned		zoned;
 	struct ublk_param_dma_align	dma;
 	struct ublk_param_segment	seg;
+	struct ublk_param_integrity	integrity;
 };
+
+/* The descriptor's addr with UBLK_IO_F_SHMEM_ZC: which memory, and where in it. */
+#define UBLK_SHMEM_ZC_OFF_MASK		0xffffffffULL
+#define UBLK_SHMEM_ZC_IDX_OFF		32
+#define UBLK_SHMEM_ZC_IDX_MASK		0xffffULL
+
+static inline __u64 ublk_shmem_zc_addr(__u16 index, __u32 offset)
+{
+	return (__u64)index << UBLK_SHMEM_ZC_IDX_OFF | offset;
+}
+
+static inline __u16 ublk_shmem_zc_index(__u64 addr)
+{
+	return addr >> UBLK_SHMEM_ZC_IDX_OFF & UBLK_SHMEM_ZC_IDX_MASK;
+}
+
+static inline __u32 ublk_shmem_zc_offset(__u64 addr)
+{
+	return (__u32)(addr & UBLK_SHMEM_ZC_OFF_MASK);
+}
 
 #endif
