@@ -76,6 +76,18 @@ static void test_params(void)
 		  FIELD(discard.max_discard_segments, 0) }, -EINVAL },
 		{ "discard of two segments", {
 		  FIELD(discard.max_discard_segments, 2) }, -EINVAL },
+		{ "two segments where there is no discard", {
+		  FIELD(discard.max_discard_sectors, 0),
+		  FIELD(discard.max_discard_segments, 2) }, 0 },
+		{ "discard of an odd granularity", {
+		  FIELD(discard.discard_granularity, 4608) }, 0 },
+		{ "chunks of one sector", { FIELD(basic.chunk_sectors, 1) },
+		  0 },
+		{ "chunks of 129 sectors", { FIELD(basic.chunk_sectors, 129) },
+		  0 },
+		{ "chunks of less than a block", {
+		  FIELD(basic.logical_bs_shift, 12),
+		  FIELD(basic.chunk_sectors, 1) }, -EINVAL },
 		{ "no type", { FIELD(types, 0) }, -EINVAL },
 		{ "without the basic ones", {
 		  FIELD(types, UBLK_PARAM_TYPE_DISCARD) }, -EINVAL },

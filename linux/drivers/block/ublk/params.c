@@ -5,10 +5,17 @@
  * limits when it is made.
  */
 #include <linux/blkdev.h>
-#include <linux/log2.h>
-#include <linux/sizes.h>
 
 #include "ublk.h"
+
+/* No block, and no good size of a transfer, is larger: 256 MiB. */
+#define UBLK_MAX_SIZE_SHIFT	28
+
+/* As is_power_of_2(), of 64 bits on every processor. */
+static bool ublk_is_power_of_2(u64 number)
+{
+	return number && !(number & (number - 1));
+}
 
 static bool ublk_basic_ok(const struct ublk_device *dev,
 			  const struct ublk_param_basic *basic)
@@ -16,14 +23,16 @@ static bool ublk_basic_ok(const struct ublk_device *dev,
 	if (basic->logical_bs_shift < SECTOR_SHIFT ||
 	    basic->logical_bs_shift > PAGE_SHIFT ||
 	    basic->logical_bs_shift > basic->physical_bs_shift ||
-	    basic->physical_bs_shift >= 32 || basic->io_opt_shift >= 32 ||
-	    basic->io_min_shift >= 32)
+	    basic->physical_bs_shift > UBLK_MAX_SIZE_SHIFT ||
+	    basic->io_opt_shift > UBLK_MAX_SIZE_SHIFT ||
+	    basic->io_min_shift > UBLK_MAX_SIZE_SHIFT)
 		return false;
 	if (basic->max_sectors < PAGE_SECTORS ||
 	    basic->max_sectors > dev->info.max_io_buf_bytes >> SECTOR_SHIFT)
 		return false;
-	if (basic->chunk_sectors && (!is_power_of_2(basic->chunk_sectors) ||
-				     basic->chunk_sectors < PAGE_SECTORS))
+	/* a request is split at chunks, and no further than into blocks */
+	if (basic->chunk_sectors %
+	    (1U << (basic->logical_bs_shift - SECTOR_SHIFT)))
 		return false;
 	/* bytes of the disk are a loff_t */
 	return basic->dev_sectors <= (u64)LLONG_MAX >> SECTOR_SHIFT &&
@@ -34,21 +43,21 @@ static bool ublk_discard_ok(const struct ublk_params *params)
 {
 	const struct ublk_param_discard *discard = &params->discard;
 
-	/* A descriptor has room for one range. */
-	if (discard->max_discard_segments > 1)
-		return false;
 	if (!discard->max_discard_sectors)
 		return true;
-	/* One smaller than a block becomes as large. */
-	return discard->max_discard_segments &&
-	       is_power_of_2(discard->discard_granularity);
+	/*
+	 * A descriptor has room for one range. A granularity smaller than a
+	 * block becomes as large.
+	 */
+	return discard->max_discard_segments == 1 &&
+	       discard->discard_granularity;
 }
 
 static bool ublk_segment_ok(const struct ublk_param_segment *segment)
 {
 	if (segment->seg_boundary_mask &&
 	    (segment->seg_boundary_mask < PAGE_SIZE - 1 ||
-	     !is_power_of_2(segment->seg_boundary_mask + 1)))
+	     !ublk_is_power_of_2(segment->seg_boundary_mask + 1)))
 		return false;
 	return !segment->max_segment_size ||
 	       segment->max_segment_size >= PAGE_SIZE;
@@ -69,7 +78,7 @@ int ublk_params_check(const struct ublk_device *dev,
 		return -EINVAL;
 	if (types & UBLK_PARAM_TYPE_DMA_ALIGN &&
 	    (params->dma.alignment >= PAGE_SIZE ||
-	     !is_power_of_2((u64)params->dma.alignment + 1)))
+	     !ublk_is_power_of_2((u64)params->dma.alignment + 1)))
 		return -EINVAL;
 	if (types & UBLK_PARAM_TYPE_SEGMENT && !ublk_segment_ok(&params->seg))
 		return -EINVAL;
