@@ -6,12 +6,22 @@
  */
 #include <linux/bvec.h>
 #include <linux/highmem.h>
+#include <linux/mm.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "ublk.h"
 
-/* Copies the first @bytes of a request; which way is known at compile time. */
+/*
+ * Copies the first @bytes of a request; which way is known at compile time.
+ *
+ * The pages of a request may be of a slab: filesystems keep copies of blocks
+ * there, and so does the device mapper. copy_to_user() and copy_from_user()
+ * take these for a mistake, where a kernel is hardened, so this is what is
+ * below them: the lengths are the block layer's own. Where the processor's cache
+ * can hold one page under two addresses, what user space has mapped is flushed
+ * before it is read, and after it was written.
+ */
 static __always_inline size_t ublk_copy(struct request *rq, void __user *buffer,
 					size_t bytes, bool to_server)
 {
@@ -25,9 +35,12 @@ static __always_inline size_t ublk_copy(struct request *rq, void __user *buffer,
 		size_t left;
 
 		if (to_server) {
-			left = copy_to_user(buffer + copied, data, length);
+			flush_dcache_page(part.bv_page);
+			left = _inline_copy_to_user(buffer + copied, data,
+						    length);
 		} else {
-			left = copy_from_user(data, buffer + copied, length);
+			left = _inline_copy_from_user(data, buffer + copied,
+						      length);
 			flush_dcache_page(part.bv_page);
 		}
 		kunmap_local(data);
@@ -65,18 +78,36 @@ size_t ublk_copy_iter(struct request *rq, size_t offset, struct iov_iter *iter)
 		}
 		length = min_t(size_t, part.bv_len - offset,
 			       iov_iter_count(iter));
-		if (iov_iter_rw(iter) == READ)
+		if (iov_iter_rw(iter) == READ) {
+			flush_dcache_page(part.bv_page);
 			done = copy_page_to_iter(part.bv_page,
 						 part.bv_offset + offset,
 						 length, iter);
-		else
+		} else {
 			done = copy_page_from_iter(part.bv_page,
 						   part.bv_offset + offset,
 						   length, iter);
+			flush_dcache_page(part.bv_page);
+		}
 		copied += done;
 		offset = 0;
 		if (done < length || !iov_iter_count(iter))
 			break;
 	}
 	return copied;
+}
+
+int ublk_fault_in(void __user *buffer)
+{
+	struct mm_struct *mm = current->mm;
+	bool unlocked;
+	int ret;
+
+	ret = mmap_read_lock_killable(mm);
+	if (ret)
+		return ret;
+	ret = fixup_user_fault(mm, (unsigned long)buffer, FAULT_FLAG_WRITE,
+			       &unlocked);
+	mmap_read_unlock(mm);
+	return ret == -EHWPOISON ? -EFAULT : ret;
 }
