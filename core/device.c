@@ -8,11 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -336,6 +338,13 @@ static int device_add(struct ublk_device *device)
 		device->info.flags |= UBLK_F_USER_RECOVERY |
 				      UBLK_F_USER_RECOVERY_REISSUE |
 				      (device->ctrl.features & UBLK_F_QUIESCE);
+	/*
+	 * The driver would look for partitions some time after it has said
+	 * that the disk is there. Who is told of the disk wants to find them.
+	 */
+	if (!geteuid())
+		device->info.flags |= device->ctrl.features &
+				      UBLK_F_NO_AUTO_PART_SCAN;
 	if (device->disk.zero_copy && !geteuid())
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_AUTO_BUF_REG;
@@ -404,7 +413,7 @@ int device_record(const struct ublk_device *device)
 	return record_write(device->info.dev_id, device_fill_record, device);
 }
 
-int device_announce(const struct ublk_device *device)
+int device_probe(const struct ublk_device *device)
 {
 	char node[DEVICE_NODE_MAX];
 	int fd;
@@ -413,7 +422,18 @@ int device_announce(const struct ublk_device *device)
 	fd = device_open_node(node, O_RDONLY);
 	if (fd < 0)
 		return fd;
+	/* Where somebody is quicker and has the disk open, he has looked. */
+	if (device->info.flags & UBLK_F_NO_AUTO_PART_SCAN && !device->resumed)
+		ioctl(fd, BLKRRPART);
 	close(fd);
+	return 0;
+}
+
+int device_announce(const struct ublk_device *device)
+{
+	char node[DEVICE_NODE_MAX];
+
+	device_node(device->info.dev_id, node);
 	return process_ready(node);
 }
 
@@ -463,6 +483,8 @@ static int device_serve_alone(struct ublk_device *device)
 				     device->worker.failed : err,
 				     "cannot start device %d", id);
 	}
+	if (!err)
+		err = device_probe(device);
 	if (!err)
 		err = device_announce(device);
 	if (!err)

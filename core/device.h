@@ -110,9 +110,13 @@ bool device_takes_memory(const struct ublk_device *device);
 int device_open_buffers(struct ublk_device *device, int fd);
 
 /*
- * The disk can be used: tells the caller, as process_ready() does, once its
- * node is there. Returns 0 or -errno after telling.
+ * Waits for the node of the disk, and has its partitions looked for where the
+ * driver leaves that to us. This is I/O: it takes as long as there is nobody who
+ * serves the disk. Returns 0 or -errno after telling.
  */
+int device_probe(const struct ublk_device *device);
+
+/* The disk can be used: tells the caller, as process_ready() does. */
 int device_announce(const struct ublk_device *device);
 
 /*

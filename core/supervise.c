@@ -50,6 +50,14 @@ struct supervisor {
 	uint64_t started;		/* when; in milliseconds */
 	uint64_t answered;		/* requests, when the last one died */
 	unsigned int deaths;		/* without progress */
+
+	/*
+	 * The process that looks for partitions before the disk is announced,
+	 * or 0. That is I/O, which a worker has to serve, and the next one when
+	 * it dies: we must not wait for it ourselves.
+	 */
+	pid_t prober;
+	int probed_fd;			/* readable when it has ended */
 };
 
 static void sleep_ms(unsigned int milliseconds)
@@ -424,6 +432,60 @@ static int supervisor_upgrade(struct supervisor *s,
 	return err;
 }
 
+/* Starts the process that looks at the disk before others do. */
+static int prober_begin(struct supervisor *s)
+{
+	int err = 0;
+
+	s->prober = fork();
+	if (s->prober < 0)
+		err = -errno;
+	if (!s->prober) {
+		process_forked();
+		_exit(device_probe(s->device) ? EXIT_FAILED : 0);
+	}
+	if (!err) {
+		s->probed_fd = process_watch(s->prober);
+		if (s->probed_fd >= 0)
+			return 0;
+		err = s->probed_fd;
+		kill(s->prober, SIGKILL);
+		waitpid(s->prober, NULL, 0);
+	}
+	s->prober = 0;
+	return message_fail(err, "a process that looks at the disk");
+}
+
+/* Collects it. Returns 0, or -EIO after it has told what is wrong. */
+static int prober_collect(struct supervisor *s)
+{
+	int status = 0;
+
+	if (!s->prober)
+		return 0;
+	while (waitpid(s->prober, &status, 0) < 0 && errno == EINTR)
+		;
+	close(s->probed_fd);
+	s->probed_fd = -1;
+	s->prober = 0;
+	return status ? -EIO : 0;
+}
+
+/* It has ended: the disk is announced. */
+static int prober_ended(struct supervisor *s)
+{
+	int err = prober_collect(s);
+
+	if (!err)
+		err = device_announce(s->device);
+	/* Who asked for it may be gone; who uses the disk is not. */
+	if (err && s->device->resumed) {
+		process_detach();
+		err = 0;
+	}
+	return err;
+}
+
 static int supervisor_loop(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
@@ -433,13 +495,20 @@ static int supervisor_loop(struct supervisor *s)
 	while (!err) {
 		struct pollfd events[] = {
 			{ .fd = s->ended_fd, .events = POLLIN },
+			{ .fd = s->probed_fd, .events = POLLIN },
 			{ .fd = device->signal_fd, .events = POLLIN },
 		};
+		/* Signals wait until the disk has been announced. */
+		const nfds_t count = s->prober ? 2 : 3;
 
-		if (poll(events, 2, -1) < 0)
+		if (poll(events, count, -1) < 0)
 			continue;
 		if (events[0].revents) {
 			err = worker_ended(s);
+			continue;
+		}
+		if (s->prober) {
+			err = prober_ended(s);
 			continue;
 		}
 		if (read(device->signal_fd, &signal, sizeof(signal)) < 0)
@@ -460,11 +529,16 @@ static void supervisor_end(struct supervisor *s)
 {
 	ctrl_stop_dev(&s->device->ctrl, s->device->info.dev_id);
 	worker_collect(s);
+	prober_collect(s);
 }
 
 int supervise(struct ublk_device *device)
 {
-	struct supervisor s = { .device = device, .live_fd = -1 };
+	struct supervisor s = {
+		.device = device,
+		.live_fd = -1,
+		.probed_fd = -1,
+	};
 	int id = device->info.dev_id;
 	int err;
 
@@ -480,7 +554,7 @@ int supervise(struct ublk_device *device)
 		err = worker_live(&s);
 	if (!err) {
 		keep_one_tag(device);
-		err = device_announce(device);
+		err = prober_begin(&s);
 	}
 	if (!err)
 		err = supervisor_loop(&s);
@@ -500,7 +574,11 @@ static int supervisor_serve(struct supervisor *s)
 
 int supervise_resumed(struct ublk_device *device)
 {
-	struct supervisor s = { .device = device, .live_fd = -1 };
+	struct supervisor s = {
+		.device = device,
+		.live_fd = -1,
+		.probed_fd = -1,
+	};
 	int err;
 
 	err = worker_replace(&s);
@@ -509,8 +587,7 @@ int supervise_resumed(struct ublk_device *device)
 			device->info.dev_id);
 	if (err)
 		return err;
-	/* Who asked for it may be gone; who uses the disk is not. */
-	if (device_announce(device))
+	if (prober_begin(&s))
 		process_detach();
 	return supervisor_serve(&s);
 }
@@ -523,6 +600,7 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 		.worker = worker,
 		.started = process_clock_ms(),
 		.live_fd = -1,
+		.probed_fd = -1,
 	};
 
 	device->server = worker;
