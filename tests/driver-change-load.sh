@@ -74,11 +74,11 @@ quiesced() {
 	n=0
 	while [ $n -lt "${ROUNDS:-3}" ] && [ -z "$problem" ]; do
 		must "cannot be quiesced" "$server" --quiesce 11 0
-		must "it is $(state_of 11)" state_is 11 quiesced
 		seen_before=$(seen_requests)
 		ends_with 0
 		[ "$(seen_requests)" = "$seen_before" ] ||
 			problem="$problem, requests are answered"
+		must "it is $(state_of 11)" wait_until $notice state_is 11 quiesced
 		takes_over "$tmp/file"
 		goes_on
 		n=$((n + 1))

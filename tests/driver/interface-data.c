@@ -137,6 +137,19 @@ static void test_need_get_data(void)
 		commit(&rig, 4096);
 		is(job_end(&job), 4096, "the other WRITE ends");
 	}
+
+	job_start(&job, IO_WRITE, rig.disk, data, 4096, 0);
+	is(rig_next(&rig, 0, IO_MS), UBLK_IO_RES_NEED_GET_DATA,
+	   "a third WRITE");
+	tag = rig.done.tag;
+	if (!unanswered("NEED_GET_DATA to what is not there")) {
+		is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, tag,
+			 place(UNMAPPED, NULL)), -EFAULT,
+		   "NEED_GET_DATA to what is not there");
+		rig.done.tag = tag;
+		commit(&rig, -ENOMEM);
+		is(job_end(&job), -ENOMEM, "an error without the data");
+	}
 down:
 	rig_down(&rig);
 	munmap(data, 8192);

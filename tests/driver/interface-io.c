@@ -203,9 +203,13 @@ static void test_results(void)
 	job_start(&job, IO_WRITE, rig.disk, data, 4096, 0);
 	delivered(&rig, UBLK_IO_OP_WRITE, 0, 8, "WRITE for nothing");
 	commit(&rig, 0);
-	delivered(&rig, UBLK_IO_OP_WRITE, 0, 8, "WRITE: 0 gets it again");
-	commit(&rig, 4096);
-	is(job_end(&job), 4096, "it ends then");
+	if (unanswered("WRITE: 0 is all of it")) {
+		delivered(&rig, UBLK_IO_OP_WRITE, 0, 8, "it comes again");
+		commit(&rig, 4096);
+		is(job_end(&job), 4096, "it ends then");
+	} else {
+		is(job_end(&job), 4096, "WRITE: 0 is all of it");
+	}
 	rig_down(&rig);
 	munmap(data, 4096);
 }
@@ -296,6 +300,67 @@ static void test_idle(void)
 	   "a control command's number");
 	is(raw_stop(&ctrl, rig.id), 0, "STOP_DEV before START_DEV");
 	is(rig_next(&rig, 0, IO_MS), -ENODEV, "it gives the commands back");
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -ENODEV,
+	   "FETCH after STOP_DEV");
+	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
+	if (!unanswered("START_DEV while that server is there"))
+		is(raw_start(&ctrl, rig.id, getpid()), -EBUSY,
+		   "START_DEV while that server is there");
+	rig_down(&rig);
+}
+
+/*
+ * Commands whose direction and size are encoded as on other processors, where
+ * the bits for these are elsewhere: type and number are what counts.
+ */
+static void test_encodings(void)
+{
+	const uint32_t fetch = 4U << 29 | _IOC_TYPE(UBLK_U_IO_FETCH_REQ) << 8 |
+			       _IOC_NR(UBLK_U_IO_FETCH_REQ);
+	const uint32_t info = 2U << 29 |
+			      _IOC_TYPE(UBLK_U_CMD_GET_DEV_INFO) << 8 |
+			      _IOC_NR(UBLK_U_CMD_GET_DEV_INFO);
+	struct ublksrv_ctrl_dev_info got;
+	struct rig rig;
+
+	if (!rig_add(&rig, 0, 1, 1))
+		return;
+	is(raw_command(&ctrl, info, rig.id, &got, sizeof(got), 0), 0,
+	   "GET_DEV_INFO as MIPS says it");
+	if (rig_server(&rig))
+		is(wrong(&rig, fetch, 0, 0, (uintptr_t)rig.queue[0].data),
+		   -ETIME, "FETCH as MIPS says it is held");
+	is(raw_command(&ctrl, info ^ 0x2000, rig.id, &got, sizeof(got), 0),
+	   -EOPNOTSUPP, "GET_DEV_INFO of another type");
+	rig_down(&rig);
+}
+
+/*
+ * A server without recovery dies, and the next one is there before the disk of
+ * the first is gone. As soon as it can open the node, it can fetch.
+ */
+static void test_successor(void)
+{
+	enum { ROUNDS = 30 };
+	unsigned int refused = 0;
+	struct rig rig;
+
+	if (!rig_add(&rig, 0, 1, 4))
+		return;
+	for (int round = 0; round < ROUNDS; round++) {
+		if (!rig_up(&rig))
+			break;
+		rig_close_disk(&rig);
+		rig_server_dies(&rig);
+		if (!rig_server(&rig))
+			break;
+		rig_fetch_all(&rig);
+		while (rig_next(&rig, 0, 20) != -ETIME)
+			refused++;
+		raw_stop(&ctrl, rig.id);
+		rig_server_dies(&rig);
+	}
+	is(refused, 0, "30 times, nothing that it fetches comes back");
 	rig_down(&rig);
 }
 
@@ -504,6 +569,8 @@ const struct group io_groups[] = {
 	{ "results", test_results, 0 },
 	{ "short", test_short, 0 },
 	{ "idle", test_idle, 0 },
+	{ "encodings", test_encodings, UBLK_F_CMD_IOCTL_ENCODE },
+	{ "successor", test_successor, 0 },
 	{ "fetch64", test_fetch64, 0 },
 	{ "wrong", test_wrong, 0 },
 	{ "stop-serving", test_stop_serving, 0 },

@@ -11,34 +11,6 @@
 #include <unistd.h>
 
 /*
- * The kernel takes a closed ring to pieces when it has time, and until then
- * the node may still be open: EBUSY, for a moment.
- */
-static int start_recovery(const struct rig *rig)
-{
-	int ret = -EBUSY;
-
-	for (int tries = 0; ret == -EBUSY && tries < 200; tries++) {
-		usleep(tries ? 20000 : 0);
-		ret = raw_start_recovery(&ctrl, rig->id);
-	}
-	return ret;
-}
-
-/* The next server: START_USER_RECOVERY, all tags, END_USER_RECOVERY. */
-static bool recovered(struct rig *rig)
-{
-	if (!is(start_recovery(rig), 0, "START_USER_RECOVERY") ||
-	    !rig_server(rig))
-		return false;
-	is(raw_end_recovery_send(&ctrl, rig->id, getpid()), 0,
-	   "END_USER_RECOVERY");
-	is(raw_ctrl_answer(&ctrl, QUIET_MS), -ETIME, "it waits for the tags");
-	rig_fetch_all(rig);
-	return is(raw_ctrl_answer(&ctrl, IO_MS), 0, "and ends then");
-}
-
-/*
  * Linux's driver takes the device for LIVE then, with no server behind it, and
  * there is no way back. Whether it is refused or waits for tags, it must not.
  */
@@ -111,7 +83,7 @@ static void *second_server(void *arg)
 	struct rig *rig = &s->rig;
 	struct ublksrv_ctrl_dev_info info;
 
-	if (!recovered(rig))
+	if (!rig_recovered(rig))
 		return NULL;
 	is(raw_info(&ctrl, rig->id, &info), 0, "GET_DEV_INFO");
 	is(info.state, UBLK_S_DEV_LIVE, "the device is LIVE");
@@ -148,7 +120,7 @@ static void *half_server(void *arg)
 	struct succession *s = arg;
 	struct rig *rig = &s->rig;
 
-	if (!is(start_recovery(rig), 0, "START_USER_RECOVERY") ||
+	if (!is(rig_start_recovery(rig), 0, "START_USER_RECOVERY") ||
 	    !rig_server(rig))
 		return NULL;
 	raw_fetch(&rig->queue[0], 0);
@@ -165,7 +137,7 @@ static void *third_server(void *arg)
 	struct succession *s = arg;
 	struct rig *rig = &s->rig;
 
-	if (!is(start_recovery(rig), 0, "START_USER_RECOVERY") ||
+	if (!is(rig_start_recovery(rig), 0, "START_USER_RECOVERY") ||
 	    !rig_server(rig))
 		return NULL;
 	rig_fetch_all(rig);
@@ -173,7 +145,7 @@ static void *third_server(void *arg)
 	is(rig_next(rig, 0, QUIET_MS), -ETIME,
 	   "nothing is delivered before END_USER_RECOVERY");
 	if (s->fail)
-		is(job_end(&s->later), -EIO, "a READ fails until then");
+		is(job_end(&s->later), -EREMOTEIO, "a READ fails until then");
 	is(raw_end_recovery(&ctrl, rig->id, getpid()), 0, "END_USER_RECOVERY");
 	if (s->fail)
 		job_start(&s->later, IO_READ, rig->disk, s->data, 4096, 0);
@@ -199,7 +171,7 @@ static void after_first(struct succession *s)
 		end_without_start(&s->rig);
 	job_start(&s->later, IO_READ, s->rig.disk, s->data + 8192, 4096, 0);
 	if (s->fail)
-		is(job_end(&s->later), -EIO, "a READ fails meanwhile");
+		is(job_end(&s->later), -EREMOTEIO, "a READ fails meanwhile");
 	else
 		ok(job_waits(&s->later), "a READ waits meanwhile");
 }
@@ -222,7 +194,7 @@ static void after_third(struct succession *s)
 	rig_becomes(&s->rig, s->down, "it dies, too");
 	job_start(&s->later, IO_READ, s->rig.disk, s->data, 4096, 0);
 	if (s->fail)
-		is(job_end(&s->later), -EIO, "a READ fails");
+		is(job_end(&s->later), -EREMOTEIO, "a READ fails");
 	else
 		ok(job_waits(&s->later), "a READ waits");
 	is(raw_stop(&ctrl, s->rig.id), 0, "STOP_DEV");
@@ -355,7 +327,7 @@ static void test_quiesce(void)
 	rig_server_dies(&rig);
 	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED");
 	is(raw_quiesce(&ctrl, rig.id, 100), 0, "QUIESCE_DEV when it is");
-	if (recovered(&rig)) {
+	if (rig_recovered(&rig)) {
 		delivered(&rig, UBLK_IO_OP_READ, 8, 8,
 			  "the next server gets the READ");
 		fill(rig_data(&rig, 0), 4096, 3);

@@ -103,6 +103,8 @@ static bool rig_check(long got, const char *what)
 	return got >= 0 ? true : is(got, 0, what);
 }
 
+bool rig_scans;
+
 size_t rig_buffers(const struct rig *rig)
 {
 	return rig->info.flags & UBLK_F_USER_COPY ? 0 : MAX_IO;
@@ -117,7 +119,8 @@ bool rig_add(struct rig *rig, uint64_t flags, unsigned int queues,
 			.queue_depth = depth,
 			.max_io_buf_bytes = MAX_IO,
 			.dev_id = ANY_ID,
-			.flags = flags,
+			.flags = flags |
+				 (rig_scans ? 0 : UBLK_F_NO_AUTO_PART_SCAN),
 		},
 		.id = -1,
 		.cdev = -1,
@@ -288,6 +291,33 @@ bool rig_begin(struct rig *rig, uint64_t flags, unsigned int queues,
 		return true;
 	rig_down(rig);
 	return false;
+}
+
+/*
+ * The kernel takes a closed ring to pieces when it has time, and until then
+ * the node may still be open: EBUSY, for a moment.
+ */
+int rig_start_recovery(const struct rig *rig)
+{
+	int ret = -EBUSY;
+
+	for (int tries = 0; ret == -EBUSY && tries < 200; tries++) {
+		usleep(tries ? 20000 : 0);
+		ret = raw_start_recovery(&ctrl, rig->id);
+	}
+	return ret;
+}
+
+bool rig_recovered(struct rig *rig)
+{
+	if (!is(rig_start_recovery(rig), 0, "START_USER_RECOVERY") ||
+	    !rig_server(rig))
+		return false;
+	is(raw_end_recovery_send(&ctrl, rig->id, getpid()), 0,
+	   "END_USER_RECOVERY");
+	is(raw_ctrl_answer(&ctrl, QUIET_MS), -ETIME, "it waits for the tags");
+	rig_fetch_all(rig);
+	return is(raw_ctrl_answer(&ctrl, IO_MS), 0, "and ends then");
 }
 
 bool rig_becomes(const struct rig *rig, int state, const char *what)

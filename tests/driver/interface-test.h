@@ -13,6 +13,9 @@
  *   interface-data.c      the ways in which data goes
  *   interface-tasks.c     which task gets a request
  *   interface-recovery.c  servers that go, and others that come
+ *   interface-users.c     devices of ordinary users
+ *   interface-slow.c      servers that do not come along
+ *   interface-scan.c      partitions, and who has the disk open
  */
 #ifndef TESTS_DRIVER_INTERFACE_TEST_H
 #define TESTS_DRIVER_INTERFACE_TEST_H
@@ -28,7 +31,8 @@
 	 UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE |		\
 	 UBLK_F_USER_RECOVERY_FAIL_IO | UBLK_F_UNPRIVILEGED_DEV |	\
 	 UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY |			\
-	 UBLK_F_UPDATE_SIZE | UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON)
+	 UBLK_F_UPDATE_SIZE | UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON |	\
+	 UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN)
 
 #define STEP_SECONDS	60	/* a call that takes longer hangs */
 #define IO_MS		10000	/* a request that takes longer is lost */
@@ -47,7 +51,8 @@ struct group {
 };
 
 extern const struct group control_groups[], device_groups[], io_groups[],
-	data_groups[], task_groups[], recovery_groups[];
+	data_groups[], task_groups[], recovery_groups[], slow_groups[],
+	scan_groups[], user_groups[];
 
 /*
  * A check whose answer on Linux's driver is another one, and why. Everything
@@ -140,7 +145,12 @@ struct rig {
 	struct raw_done done;	/* of the last completion */
 };
 
-/* ADD_DEV with ordinary parameters, not set yet. */
+/*
+ * ADD_DEV with ordinary parameters, not set yet. Unless rig_scans is set, nobody
+ * looks for partitions where the driver can be told so: each request is the
+ * test's own.
+ */
+extern bool rig_scans;
 bool rig_add(struct rig *rig, uint64_t flags, unsigned int queues,
 	     unsigned int depth);
 /* All the steps from there to the open disk. */
@@ -181,6 +191,13 @@ char *rig_data(const struct rig *rig, int q);
 int rig_answer(struct rig *rig);
 /* Serves what is there, and gives up after a while without anything. */
 void rig_serve_rest(struct rig *rig);
+
+/*
+ * The next server: START_USER_RECOVERY, for which the old one must have let go,
+ * all tags, END_USER_RECOVERY.
+ */
+int rig_start_recovery(const struct rig *rig);
+bool rig_recovered(struct rig *rig);
 
 /* Waits for a state. */
 bool rig_becomes(const struct rig *rig, int state, const char *what);

@@ -246,7 +246,7 @@ int raw_start(struct raw_ctrl *ctrl, int id, int pid)
 	return raw_command(ctrl, UBLK_U_CMD_START_DEV, id, NULL, 0, pid);
 }
 
-static int command_send(struct raw_ctrl *ctrl, uint32_t op, int id,
+int raw_command_send(struct raw_ctrl *ctrl, uint32_t op, int id,
 			uint64_t number)
 {
 	struct ublksrv_ctrl_cmd cmd;
@@ -258,7 +258,7 @@ static int command_send(struct raw_ctrl *ctrl, uint32_t op, int id,
 
 int raw_start_send(struct raw_ctrl *ctrl, int id, int pid)
 {
-	return command_send(ctrl, UBLK_U_CMD_START_DEV, id, pid);
+	return raw_command_send(ctrl, UBLK_U_CMD_START_DEV, id, pid);
 }
 
 int raw_stop(struct raw_ctrl *ctrl, int id)
@@ -290,7 +290,7 @@ int raw_end_recovery(struct raw_ctrl *ctrl, int id, int pid)
 
 int raw_end_recovery_send(struct raw_ctrl *ctrl, int id, int pid)
 {
-	return command_send(ctrl, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
+	return raw_command_send(ctrl, UBLK_U_CMD_END_USER_RECOVERY, id, pid);
 }
 
 int raw_update_size(struct raw_ctrl *ctrl, int id, uint64_t sectors)

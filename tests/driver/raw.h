@@ -64,6 +64,10 @@ int raw_ctrl_cancel(struct raw_ctrl *ctrl);
 int raw_command(struct raw_ctrl *ctrl, uint32_t op, int id, void *data,
 		size_t len, uint64_t number);
 
+/* The same for one that waits and has no argument: see raw_ctrl_send(). */
+int raw_command_send(struct raw_ctrl *ctrl, uint32_t op, int id,
+		     uint64_t number);
+
 /* The commands. ADD_DEV's @info->dev_id is the wanted id, or -1: any. */
 int raw_add(struct raw_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
 int raw_set_params(struct raw_ctrl *ctrl, int id, struct ublk_params *params);

@@ -36,6 +36,7 @@ static const char usage[] =
 "  --need-get-data  --user-copy  --unprivileged  --recovery wait|reissue|fail\n"
 "  --per-io-daemon      each tag has a task of its own...\n"
 "  --threads N          ...of so many for each queue\n"
+"  --scan               partitions are looked for when the disk appears\n"
 "  --delay USEC         sleep before each answer\n"
 "  --silent             answer nothing any more once it is live, and write a line\n"
 "                       to standard error for each request that is kept so\n"
@@ -59,7 +60,7 @@ static struct {
 	unsigned int queues, depth, threads, max_io, delay;
 	uint64_t size, flags;
 	const char *file, *die_at, *end_by;
-	bool null, silent;
+	bool null, scan, silent;
 } want = {
 	.id = -1, .recover = -1, .queues = 1, .depth = 32, .threads = 1,
 	.max_io = 128 << 10,
@@ -387,6 +388,7 @@ static void add(void)
 		.max_io_buf_bytes = want.max_io,
 		.dev_id = want.id,
 		.flags = want.flags | UBLK_F_URING_CMD_COMP_IN_TASK |
+			 (want.scan ? 0 : UBLK_F_NO_AUTO_PART_SCAN) |
 			 useful_flags(),
 	};
 	need(raw_add(&ctrl, &device), "ADD_DEV");
@@ -559,6 +561,7 @@ static const struct option options[] = {
 	{ "threads", required_argument, NULL, 't' },
 	{ "recovery", required_argument, NULL, 'y' },
 	{ "delay", required_argument, NULL, 'w' },
+	{ "scan", no_argument, NULL, 'l' },
 	{ "silent", no_argument, NULL, 'z' },
 	{ "end-by", required_argument, NULL, 'e' },
 	{ "die-at", required_argument, NULL, 'x' },
@@ -597,6 +600,7 @@ static void option(int letter)
 	case 'c': want.flags |= UBLK_F_USER_COPY; break;
 	case 'u': want.flags |= UBLK_F_UNPRIVILEGED_DEV; break;
 	case 'p': want.flags |= UBLK_F_PER_IO_DAEMON; break;
+	case 'l': want.scan = true; break;
 	case 't': want.threads = atoi(optarg); break;
 	case 'y': want.flags |= recovery_flags(optarg); break;
 	case 'w': want.delay = atoi(optarg); break;

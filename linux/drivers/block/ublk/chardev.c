@@ -4,6 +4,7 @@
  * mapping of the descriptors, and with USER_COPY the data of requests. It has
  * one opener at a time, and its last close is the end of the server.
  */
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/sched/task.h>
@@ -36,16 +37,16 @@ static int ublk_chardev_release(struct inode *inode, struct file *file)
 /* Maps the descriptors of one queue, whole and never writable. */
 static int ublk_chardev_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	const size_t stride = ublk_queue_descs_bytes(UBLK_MAX_QUEUE_DEPTH);
+	const unsigned long stride =
+		ublk_queue_descs_pages(UBLK_MAX_QUEUE_DEPTH);
 	struct ublk_device *dev = file->private_data;
-	const u64 offset = (u64)vma->vm_pgoff << PAGE_SHIFT;
-	const u64 queue = (offset - UBLKSRV_CMD_BUF_OFFSET) / stride;
+	const unsigned long queue = vma->vm_pgoff / stride;
 
+	BUILD_BUG_ON(UBLKSRV_CMD_BUF_OFFSET);
 	if (vma->vm_flags & VM_WRITE)
 		return -EPERM;
-	if (offset % stride || queue >= dev->info.nr_hw_queues ||
-	    vma->vm_end - vma->vm_start !=
-			ublk_queue_descs_bytes(dev->info.queue_depth))
+	if (vma->vm_pgoff % stride || queue >= dev->info.nr_hw_queues ||
+	    vma_pages(vma) != ublk_queue_descs_pages(dev->info.queue_depth))
 		return -EINVAL;
 	vm_flags_mod(vma, VM_DONTEXPAND | VM_DONTDUMP, VM_MAYWRITE);
 	return remap_vmalloc_range(vma, dev->queues[queue]->descs, 0);
@@ -53,39 +54,49 @@ static int ublk_chardev_mmap(struct file *file, struct vm_area_struct *vma)
 
 /*
  * The first command of a slot: it belongs to the current task from now on.
- * Only before START_DEV or between the two recovery commands.
+ * Only before START_DEV or between the two recovery commands, and never again
+ * in a session that has ended.
  */
 static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 		      struct io_uring_cmd *cmd, u64 addr,
 		      unsigned int issue_flags)
 {
+	const bool trusted = capable(CAP_SYS_ADMIN);
 	struct ublk_device *dev = queue->dev;
-	int ret = 0;
+	bool ended;
 
 	if (queue->flags & UBLK_F_USER_COPY ? addr != 0 :
 	    !addr && !(queue->flags & UBLK_F_NEED_GET_DATA))
 		return -EINVAL;
 
 	spin_lock(&dev->lock);
-	if (!dev->fetchable || ublk_is_fetched(dev) || slot->task)
-		ret = -EBUSY;
-	else if (dev->broken)
-		ret = -EINVAL;
-	else
-		slot->task = get_task_struct(current);
-	if (!ret && !queue->ring) {
+	if (ublk_session_ended(dev)) {
+		spin_unlock(&dev->lock);
+		return -ENODEV;
+	}
+	if (!dev->fetchable || slot->task) {
+		spin_unlock(&dev->lock);
+		return -EBUSY;
+	}
+	slot->task = get_task_struct(current);
+	dev->owned++;
+	dev->untrusted |= !trusted;
+	if (!queue->ring) {
 		queue->ring = cmd_to_io_kiocb(cmd)->ctx;
 		queue->task = current;
 	}
 	spin_unlock(&dev->lock);
-	if (ret)
-		return ret;
 
 	ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
+
+	/* Who ended the session meanwhile may have passed by this slot. */
 	spin_lock(&dev->lock);
+	ended = ublk_session_ended(dev);
 	dev->fetched++;
 	spin_unlock(&dev->lock);
 	wake_up_all(&dev->wait);
+	if (ended)
+		ublk_slot_abort(slot, issue_flags);
 	return -EIOCBQUEUED;
 }
 
@@ -107,7 +118,7 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	struct ublksrv_io_cmd body;
 	struct ublk_queue *queue;
 	struct ublk_slot *slot;
-	bool fetch;
+	unsigned int op;
 
 	/* It lies in memory that the server can write at any time. */
 	shared = io_uring_sqe_cmd(cmd->sqe);
@@ -122,20 +133,17 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	queue = dev->queues[body.q_id];
 	slot = &queue->slots[body.tag];
 
-	fetch = cmd->cmd_op == UBLK_U_IO_FETCH_REQ ||
-		cmd->cmd_op == UBLK_IO_FETCH_REQ;
-	if (unlikely(!fetch && READ_ONCE(slot->task) != current))
+	op = ublk_op_number(cmd->cmd_op);
+	if (unlikely(op != UBLK_IO_FETCH_REQ &&
+		     READ_ONCE(slot->task) != current))
 		return -EINVAL;
 
-	switch (cmd->cmd_op) {
-	case UBLK_U_IO_COMMIT_AND_FETCH_REQ:
+	switch (op) {
 	case UBLK_IO_COMMIT_AND_FETCH_REQ:
 		return ublk_slot_commit(queue, slot, cmd, body.result,
 					body.addr, issue_flags);
-	case UBLK_U_IO_NEED_GET_DATA:
 	case UBLK_IO_NEED_GET_DATA:
 		return ublk_slot_get_data(queue, slot, body.addr);
-	case UBLK_U_IO_FETCH_REQ:
 	case UBLK_IO_FETCH_REQ:
 		return ublk_fetch(queue, slot, cmd, body.addr, issue_flags);
 	default:

@@ -26,7 +26,7 @@ struct ublk_ctrl_args {
 };
 
 struct ublk_ctrl_op {
-	u32 op;			/* the encoded number */
+	u32 op;			/* its encoded form */
 	u32 access;		/* MAY_*: what it needs of a user's node */
 	bool always_path;	/* its argument begins with a path */
 	/*
@@ -41,6 +41,9 @@ struct ublk_ctrl_op {
  * What waits for I/O of the device is done by a worker, and the command waits
  * for that. A server may send commands about its own device: when it is killed
  * its end waits for its commands, so they must not wait for its end.
+ *
+ * A device has one job at a time. What comes next waits in the command, which
+ * can be interrupted, so that no more than one worker waits for a device.
  */
 struct ublk_job {
 	struct work_struct work;
@@ -63,6 +66,7 @@ static void ublk_job_work(struct work_struct *work)
 	struct ublk_job *job = container_of(work, struct ublk_job, work);
 
 	job->ret = job->run(job->dev, job->data);
+	up(&job->dev->job);
 	ublk_device_put(job->dev);
 	complete(&job->done);
 	ublk_job_put(job);
@@ -77,6 +81,10 @@ static int ublk_job_run(struct ublk_device *dev,
 
 	if (!job)
 		return -ENOMEM;
+	if (down_interruptible(&dev->job)) {
+		kfree(job);
+		return -EINTR;
+	}
 	INIT_WORK(&job->work, ublk_job_work);
 	init_completion(&job->done);
 	refcount_set(&job->refs, 2);
@@ -84,7 +92,7 @@ static int ublk_job_run(struct ublk_device *dev,
 	job->dev = dev;
 	job->run = run;
 	job->data = data;
-	queue_work(system_unbound_wq, &job->work);
+	queue_work(ublk_wq, &job->work);
 	if (!wait_for_completion_interruptible(&job->done))
 		ret = job->ret;
 	ublk_job_put(job);
@@ -193,8 +201,6 @@ static int ublk_start_job(struct ublk_device *dev, u64 server)
 	else
 		ret = ublk_device_start(dev, server);
 	mutex_unlock(&dev->mutex);
-	/* A worker closes what it looked for partitions with only later. */
-	flush_delayed_fput();
 	return ret;
 }
 
@@ -226,6 +232,33 @@ static int ublk_stop_dev(struct ublk_device *dev,
 			 const struct ublk_ctrl_args *args)
 {
 	return ublk_job_run(dev, ublk_stop_job, 0);
+}
+
+/*
+ * Stops a device that nobody has open. Who comes after that is looked at, while
+ * the disk can still be opened, is refused.
+ */
+static int ublk_try_stop_job(struct ublk_device *dev, u64 unused)
+{
+	int ret = -ENODEV;
+
+	mutex_lock(&dev->mutex);
+	if (dev->disk) {
+		mutex_lock(&dev->disk->open_mutex);
+		ret = disk_openers(dev->disk) ? -EBUSY : 0;
+		dev->closed = !ret;
+		mutex_unlock(&dev->disk->open_mutex);
+	}
+	if (!ret)
+		ublk_device_stop(dev);
+	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+static int ublk_try_stop_dev(struct ublk_device *dev,
+			     const struct ublk_ctrl_args *args)
+{
+	return ublk_job_run(dev, ublk_try_stop_job, 0);
 }
 
 static int ublk_set_params(struct ublk_device *dev,
@@ -392,6 +425,8 @@ static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
 	  .run = ublk_del_dev },
 	{ UBLK_U_CMD_START_DEV, MAY_READ | MAY_WRITE, .run = ublk_start_dev },
 	{ UBLK_U_CMD_STOP_DEV, MAY_READ | MAY_WRITE, .run = ublk_stop_dev },
+	{ UBLK_U_CMD_TRY_STOP_DEV, MAY_READ | MAY_WRITE,
+	  .run = ublk_try_stop_dev },
 	{ UBLK_U_CMD_SET_PARAMS, MAY_READ | MAY_WRITE,
 	  .run = ublk_set_params },
 	{ UBLK_U_CMD_GET_PARAMS, MAY_READ, .run = ublk_get_params },
@@ -410,18 +445,13 @@ static const struct ublk_ctrl_op ublk_ctrl_ops[] = {
 	  .run = ublk_quiesce_dev },
 };
 
-/* Finds a command by its encoded number, or by the plain one of old. */
 static const struct ublk_ctrl_op *ublk_ctrl_find(u32 op)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ublk_ctrl_ops); i++) {
-		const struct ublk_ctrl_op *entry = &ublk_ctrl_ops[i];
-
-		if (op == entry->op ||
-		    (op == _IOC_NR(entry->op) &&
-		     op <= UBLK_CMD_GET_DEV_INFO2))
-			return entry;
+		if (ublk_op_number(op) == _IOC_NR(ublk_ctrl_ops[i].op))
+			return &ublk_ctrl_ops[i];
 	}
 	return NULL;
 }

@@ -13,7 +13,14 @@
 #include "ublk.h"
 
 #define UBLK_MINORS		BIT(MINORBITS)
-#define UBLK_MAX_UNPRIVILEGED	64
+
+/* As of Linux's module: how many devices users may have, all together. */
+static unsigned int ublks_max = 64;
+module_param(ublks_max, uint, 0644);
+MODULE_PARM_DESC(ublks_max, "most devices of unprivileged users (64)");
+
+struct workqueue_struct *ublk_abort_wq;
+struct workqueue_struct *ublk_wq;
 
 static DEFINE_SPINLOCK(ublk_devices_lock);	/* for all of these */
 static DEFINE_IDR(ublk_devices);		/* id -> struct ublk_device */
@@ -81,6 +88,8 @@ static void ublk_device_release(struct device *device)
 	wake_up_all(&ublk_id_free);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
+	/* that of ublk_device_add() */
+	module_put(THIS_MODULE);
 }
 
 /*
@@ -95,7 +104,7 @@ static int ublk_id_take(struct ublk_device *dev, u32 id)
 	idr_preload(GFP_KERNEL);
 	spin_lock(&ublk_devices_lock);
 	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV &&
-	    ublk_unprivileged >= UBLK_MAX_UNPRIVILEGED) {
+	    ublk_unprivileged >= READ_ONCE(ublks_max)) {
 		ret = -EACCES;
 	} else {
 		ret = idr_alloc(&ublk_devices, NULL, any ? 0 : id,
@@ -132,6 +141,25 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 	info->owner_gid = from_kgid(&init_user_ns, current_gid());
 }
 
+/*
+ * Looks for the partitions of a disk. That is I/O, for which somebody waits who
+ * holds nothing that the end or the succession of a server needs.
+ */
+static void ublk_scan_work(struct work_struct *work)
+{
+	struct ublk_device *dev = container_of(work, struct ublk_device,
+					       scan_work);
+	struct gendisk *disk = dev->scanned;
+
+	/* Who opens the disk before this has done it already. */
+	mutex_lock(&disk->open_mutex);
+	if (test_bit(GD_NEED_PART_SCAN, &disk->state))
+		bdev_disk_changed(disk, false);
+	mutex_unlock(&disk->open_mutex);
+	put_device(disk_to_dev(disk));
+	ublk_device_put(dev);
+}
+
 int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 {
 	struct ublk_device *dev = kzalloc(sizeof(*dev), GFP_KERNEL);
@@ -146,10 +174,17 @@ int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 		kfree(dev);
 		return ret;
 	}
+	/*
+	 * The module stays as long as there is a device: its nodes, its works
+	 * and its end need the code.
+	 */
+	__module_get(THIS_MODULE);
 	mutex_init(&dev->mutex);
 	spin_lock_init(&dev->lock);
+	sema_init(&dev->job, 1);
 	init_waitqueue_head(&dev->wait);
 	ublk_recovery_init(dev);
+	INIT_WORK(&dev->scan_work, ublk_scan_work);
 	dev->fetchable = true;
 	device_initialize(&dev->device);
 	dev->device.class = &ublk_class;
@@ -165,20 +200,18 @@ int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 	if (!ret)
 		ret = blk_mq_alloc_tag_set(&dev->tags);
 	if (!ret) {
-		/* Only a device that is whole can be found. */
-		mutex_lock(&dev->mutex);
-		spin_lock(&ublk_devices_lock);
-		idr_replace(&ublk_devices, dev, dev->info.dev_id);
-		spin_unlock(&ublk_devices_lock);
 		*info = dev->info;
 		ret = cdev_device_add(&dev->cdev, &dev->device);
-		if (ret)
-			dev->deleted = true;
-		mutex_unlock(&dev->mutex);
 	}
-	if (ret)
+	if (ret) {
 		ublk_device_put(dev);
-	return ret;
+		return ret;
+	}
+	/* Only a device that is whole can be found, and deleted. */
+	spin_lock(&ublk_devices_lock);
+	idr_replace(&ublk_devices, dev, dev->info.dev_id);
+	spin_unlock(&ublk_devices_lock);
+	return 0;
 }
 
 static void ublk_free_disk(struct gendisk *disk)
@@ -190,6 +223,8 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 {
 	const struct ublk_device *dev = disk->private_data;
 
+	if (dev->closed)
+		return -ENXIO;
 	/*
 	 * What users serve is not trusted: only they open it, or who may
 	 * control any device.
@@ -219,19 +254,25 @@ static const struct block_device_operations ublk_disk_fops = {
 	.free_disk	= ublk_free_disk,
 };
 
-/* The disk is there; unless the server died over it, it will stay. */
-static int ublk_device_started(struct ublk_device *dev)
+/*
+ * Has the partitions of a new disk looked for, unless its table is written by
+ * somebody who is not trusted with it.
+ */
+static void ublk_device_scan(struct ublk_device *dev)
 {
-	bool served;
-
-	spin_lock(&dev->lock);
-	served = dev->service == UBLK_DELIVER;
-	dev->stopping = false;
-	spin_unlock(&dev->lock);
-	if (served)
-		return 0;
-	ublk_device_stop(dev);
-	return -ENODEV;
+	if (dev->untrusted)
+		return;
+	if (dev->info.flags & UBLK_F_NO_AUTO_PART_SCAN) {
+		clear_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
+		return;
+	}
+	/* a work of the last disk holds no lock that is held here */
+	flush_work(&dev->scan_work);
+	get_device(disk_to_dev(dev->disk));
+	dev->scanned = dev->disk;
+	set_bit(GD_NEED_PART_SCAN, &dev->disk->state);
+	clear_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
+	ublk_queue_work(dev, ublk_wq, &dev->scan_work);
 }
 
 int ublk_device_start(struct ublk_device *dev, pid_t server)
@@ -250,31 +291,27 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	disk->private_data = dev;
 	set_capacity(disk, basic->dev_sectors);
 	set_disk_ro(disk, basic->attrs & UBLK_ATTR_READ_ONLY);
-	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV)
-		set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	dev->closed = false;
 
 	spin_lock(&dev->lock);
 	ret = ublk_is_fetched(dev) ? 0 : -ENODEV;
 	if (!ret) {
 		dev->fetchable = false;
-		/*
-		 * The search for partitions must not wait for another server:
-		 * it may be the process of the dead one that searches.
-		 */
-		dev->stopping = true;
 		dev->info.ublksrv_pid = server;
 		dev->info.state = UBLK_S_DEV_LIVE;
 		WRITE_ONCE(dev->service, UBLK_DELIVER);
 	}
 	spin_unlock(&dev->lock);
 	if (!ret) {
-		/* Partitions are looked for here: the server is at work. */
 		dev->disk = disk;
 		/* dropped by ublk_free_disk(), of a disk that was added */
 		get_device(&dev->device);
 		ret = add_disk(disk);
-		if (!ret)
-			return ublk_device_started(dev);
+		if (!ret) {
+			ublk_device_scan(dev);
+			return 0;
+		}
 		if (!test_bit(GD_ADDED, &disk->state))
 			put_device(&dev->device);
 		dev->disk = NULL;
@@ -287,32 +324,44 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 void ublk_device_stop(struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->mutex);
-	if (!dev->disk)
-		goto out;
+	if (dev->disk) {
+		/* From here on no server is waited for that is not there. */
+		spin_lock(&dev->lock);
+		dev->stopping = true;
+		if (dev->service == UBLK_HOLD)
+			WRITE_ONCE(dev->service, UBLK_FAIL);
+		spin_unlock(&dev->lock);
+		blk_mq_kick_requeue_list(dev->disk->queue);
 
-	/* From here on nobody is waited for who does not live already. */
+		del_gendisk(dev->disk);
+		put_disk(dev->disk);
+		dev->disk = NULL;
+	}
+
+	/*
+	 * Nobody can fetch until all that is armed was given back: what comes
+	 * later belongs to another server, and must stay.
+	 */
 	spin_lock(&dev->lock);
 	dev->stopping = true;
-	if (dev->service == UBLK_HOLD)
-		WRITE_ONCE(dev->service, UBLK_FAIL);
-	spin_unlock(&dev->lock);
-	blk_mq_kick_requeue_list(dev->disk->queue);
-
-	del_gendisk(dev->disk);
-	put_disk(dev->disk);
-	dev->disk = NULL;
-out:
-	spin_lock(&dev->lock);
-	WRITE_ONCE(dev->service, UBLK_NOT_STARTED);
-	dev->info.state = UBLK_S_DEV_DEAD;
-	if (test_bit(0, &dev->in_use) && dev->fetched && !dev->broken) {
-		dev->broken = true;
-		dev->deaths++;
-	}
-	dev->fetchable = !test_bit(0, &dev->in_use);
+	dev->fetchable = false;
+	WRITE_ONCE(dev->service, UBLK_FAIL);
+	ublk_session_break(dev);
 	spin_unlock(&dev->lock);
 	wake_up_all(&dev->wait);
 	ublk_device_abort(dev, false);
+
+	spin_lock(&dev->lock);
+	WRITE_ONCE(dev->service, UBLK_NOT_STARTED);
+	dev->info.state = UBLK_S_DEV_DEAD;
+	dev->stopping = false;
+	dev->fetchable = true;
+	if (dev->leaving) {
+		dev->leaving = false;
+		clear_bit(0, &dev->in_use);
+	}
+	spin_unlock(&dev->lock);
+	wake_up_all(&dev->wait);
 }
 
 int ublk_device_delete(struct ublk_device *dev)
@@ -357,25 +406,35 @@ int ublk_device_wait_gone(u32 id)
 
 int ublk_devices_init(void)
 {
-	int ret = class_register(&ublk_class);
+	int ret = -ENOMEM;
 
+	ublk_abort_wq = alloc_workqueue("ublk_abort",
+					WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	ublk_wq = alloc_workqueue("ublk", WQ_UNBOUND, 0);
+	if (!ublk_abort_wq || !ublk_wq)
+		goto free_queues;
+	ret = class_register(&ublk_class);
 	if (ret)
-		return ret;
+		goto free_queues;
 	ret = alloc_chrdev_region(&ublk_chardev_numbers, 0, UBLK_MINORS,
 				  "ublk-char");
-	if (ret)
-		class_unregister(&ublk_class);
+	if (!ret)
+		return 0;
+
+	class_unregister(&ublk_class);
+free_queues:
+	if (ublk_wq)
+		destroy_workqueue(ublk_wq);
+	if (ublk_abort_wq)
+		destroy_workqueue(ublk_abort_wq);
 	return ret;
 }
 
 void ublk_devices_exit(void)
 {
-	struct ublk_device *dev;
-	int id;
-
-	idr_for_each_entry(&ublk_devices, dev, id) {
-		ublk_device_delete(dev);
-	}
+	/* Each device holds the module, so there are none; works may end yet. */
+	destroy_workqueue(ublk_wq);
+	destroy_workqueue(ublk_abort_wq);
 	idr_destroy(&ublk_devices);
 	unregister_chrdev_region(ublk_chardev_numbers, UBLK_MINORS);
 	class_unregister(&ublk_class);

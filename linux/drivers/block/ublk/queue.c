@@ -5,7 +5,9 @@
  * when the server commits it (ublk_slot_commit). Nothing here waits, and no
  * lock is taken as long as there is a server.
  */
+#include <linux/bottom_half.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "ublk.h"
@@ -17,6 +19,9 @@
  * by the block layer's timer.
  */
 #define UBLK_TASK_CHECK		HZ
+
+/* A user's server that does not answer for so long is killed. */
+#define UBLK_USER_PATIENCE	(30 * HZ)
 
 static u32 ublk_desc_flags(const struct request *rq)
 {
@@ -64,6 +69,34 @@ static struct ublksrv_io_desc *ublk_desc(struct ublk_queue *queue,
 	return &queue->descs[slot - queue->slots];
 }
 
+/*
+ * Every request ends in one of these two. It may end in the server's own task,
+ * where the end of a bio can drop the last reference to a file: with bottom
+ * halves on, the close would be task work of the server, and wait there for
+ * dirty pages of the disk that the server itself has to write. With bottom
+ * halves off it is left to a worker.
+ */
+static void ublk_request_end(struct request *rq, blk_status_t status)
+{
+	local_bh_disable();
+	blk_mq_end_request(rq, status);
+	local_bh_enable();
+}
+
+/* Ends the first @bytes of a request and has the rest served anew. */
+static void ublk_request_progress(struct request *rq, unsigned int bytes)
+{
+	bool rest;
+
+	local_bh_disable();
+	rest = blk_update_request(rq, BLK_STS_OK, bytes);
+	if (likely(!rest))
+		__blk_mq_end_request(rq, BLK_STS_OK);
+	local_bh_enable();
+	if (unlikely(rest))
+		blk_mq_requeue_request(rq, true);
+}
+
 /* How much of a request the server can be answered for; at least a block. */
 static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
 {
@@ -71,38 +104,37 @@ static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
 			  queue_logical_block_size(rq->q));
 }
 
-/* Ends the first @bytes of a request and has the rest served anew. */
-static void ublk_request_progress(struct request *rq, unsigned int bytes)
+/*
+ * Ends a request as the server answered it; @result: bytes or -errno. Servers
+ * that only say that a WRITE succeeded answer 0. With USER_COPY the driver does
+ * not know what was copied, and a request is answered as a whole.
+ */
+static void ublk_request_answer(const struct ublk_queue *queue,
+				struct request *rq, int result)
 {
-	if (blk_update_request(rq, BLK_STS_OK, bytes))
-		blk_mq_requeue_request(rq, true);
-	else
-		__blk_mq_end_request(rq, BLK_STS_OK);
-}
-
-/* Ends a request as the server answered it; @result: bytes or -errno. */
-static void ublk_request_answer(struct request *rq, int result)
-{
+	const bool reads = req_op(rq) == REQ_OP_READ;
+	const bool has_data = reads || req_op(rq) == REQ_OP_WRITE;
 	unsigned int bytes;
 
 	if (result < 0) {
-		blk_mq_end_request(rq, errno_to_blk_status(result));
-		return;
+		ublk_request_end(rq, errno_to_blk_status(result));
+	} else if (!has_data || (!result && !reads)) {
+		ublk_request_end(rq, BLK_STS_OK);
+	} else if (result && queue->flags & UBLK_F_USER_COPY) {
+		ublk_request_end(rq, BLK_STS_OK);
+	} else {
+		bytes = ublk_whole_blocks(rq, result);
+		if (likely(bytes))
+			ublk_request_progress(rq, bytes);
+		else
+			ublk_request_end(rq, BLK_STS_IOERR);
 	}
-	if (req_op(rq) != REQ_OP_READ && req_op(rq) != REQ_OP_WRITE) {
-		blk_mq_end_request(rq, BLK_STS_OK);
-		return;
-	}
-	bytes = ublk_whole_blocks(rq, result);
-	if (likely(bytes || req_op(rq) == REQ_OP_WRITE))
-		ublk_request_progress(rq, bytes);
-	else
-		blk_mq_end_request(rq, BLK_STS_IOERR);
 }
 
 void ublk_request_unserved(struct ublk_device *dev, struct request *rq)
 {
-	enum ublk_service service;
+	blk_status_t status = BLK_STS_IOERR;
+	bool waits;
 
 	/*
 	 * Under the lock, since the next server lets go what is held at that
@@ -110,12 +142,15 @@ void ublk_request_unserved(struct ublk_device *dev, struct request *rq)
 	 * is for it.
 	 */
 	spin_lock(&dev->lock);
-	service = dev->service;
-	if (service == UBLK_HOLD || service == UBLK_DELIVER)
-		blk_mq_requeue_request(rq, service == UBLK_DELIVER);
+	waits = dev->service == UBLK_HOLD || dev->service == UBLK_DELIVER;
+	if (waits)
+		blk_mq_requeue_request(rq, dev->service == UBLK_DELIVER);
+	else if (!dev->stopping &&
+		 dev->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO)
+		status = BLK_STS_TARGET;
 	spin_unlock(&dev->lock);
-	if (service != UBLK_HOLD && service != UBLK_DELIVER)
-		blk_mq_end_request(rq, BLK_STS_IOERR);
+	if (!waits)
+		ublk_request_end(rq, status);
 }
 
 /*
@@ -127,28 +162,39 @@ static void ublk_request_reclaim(struct ublk_queue *queue, struct request *rq)
 	if (queue->flags & UBLK_F_USER_RECOVERY_REISSUE)
 		ublk_request_unserved(queue->dev, rq);
 	else
-		blk_mq_end_request(rq, BLK_STS_IOERR);
+		ublk_request_end(rq, BLK_STS_IOERR);
 }
 
-#define UBLK_RESULT_RECLAIM	INT_MIN
+/* What becomes of a request that has left its slot with this result. */
+static void ublk_request_finish(struct ublk_queue *queue, struct request *rq,
+				int result)
+{
+	if (unlikely(result == UBLK_RESULT_RECLAIM))
+		ublk_request_reclaim(queue, rq);
+	else if (unlikely(result == UBLK_RESULT_UNSERVED))
+		ublk_request_unserved(queue->dev, rq);
+	else
+		ublk_request_answer(queue, rq, result);
+}
 
 struct request *ublk_slot_request_get(struct ublk_slot *slot)
 {
 	if (ublk_slot_state(slot) != UBLK_SLOT_SERVING ||
 	    !refcount_inc_not_zero(&slot->refs))
 		return NULL;
+	/*
+	 * The reference may be to a later request than the state was of; with
+	 * that of ublk_deliver_slot() all that is read now is at least as new.
+	 */
+	smp_acquire__after_ctrl_dep();
 	return slot->rq;
 }
 
 void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
 			   struct request *rq)
 {
-	if (!refcount_dec_and_test(&slot->refs))
-		return;
-	if (slot->result == UBLK_RESULT_RECLAIM)
-		ublk_request_reclaim(queue, rq);
-	else
-		ublk_request_answer(rq, slot->result);
+	if (refcount_dec_and_test(&slot->refs))
+		ublk_request_finish(queue, rq, slot->result);
 }
 
 void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot)
@@ -193,16 +239,78 @@ void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
 }
 
 /*
- * A slot was armed while the device may have stopped delivering. Whoever
+ * A slot was armed again while the device may have stopped delivering. Whoever
  * stopped it looks at all slots after that, and here we look at the device
- * after arming, so that one of both sees it.
+ * after arming, so that one of both sees it. The same goes for QUIESCE_DEV,
+ * which waits until no slot has a request.
  */
 static void ublk_slot_armed(struct ublk_queue *queue, struct ublk_slot *slot,
 			    unsigned int issue_flags)
 {
-	smp_mb(); /* pairs with that of ublk_device_abort() */
-	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER))
+	struct ublk_device *dev = queue->dev;
+
+	smp_mb(); /* pairs with ublk_device_abort() and ublk_quiesce() */
+	if (unlikely(READ_ONCE(dev->service) != UBLK_DELIVER))
 		ublk_slot_abort(slot, issue_flags);
+	if (unlikely(READ_ONCE(dev->quiescing)))
+		wake_up_all(&dev->wait);
+}
+
+/* How long to wait for memory that the server's buffer needs. */
+#define UBLK_MEMORY_WAIT_MS	10
+
+/*
+ * Nothing of a WRITE could be copied to the server's buffer. Where that is not
+ * the server's memory at all, the request fails; else it is as if it had not
+ * come yet, and comes again.
+ */
+static void ublk_undelivered(struct ublk_queue *queue, struct ublk_slot *slot,
+			     int error, unsigned int issue_flags)
+{
+	struct request *rq = slot->rq;
+
+	ublk_slot_give(slot, UBLK_SLOT_ARMED);
+	ublk_slot_armed(queue, slot, issue_flags);
+	if (error == -EFAULT) {
+		ublk_request_end(rq, BLK_STS_IOERR);
+		return;
+	}
+	blk_mq_requeue_request(rq, false);
+	blk_mq_delay_kick_requeue_list(rq->q, UBLK_MEMORY_WAIT_MS);
+}
+
+/* The server's task ends: what was to be delivered to it goes back. */
+static void ublk_deliver_to_dead(struct ublk_queue *queue,
+				 struct ublk_slot *slot,
+				 unsigned int issue_flags)
+{
+	struct io_uring_cmd *cmd = slot->cmd;
+	struct request *rq = slot->rq;
+
+	ublk_server_gone(queue->dev);
+	ublk_slot_give(slot, UBLK_SLOT_IDLE);
+	ublk_request_unserved(queue->dev, rq);
+	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, 0, issue_flags);
+}
+
+/*
+ * Copies the data of a WRITE to the server's buffer. Returns how much of it, in
+ * whole blocks, or why nothing: see ublk_fault_in().
+ */
+static int ublk_deliver_data(struct ublk_slot *slot)
+{
+	void __user *buffer = u64_to_user_ptr(slot->addr);
+	struct request *rq = slot->rq;
+	size_t copied = ublk_copy_to_server(rq, buffer, blk_rq_bytes(rq));
+	int error;
+
+	if (likely(ublk_whole_blocks(rq, copied)))
+		return ublk_whole_blocks(rq, copied);
+	error = ublk_fault_in(buffer + copied);
+	if (error)
+		return error;
+	copied = ublk_copy_to_server(rq, buffer, blk_rq_bytes(rq));
+	return ublk_whole_blocks(rq, copied) ?: -EAGAIN;
 }
 
 /*
@@ -215,14 +323,11 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 	struct ublksrv_io_desc *desc = ublk_desc(queue, slot);
 	struct io_uring_cmd *cmd = slot->cmd;
 	struct request *rq = slot->rq;
-	unsigned int bytes = blk_rq_bytes(rq);
+	int bytes = blk_rq_bytes(rq);
 	int answer = UBLK_IO_RES_OK;
 
 	if (unlikely(dead)) {
-		ublk_server_gone(queue->dev);
-		ublk_slot_give(slot, UBLK_SLOT_IDLE);
-		ublk_request_unserved(queue->dev, rq);
-		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, 0, issue_flags);
+		ublk_deliver_to_dead(queue, slot, issue_flags);
 		return;
 	}
 
@@ -233,25 +338,26 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 			slot->wants_data = true;
 			answer = UBLK_IO_RES_NEED_GET_DATA;
 		} else {
-			bytes = ublk_copy_to_server(rq,
-						    u64_to_user_ptr(slot->addr),
-						    bytes);
-			bytes = ublk_whole_blocks(rq, bytes);
-			if (unlikely(!bytes)) {
-				ublk_slot_give(slot, UBLK_SLOT_ARMED);
-				ublk_slot_armed(queue, slot, issue_flags);
-				blk_mq_end_request(rq, BLK_STS_IOERR);
+			bytes = ublk_deliver_data(slot);
+			if (unlikely(bytes < 0)) {
+				if (fatal_signal_pending(current))
+					ublk_deliver_to_dead(queue, slot,
+							     issue_flags);
+				else
+					ublk_undelivered(queue, slot, bytes,
+							 issue_flags);
 				return;
 			}
 		}
 	}
-	if (queue->flags & UBLK_F_USER_COPY)
-		refcount_set(&slot->refs, 1);
-
 	desc->op_flags = ublk_desc_op(rq) | ublk_desc_flags(rq);
 	desc->nr_sectors = bytes >> SECTOR_SHIFT;
 	desc->start_sector = blk_rq_pos(rq);
 	desc->addr = slot->addr;
+	if (queue->flags & UBLK_F_USER_COPY) {
+		smp_wmb(); /* pairs with that of ublk_slot_request_get() */
+		refcount_set(&slot->refs, 1);
+	}
 	ublk_slot_give(slot, UBLK_SLOT_SERVING);
 	io_uring_cmd_done(cmd, answer, 0, issue_flags);
 	/* Another thread's end may have passed by while this was claimed. */
@@ -260,11 +366,19 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 		ublk_slot_reclaim(queue, slot);
 }
 
+/*
+ * A task that is being killed cannot serve any more, though it still runs: what
+ * is delivered to it would be lost with it, and its memory may not be had.
+ */
 static bool ublk_task_is_dead(const struct ublk_slot *slot,
 			      unsigned int issue_flags)
 {
-	return current != slot->task || issue_flags & IO_URING_F_TASK_DEAD;
+	return current != slot->task || issue_flags & IO_URING_F_TASK_DEAD ||
+	       fatal_signal_pending(current);
 }
+
+/* A queue may be 4,096 requests deep, and nobody else ran while all are copied. */
+#define UBLK_COPIES_AT_ONCE	32
 
 /* Task work of a command: delivers what was claimed so far. */
 static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags)
@@ -274,10 +388,15 @@ static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags)
 	struct llist_node *pending = llist_del_all(&queue->pending);
 	struct ublk_slot *slot, *next;
 
+	unsigned int copied = 0;
+
 	/* The youngest is the first in the list. */
 	pending = llist_reverse_order(pending);
-	llist_for_each_entry_safe(slot, next, pending, node)
+	llist_for_each_entry_safe(slot, next, pending, node) {
+		if (unlikely(++copied % UBLK_COPIES_AT_ONCE == 0))
+			cond_resched();
 		ublk_deliver_slot(queue, slot, dead, issue_flags);
+	}
 }
 
 /* The same where commands are of several rings: one request each. */
@@ -410,16 +529,24 @@ static int ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot,
 			      int result, u64 addr)
 {
 	struct request *rq = slot->rq;
-	unsigned int bytes;
+	unsigned int bytes, copied;
 
-	if (result == UBLK_RESULT_RECLAIM)
+	if (unlikely(result < -MAX_ERRNO))
 		return -EIO;
 	if (result <= 0 || queue->flags & UBLK_F_USER_COPY)
 		return result;
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 		bytes = min_t(unsigned int, result, blk_rq_bytes(rq));
-		return ublk_copy_from_server(rq, u64_to_user_ptr(addr), bytes);
+		copied = ublk_copy_from_server(rq, u64_to_user_ptr(addr),
+					       bytes);
+		/*
+		 * Cut short by the end of the server, this says nothing about
+		 * the data; and to read again does no harm.
+		 */
+		if (unlikely(copied < bytes && fatal_signal_pending(current)))
+			return UBLK_RESULT_UNSERVED;
+		return copied;
 	case REQ_OP_WRITE:
 		/* it may have been delivered only in part */
 		bytes = ublk_desc(queue, slot)->nr_sectors << SECTOR_SHIFT;
@@ -439,12 +566,15 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 				     UBLK_SLOT_COMMITTING)))
 		return ublk_slot_refused(slot);
 	rq = slot->rq;
-	if (unlikely(slot->wants_data ||
+	/* Without its data a WRITE can only have failed. */
+	if (unlikely((slot->wants_data && result >= 0) ||
 		     !ublk_commit_addr_ok(queue, rq, addr))) {
 		ublk_slot_give(slot, UBLK_SLOT_SERVING);
 		return -EINVAL;
 	}
 	result = ublk_commit_result(queue, slot, result, addr);
+	if (unlikely(result == UBLK_RESULT_UNSERVED))
+		ublk_server_gone(queue->dev);
 	slot->result = result;
 
 	/*
@@ -456,10 +586,7 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 	if (queue->flags & UBLK_F_USER_COPY)
 		ublk_slot_request_put(queue, slot, rq);
 	else
-		ublk_request_answer(rq, result);
-
-	if (unlikely(READ_ONCE(queue->dev->quiescing)))
-		wake_up_all(&queue->dev->wait);
+		ublk_request_finish(queue, rq, result);
 	return -EIOCBQUEUED;
 }
 
@@ -493,12 +620,19 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 {
 	struct ublk_queue *queue = rq->mq_hctx->driver_data;
 	struct ublk_device *dev = queue->dev;
+	/* With a scheduler, one that goes back meanwhile has none any more. */
+	const unsigned int tag = READ_ONCE(rq->tag);
 	struct task_struct *task;
 	bool gone;
 
+	if (tag >= queue->depth)
+		return BLK_EH_RESET_TIMER;
 	spin_lock(&dev->lock);
-	task = queue->slots[rq->tag].task;
+	task = queue->slots[tag].task;
 	gone = task && READ_ONCE(task->flags) & PF_EXITING;
+	/* Nobody need wait for ever for what a user serves, or does not. */
+	if (task && !gone && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
+		send_sig(SIGKILL, task, 0);
 	spin_unlock(&dev->lock);
 	if (gone)
 		ublk_server_gone(dev);
@@ -521,9 +655,10 @@ const struct blk_mq_ops ublk_mq_ops = {
 	.init_hctx	= ublk_init_hctx,
 };
 
-size_t ublk_queue_descs_bytes(unsigned int depth)
+unsigned long ublk_queue_descs_pages(unsigned int depth)
 {
-	return PAGE_ALIGN(depth * sizeof(struct ublksrv_io_desc));
+	return PAGE_ALIGN(depth * sizeof(struct ublksrv_io_desc)) >>
+	       PAGE_SHIFT;
 }
 
 void ublk_queues_free(struct ublk_device *dev)
@@ -558,7 +693,8 @@ int ublk_queues_alloc(struct ublk_device *dev)
 		queue->depth = depth;
 		queue->flags = dev->info.flags;
 		init_llist_head(&queue->pending);
-		queue->descs = vmalloc_user(ublk_queue_descs_bytes(depth));
+		queue->descs = vmalloc_user(ublk_queue_descs_pages(depth) <<
+					    PAGE_SHIFT);
 		if (!queue->descs)
 			return -ENOMEM;
 	}
@@ -567,7 +703,8 @@ int ublk_queues_alloc(struct ublk_device *dev)
 		.nr_hw_queues = dev->info.nr_hw_queues,
 		.queue_depth = depth,
 		.numa_node = NUMA_NO_NODE,
-		.timeout = UBLK_TASK_CHECK,
+		.timeout = dev->info.flags & UBLK_F_UNPRIVILEGED_DEV ?
+			   UBLK_USER_PATIENCE : UBLK_TASK_CHECK,
 		.flags = BLK_MQ_F_SHOULD_MERGE | BLK_MQ_F_NO_SCHED_BY_DEFAULT,
 		.driver_data = dev,
 	};

@@ -50,27 +50,45 @@ static void ublk_remove_work(struct work_struct *work)
 	ublk_device_put(dev);
 }
 
-/* Queues a work that holds a reference to the device. */
-static void ublk_queue_work(struct ublk_device *dev, struct work_struct *work)
+void ublk_queue_work(struct ublk_device *dev, struct workqueue_struct *wq,
+		     struct work_struct *work)
 {
 	get_device(&dev->device);
-	if (!queue_work(system_unbound_wq, work))
+	if (!queue_work(wq, work))
 		put_device(&dev->device);
 }
 
-/* What becomes of requests now, and how the device calls that. */
+void ublk_session_break(struct ublk_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	if (!dev->owned || dev->broken)
+		return;
+	dev->broken = true;
+	dev->deaths++;
+}
+
+/* What becomes of requests now. The server may still be there, on its way. */
 static void ublk_leave_service(struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
-	if (!ublk_dev_recovers(dev) || dev->stopping) {
+	if (!ublk_dev_recovers(dev) || dev->stopping ||
+	    dev->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO)
 		WRITE_ONCE(dev->service, UBLK_FAIL);
-	} else if (dev->info.flags & UBLK_F_USER_RECOVERY_FAIL_IO) {
-		WRITE_ONCE(dev->service, UBLK_FAIL);
-		dev->info.state = UBLK_S_DEV_FAIL_IO;
-	} else {
+	else
 		WRITE_ONCE(dev->service, UBLK_HOLD);
+}
+
+/*
+ * The server has left a disk that waits for another one: so the device says,
+ * as there are servers that come once they read this, and try only once.
+ */
+static void ublk_leave_disk(struct ublk_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	if (dev->service == UBLK_HOLD)
 		dev->info.state = UBLK_S_DEV_QUIESCED;
-	}
+	else if (dev->service == UBLK_FAIL)
+		dev->info.state = UBLK_S_DEV_FAIL_IO;
 }
 
 void ublk_server_gone(struct ublk_device *dev)
@@ -79,10 +97,7 @@ void ublk_server_gone(struct ublk_device *dev)
 
 	spin_lock(&dev->lock);
 	served = dev->service == UBLK_DELIVER;
-	if (dev->fetched && !dev->broken) {
-		dev->broken = true;
-		dev->deaths++;
-	}
+	ublk_session_break(dev);
 	if (served)
 		ublk_leave_service(dev);
 	spin_unlock(&dev->lock);
@@ -90,9 +105,9 @@ void ublk_server_gone(struct ublk_device *dev)
 	wake_up_all(&dev->wait);
 	if (!served)
 		return;
-	ublk_queue_work(dev, &dev->abort_work);
+	ublk_queue_work(dev, ublk_abort_wq, &dev->abort_work);
 	if (!ublk_dev_recovers(dev))
-		ublk_queue_work(dev, &dev->remove_work);
+		ublk_queue_work(dev, ublk_wq, &dev->remove_work);
 }
 
 void ublk_server_closed(struct ublk_device *dev)
@@ -119,11 +134,28 @@ void ublk_server_closed(struct ublk_device *dev)
 			slot->task = NULL;
 		}
 	}
+	dev->owned = 0;
 	dev->fetched = 0;
 	dev->broken = false;
-	dev->fetchable = dev->service == UBLK_NOT_STARTED;
+	dev->untrusted = false;
+	/*
+	 * Whom START_USER_RECOVERY let in may come and go until one has taken
+	 * over: there are servers that open the node once just to see it.
+	 */
+	if (dev->service == UBLK_NOT_STARTED)
+		dev->fetchable = true;
 	dev->info.ublksrv_pid = -1;
-	clear_bit(0, &dev->in_use);
+	/*
+	 * Where the disk goes with its server, the next one can come when it is
+	 * gone: it could not fetch before.
+	 */
+	if (dev->service == UBLK_FAIL &&
+	    (dev->stopping || !ublk_dev_recovers(dev))) {
+		dev->leaving = true;
+	} else {
+		clear_bit(0, &dev->in_use);
+		ublk_leave_disk(dev);
+	}
 	spin_unlock(&dev->lock);
 	wake_up_all(&dev->wait);
 }
@@ -138,14 +170,15 @@ bool ublk_is_fetched(const struct ublk_device *dev)
 static bool ublk_fetched_or_dead(struct ublk_device *dev, unsigned int deaths,
 				 int *ret)
 {
-	bool dead, fetched;
+	bool dead, broken, fetched;
 
 	spin_lock(&dev->lock);
 	dead = dev->deaths != deaths || dev->deleted;
+	broken = dev->broken;
 	fetched = ublk_is_fetched(dev);
 	spin_unlock(&dev->lock);
-	*ret = dead ? -ENODEV : 0;
-	return dead || fetched;
+	*ret = dead ? -ENODEV : broken ? -EBUSY : 0;
+	return dead || broken || fetched;
 }
 
 int ublk_wait_fetched(struct ublk_device *dev)
@@ -205,6 +238,8 @@ int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 		dev->info.state = UBLK_S_DEV_LIVE;
 		dev->info.ublksrv_pid = server;
 		dev->fetchable = false;
+		if (dev->untrusted)
+			set_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
 		WRITE_ONCE(dev->service, UBLK_DELIVER);
 	}
 	spin_unlock(&dev->lock);
@@ -255,7 +290,7 @@ int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms)
 		return -EOPNOTSUPP;
 	if (!dev->disk)
 		return -ENODEV;
-	if (dev->info.state == UBLK_S_DEV_QUIESCED)
+	if (READ_ONCE(dev->service) == UBLK_HOLD)
 		return 0;
 	if (READ_ONCE(dev->service) != UBLK_DELIVER)
 		return -EBUSY;

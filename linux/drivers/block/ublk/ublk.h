@@ -18,6 +18,7 @@
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/semaphore.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -33,7 +34,9 @@
 		       UBLK_F_USER_COPY |		\
 		       UBLK_F_UPDATE_SIZE |		\
 		       UBLK_F_QUIESCE |			\
-		       UBLK_F_PER_IO_DAEMON)
+		       UBLK_F_PER_IO_DAEMON |		\
+		       UBLK_F_SAFE_STOP_DEV |		\
+		       UBLK_F_NO_AUTO_PART_SCAN)
 
 #define UBLK_RECOVERY_FLAGS (UBLK_F_USER_RECOVERY |		\
 			     UBLK_F_USER_RECOVERY_REISSUE |	\
@@ -48,6 +51,13 @@
 			  UBLK_PARAM_TYPE_SEGMENT)
 
 #define UBLK_MAX_IO_BYTES	((u32)BIT(UBLK_IO_BUF_BITS))
+
+/*
+ * A result that no server can give: the request goes back to the block layer,
+ * as one that was begun (RECLAIM) or that nobody has seen yet (UNSERVED).
+ */
+#define UBLK_RESULT_RECLAIM	INT_MIN
+#define UBLK_RESULT_UNSERVED	(INT_MIN + 1)
 
 /*
  * The states of a slot. Whoever changes a state by cmpxchg owns what the old
@@ -65,6 +75,8 @@
  *   SERVING  -> IDLE	   the request is taken back: ublk_slot_reclaim()
  *
  * What is taken back is COMMITTING in between, while its owner reads the slot.
+ * Whoever arms a slot that had a request calls ublk_slot_armed() then: the
+ * device may have stopped delivering, or QUIESCE_DEV waits for just this.
  *
  * The three states that the interface knows are IDLE, ARMED and SERVING; the
  * other two last only while somebody works on the slot.
@@ -136,8 +148,15 @@ enum ublk_service {
  * @mutex serialises control commands that change the device; START_DEV and
  * END_USER_RECOVERY wait for the server without it. @lock guards what the
  * death of a server touches, which may happen under any of those: @service,
- * @stopping, @fetched, @broken, @deaths, @fetchable and the tasks of slots and
- * queues. It is never taken for a request while the server is well.
+ * @stopping, @owned, @fetched, @broken, @untrusted, @leaving, @deaths,
+ * @fetchable and the tasks of slots and queues. It is never taken for a
+ * request while the server is well.
+ *
+ * A session is the time in which one server has /dev/ublkcN open. FETCH makes
+ * a slot its own (@owned) in the step that permits it, and the slot counts as
+ * @fetched once it is armed. Whoever ends a session marks it @broken and then
+ * gives back what is armed; a FETCH in between finds @broken after arming and
+ * takes its command back itself.
  */
 struct ublk_device {
 	struct device device;
@@ -149,23 +168,37 @@ struct ublk_device {
 	struct ublk_params params;	/* types == 0: none were set */
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;		/* between START and STOP */
+	bool closed;			/* to new openers; its open_mutex */
 	struct ublk_queue **queues;	/* [info.nr_hw_queues] */
 
 	enum ublk_service service;
-	bool stopping;			/* the next death fails requests */
+	bool stopping;			/* requests fail, now or at a death */
 	bool fetchable;			/* FETCH is allowed */
-	bool broken;			/* a fetched command was taken back */
-	unsigned int deaths;		/* servers that died or left */
+	bool broken;			/* this session has ended */
+	bool leaving;			/* closed, but its disk is still there */
+	bool untrusted;			/* who fetched could not do so to any */
+	unsigned int deaths;		/* sessions that ended */
 	bool quiescing;			/* QUIESCE_DEV waits for commits */
-	unsigned int fetched;		/* slots with a command */
+	unsigned int owned;		/* slots that a task has fetched */
+	unsigned int fetched;		/* those that were armed since */
 
-	unsigned long in_use;		/* bit 0: /dev/ublkcN is open */
+	unsigned long in_use;		/* bit 0: /dev/ublkcN is not free */
 	bool deleted;			/* by DEL_DEV, under ublk_devices_lock */
 	wait_queue_head_t wait;		/* for all that is waited for here */
 
 	struct work_struct abort_work;	/* takes back commands and requests */
 	struct work_struct remove_work;	/* and then the disk */
+	struct work_struct scan_work;	/* looks for partitions */
+	struct gendisk *scanned;	/* by that work, with a reference */
+	struct semaphore job;		/* one job of a control command */
 };
+
+/*
+ * What takes requests back must be able to run whatever else waits, also for
+ * memory, so it has a queue to itself. Everything else may wait for I/O.
+ */
+extern struct workqueue_struct *ublk_abort_wq;
+extern struct workqueue_struct *ublk_wq;
 
 /* What a held command has to find its way back. */
 struct ublk_cmd_pdu {
@@ -198,6 +231,24 @@ static inline void ublk_slot_give(struct ublk_slot *slot,
 	atomic_set_release(&slot->state, to);
 }
 
+/*
+ * The number of a command, which is its plain form, or -1. The encoded forms
+ * say a size and a direction as well, in other places on other processors:
+ * there are servers with those of x86 everywhere, and Linux looks at the
+ * number only.
+ */
+static inline unsigned int ublk_op_number(u32 op)
+{
+	return _IOC_TYPE(op) == 'u' || !_IOC_TYPE(op) ? _IOC_NR(op) : -1U;
+}
+
+/* True when nothing more can be fetched by who has /dev/ublkcN open now. */
+static inline bool ublk_session_ended(const struct ublk_device *dev)
+{
+	lockdep_assert_held(&dev->lock);
+	return dev->broken || READ_ONCE(dev->deleted);
+}
+
 static inline bool ublk_dev_recovers(const struct ublk_device *dev)
 {
 	return dev->info.flags & UBLK_F_USER_RECOVERY;
@@ -216,10 +267,9 @@ void ublk_device_put(struct ublk_device *dev);
 int ublk_device_add(struct ublksrv_ctrl_dev_info *info);
 
 /*
- * Makes the disk appear, once all slots are fetched by the process @server. The
- * caller has the mutex, and is nobody whom the server's end waits for.
- * Returns 0, -ENODEV when the server died meanwhile, or what the block layer
- * answered.
+ * Makes the disk appear, once all slots are fetched by the process @server, and
+ * has its partitions looked for. The caller has the mutex. Returns 0, -ENODEV
+ * when the server died meanwhile, or what the block layer answered.
  */
 int ublk_device_start(struct ublk_device *dev, pid_t server);
 
@@ -261,8 +311,8 @@ extern const struct blk_mq_ops ublk_mq_ops;
 int ublk_queues_alloc(struct ublk_device *dev);
 void ublk_queues_free(struct ublk_device *dev);
 
-/* Bytes of a queue's descriptors, in whole pages: what the server maps. */
-size_t ublk_queue_descs_bytes(unsigned int depth);
+/* Pages of a queue's descriptors: what the server maps. */
+unsigned long ublk_queue_descs_pages(unsigned int depth);
 
 /*
  * Holds @cmd for the next request of a slot that the caller owns; it may be
@@ -306,6 +356,13 @@ size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
 size_t ublk_copy_from_server(struct request *rq, const void __user *buffer,
 			     size_t bytes);
 
+/*
+ * Makes memory of the current task present that could not be written. Returns
+ * 0, -EFAULT for what is not the task's to write, or another error, after which
+ * it may be tried again: no memory now, or a fatal signal.
+ */
+int ublk_fault_in(void __user *buffer);
+
 /* The same from @offset in the request on, for pread() and pwrite(). */
 size_t ublk_copy_iter(struct request *rq, size_t offset, struct iov_iter *iter);
 
@@ -321,17 +378,28 @@ void ublk_server_gone(struct ublk_device *dev);
 /* The last part of it, when the server has closed /dev/ublkcN. */
 void ublk_server_closed(struct ublk_device *dev);
 
+/*
+ * Ends the session, if anything was fetched in it: nothing more can be. The
+ * caller has the device's lock, and gives back afterwards what is armed.
+ */
+void ublk_session_break(struct ublk_device *dev);
+
 /* Gives all armed commands back; @reclaim: and takes all requests back. */
 void ublk_device_abort(struct ublk_device *dev, bool reclaim);
 
 /*
- * Waits until every slot has a command. Returns 0, -EINTR, or -ENODEV when the
- * server died over it or the device was deleted.
+ * Waits until every slot has a command. Returns 0, -EINTR, -EBUSY when there is
+ * still a server whose session has ended, or -ENODEV when the server died over
+ * it or the device was deleted.
  */
 int ublk_wait_fetched(struct ublk_device *dev);
 
 /* The same without waiting. The caller has the device's lock. */
 bool ublk_is_fetched(const struct ublk_device *dev);
+
+/* Queues a work of the device, which then holds a reference and drops it. */
+void ublk_queue_work(struct ublk_device *dev, struct workqueue_struct *wq,
+		     struct work_struct *work);
 
 void ublk_recovery_init(struct ublk_device *dev);
 int ublk_recovery_start(struct ublk_device *dev);
