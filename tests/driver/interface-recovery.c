@@ -245,6 +245,49 @@ static void test_recovery_fail(void)
 	recovery(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_FAIL_IO);
 }
 
+/*
+ * Servers that wait until the device is QUIESCED and try once, as SPDK: one
+ * after the other dies.
+ */
+static void *hasty_server(void *arg)
+{
+	struct succession *s = arg;
+	struct rig *rig = &s->rig;
+
+	if (!is(raw_start_recovery(&ctrl, rig->id), 0,
+		"START_USER_RECOVERY as soon as it is QUIESCED") ||
+	    !rig_server(rig))
+		return NULL;
+	rig_fetch_all(rig);
+	s->good = is(raw_end_recovery(&ctrl, rig->id, getpid()), 0,
+		     "END_USER_RECOVERY");
+	rig_server_dies(rig);
+	return NULL;
+}
+
+static void *plain_server(void *arg)
+{
+	struct succession *s = arg;
+
+	s->good = rig_begin(&s->rig, UBLK_F_USER_RECOVERY, 1, 16);
+	rig_server_dies(&s->rig);
+	return NULL;
+}
+
+static void test_recovery_at_once(void)
+{
+	struct succession s = { .good = false };
+
+	serve(&s, plain_server);
+	for (int n = 0; n < 10 && s.good; n++) {
+		step("wait until it is QUIESCED");
+		while (raw_state(&ctrl, s.rig.id) == UBLK_S_DEV_LIVE)
+			;
+		serve(&s, hasty_server);
+	}
+	rig_down(&s.rig);
+}
+
 static void test_recovery_flags(void)
 {
 	static const struct {
@@ -345,6 +388,7 @@ const struct group recovery_groups[] = {
 	{ "recovery-reissue", test_recovery_reissue,
 	  UBLK_F_USER_RECOVERY_REISSUE },
 	{ "recovery-fail", test_recovery_fail, UBLK_F_USER_RECOVERY_FAIL_IO },
+	{ "recovery-at-once", test_recovery_at_once, UBLK_F_USER_RECOVERY },
 	{ "recovery-flags", test_recovery_flags, UBLK_F_USER_RECOVERY_FAIL_IO },
 	{ "quiesce", test_quiesce, UBLK_F_QUIESCE },
 	{ NULL, NULL, 0 },
