@@ -308,10 +308,25 @@ int rig_start_recovery(const struct rig *rig)
 	return ret;
 }
 
+/*
+ * As ublksrv does it: it opens the node, to see that udev is done with it, and
+ * closes it again, before it opens it as the server.
+ */
+static bool rig_looked_at(const struct rig *rig)
+{
+	int cdev;
+
+	step("open and close /dev/ublkcN");
+	cdev = raw_open_char(rig->id, 5000);
+	if (cdev >= 0)
+		close(cdev);
+	return ok(cdev >= 0, "the node is looked at meanwhile");
+}
+
 bool rig_recovered(struct rig *rig)
 {
 	if (!is(rig_start_recovery(rig), 0, "START_USER_RECOVERY") ||
-	    !rig_server(rig))
+	    !rig_looked_at(rig) || !rig_server(rig))
 		return false;
 	is(raw_end_recovery_send(&ctrl, rig->id, getpid()), 0,
 	   "END_USER_RECOVERY");
