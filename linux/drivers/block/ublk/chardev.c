@@ -121,7 +121,7 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	unsigned int op;
 
 	/* It lies in memory that the server can write at any time. */
-	shared = io_uring_sqe_cmd(cmd->sqe);
+	shared = io_uring_sqe_cmd(cmd->sqe, struct ublksrv_io_cmd);
 	body.q_id = READ_ONCE(shared->q_id);
 	body.tag = READ_ONCE(shared->tag);
 	body.result = READ_ONCE(shared->result);
@@ -153,15 +153,16 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 
 /* Task work of a command that a worker has handed back. */
 static void ublk_chardev_handed_back(struct io_uring_cmd *cmd,
-				     unsigned int issue_flags)
+				     unsigned int issue_flags, bool dead)
 {
 	int ret = -ECANCELED;
 
-	if (likely(!(issue_flags & IO_URING_F_TASK_DEAD)))
+	if (likely(!dead))
 		ret = ublk_chardev_execute(cmd, issue_flags);
 	if (ret != -EIOCBQUEUED)
-		io_uring_cmd_done(cmd, ret, 0, issue_flags);
+		io_uring_cmd_done(cmd, ret, issue_flags);
 }
+UBLK_TASK_WORK(ublk_chardev_handed_back)
 
 static int ublk_chardev_command(struct io_uring_cmd *cmd,
 				unsigned int issue_flags)
@@ -175,7 +176,8 @@ static int ublk_chardev_command(struct io_uring_cmd *cmd,
 	 * IOSQE_ASYNC has one, comes and goes: whom it works for does it.
 	 */
 	if (unlikely(issue_flags & IO_URING_F_IOWQ)) {
-		io_uring_cmd_complete_in_task(cmd, ublk_chardev_handed_back);
+		io_uring_cmd_complete_in_task(cmd,
+					      ublk_chardev_handed_back_work);
 		return -EIOCBQUEUED;
 	}
 	return ublk_chardev_execute(cmd, issue_flags);

@@ -532,7 +532,7 @@ static int ublk_ctrl_run(const struct ublk_ctrl_op *op,
 static int ublk_ctrl_command(struct io_uring_cmd *cmd,
 			     unsigned int issue_flags)
 {
-	const struct ublksrv_ctrl_cmd *shared = io_uring_sqe_cmd(cmd->sqe);
+	const struct ublksrv_ctrl_cmd *shared;
 	const struct ublk_ctrl_op *op;
 	struct ublk_ctrl_args args;
 
@@ -544,6 +544,7 @@ static int ublk_ctrl_command(struct io_uring_cmd *cmd,
 	op = ublk_ctrl_find(cmd->cmd_op);
 	if (!op)
 		return -EOPNOTSUPP;
+	shared = io_uring_sqe128_cmd(cmd->sqe, struct ublksrv_ctrl_cmd);
 	args = (struct ublk_ctrl_args) {
 		.id = READ_ONCE(shared->dev_id),
 		.queue = READ_ONCE(shared->queue_id),

@@ -220,7 +220,7 @@ bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags)
 		return false;
 	cmd = slot->cmd;
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
-	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, 0, issue_flags);
+	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 	return true;
 }
 
@@ -290,7 +290,7 @@ static void ublk_deliver_to_dead(struct ublk_queue *queue,
 	ublk_server_gone(queue->dev);
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
 	ublk_request_unserved(queue->dev, rq);
-	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, 0, issue_flags);
+	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 }
 
 /*
@@ -359,7 +359,7 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 		refcount_set(&slot->refs, 1);
 	}
 	ublk_slot_give(slot, UBLK_SLOT_SERVING);
-	io_uring_cmd_done(cmd, answer, 0, issue_flags);
+	io_uring_cmd_done(cmd, answer, issue_flags);
 	/* Another thread's end may have passed by while this was claimed. */
 	smp_mb(); /* pairs with that of ublk_device_abort() */
 	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER))
@@ -370,26 +370,24 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
  * A task that is being killed cannot serve any more, though it still runs: what
  * is delivered to it would be lost with it, and its memory may not be had.
  */
-static bool ublk_task_is_dead(const struct ublk_slot *slot,
-			      unsigned int issue_flags)
+static bool ublk_task_is_dead(const struct ublk_slot *slot)
 {
-	return current != slot->task || issue_flags & IO_URING_F_TASK_DEAD ||
-	       fatal_signal_pending(current);
+	return current != slot->task || fatal_signal_pending(current);
 }
 
 /* A queue may be 4,096 requests deep, and nobody else ran while all are copied. */
 #define UBLK_COPIES_AT_ONCE	32
 
 /* Task work of a command: delivers what was claimed so far. */
-static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags)
+static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags,
+			 bool dead)
 {
 	struct ublk_queue *queue = ublk_cmd_pdu(cmd)->queue;
-	bool dead = ublk_task_is_dead(ublk_cmd_pdu(cmd)->slot, issue_flags);
 	struct llist_node *pending = llist_del_all(&queue->pending);
 	struct ublk_slot *slot, *next;
-
 	unsigned int copied = 0;
 
+	dead = dead || ublk_task_is_dead(ublk_cmd_pdu(cmd)->slot);
 	/* The youngest is the first in the list. */
 	pending = llist_reverse_order(pending);
 	llist_for_each_entry_safe(slot, next, pending, node) {
@@ -398,16 +396,18 @@ static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		ublk_deliver_slot(queue, slot, dead, issue_flags);
 	}
 }
+UBLK_TASK_WORK(ublk_deliver)
 
 /* The same where commands are of several rings: one request each. */
-static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags)
+static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags,
+			     bool dead)
 {
 	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
 
 	ublk_deliver_slot(pdu->queue, pdu->slot,
-			  ublk_task_is_dead(pdu->slot, issue_flags),
-			  issue_flags);
+			  dead || ublk_task_is_dead(pdu->slot), issue_flags);
 }
+UBLK_TASK_WORK(ublk_deliver_one)
 
 /*
  * Claims the slot of a request. False: there is no command, or it is that of a
@@ -429,7 +429,7 @@ static bool ublk_claim(struct ublk_queue *queue, struct request *rq)
 /* Has a claimed request delivered by the command of its own slot. */
 static void ublk_send_one(struct ublk_slot *slot)
 {
-	io_uring_cmd_complete_in_task(slot->cmd, ublk_deliver_one);
+	io_uring_cmd_complete_in_task(slot->cmd, ublk_deliver_one_work);
 }
 
 /*
@@ -440,7 +440,7 @@ static void ublk_send(struct ublk_queue *queue, struct ublk_slot *youngest,
 		      struct ublk_slot *oldest)
 {
 	if (llist_add_batch(&youngest->node, &oldest->node, &queue->pending))
-		io_uring_cmd_complete_in_task(oldest->cmd, ublk_deliver);
+		io_uring_cmd_complete_in_task(oldest->cmd, ublk_deliver_work);
 }
 
 static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,

@@ -14,7 +14,6 @@
 #include <linux/blk-mq.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
-#include <linux/io_uring/cmd.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
@@ -22,7 +21,9 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
-#include <uapi/linux/ublk_cmd.h>
+
+#include "compat.h"
+#include "ublk_cmd.h"
 
 #define UBLK_FEATURES (UBLK_F_URING_CMD_COMP_IN_TASK |	\
 		       UBLK_F_NEED_GET_DATA |		\

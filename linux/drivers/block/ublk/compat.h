@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where kernels differ. The driver is written for the newest, and this makes
+ * older ones look like it. What a tree has decides, not its version: macros say
+ * it themselves, and of the rest the Makefile tells (UBLK_HAVE_*).
+ */
+#ifndef _UBLK_COMPAT_H
+#define _UBLK_COMPAT_H
+
+#include <linux/blk-mq.h>
+#include <linux/io_uring/cmd.h>
+
+/* A second result was for rings with larger completions only. */
+#ifndef UBLK_HAVE_CMD_DONE32
+#define io_uring_cmd_done(cmd, result, issue_flags)	\
+	io_uring_cmd_done(cmd, result, 0, issue_flags)
+#endif
+
+/* The type of a command's body is checked against the room that it has. */
+#ifndef io_uring_sqe128_cmd
+#define io_uring_sqe128_cmd(sqe, type)	((const type *)(sqe)->cmd)
+#define io_uring_sqe_cmd(sqe, type)	((const type *)(sqe)->cmd)
+#endif
+
+/*
+ * Task work of a command. This defines NAME_work() for
+ * io_uring_cmd_complete_in_task(); it calls NAME(cmd, issue_flags, dead), where
+ * @dead says that the task which it is done for ends.
+ */
+#ifdef IO_URING_CMD_TASK_WORK_ISSUE_FLAGS
+#define UBLK_TASK_WORK(name)						\
+static void name##_work(struct io_tw_req req, io_tw_token_t token)	\
+{									\
+	name(io_uring_cmd_from_tw(req),					\
+	     IO_URING_CMD_TASK_WORK_ISSUE_FLAGS, token.cancel);		\
+}
+#else
+#define UBLK_TASK_WORK(name)						\
+static void name##_work(struct io_uring_cmd *cmd, unsigned int issue_flags) \
+{									\
+	name(cmd, issue_flags, issue_flags & IO_URING_F_TASK_DEAD);	\
+}
+#endif
+
+/* Requests are merged by all queues, or by those that say so. */
+#ifndef UBLK_HAVE_SHOULD_MERGE
+#define BLK_MQ_F_SHOULD_MERGE	0
+#endif
+
+#endif
