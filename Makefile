@@ -190,7 +190,8 @@ test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFI
 # the driver load are a hundred.
 test-all: ## every test on every kernel and driver there is, as long as it takes
 	@failed=; \
-	for words in DRIVER=own DRIVER=intree KERNEL=6.1 KERNEL=newest \
+	for words in DRIVER=own DRIVER=intree KERNEL=newest \
+			'DRIVER=intree KERNEL=newest' KERNEL=6.1 \
 			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree'; do \
 		printf '%s\n' "test-all: $$words"; \
 		ROUNDS=$${ROUNDS:-17} $(MAKE) test $$words || \
@@ -234,7 +235,7 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 	$(Q)cppcheck --quiet --std=c11 -I. --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability $(SOURCES)
 	$(call say,UAPI,linux/include/uapi/linux/ublk_cmd.h)
-	$(Q)linux/check-header $(KERNEL_TREE)/.ublk_cmd.h \
+	$(Q)linux/check-header $(KERNEL_TREE)/include/uapi/linux/ublk_cmd.h \
 		linux/include/uapi/linux/ublk_cmd.h $(HOST_CC)
 	$(call say,SHELL,$(words $(SCRIPTS)) files)
 	$(Q)shellcheck -x -S warning -e SC2154 $(SCRIPTS)
@@ -244,13 +245,13 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 # what they say about headers of Linux is Linux's. checkpatch knows no other name
 # for the place of the driver than the one in a tree.
 LINT_BUILD := $(O)/linux-6.12-lint
-LINT_FILES = $(DRIVER_SOURCES) linux/include/uapi/linux/ublk_cmd.h
+LINT_FILES = $(DRIVER_SOURCES:linux/%=%) drivers/block/ublk/ublk_cmd.h
 lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 	@deps/packages $(KERNEL_PACKAGES) $(LINT_PACKAGES)
 	$(call say,CHECKPA,$(words $(LINT_FILES)) files)
 	$(Q)cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict \
 		-q --terse --show-types --file --ignore \
-		FILE_PATH_CHANGES $(LINT_FILES:linux/%=%) \
+		FILE_PATH_CHANGES $(LINT_FILES) \
 		>$(abspath $(LINT_BUILD).log) || \
 		{ cat $(abspath $(LINT_BUILD).log); exit 1; }
 	$(call say,SPARSE,drivers/block/ublk)

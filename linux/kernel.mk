@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Unpacks the distribution's kernel sources, puts our driver into that of 6.12,
-# and builds kernels; included by Makefile. A tree is never built in: each
-# configuration has a build directory of its own. What a configuration is made of
-# is in configs/.
+# Unpacks the distribution's kernel sources, applies the patches that there are for
+# a version, puts our driver in, and builds kernels; included by Makefile. A tree is
+# never built in: each configuration has a build directory of its own. What a
+# configuration is made of is in configs/.
 
 ## KERNEL=6.12          kernel to build: the distribution's linux-source-VERSION,
-##                      6.12; or, with its own driver, 6.1 or newest, which is
+##                      6.12 or, with its own driver, 6.1; or newest, which is
 ##                      that of the next release's backports
 KERNEL ?= 6.12
 ## KERNEL_SOURCE=       an archive of the kernel's source that you have
 KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
-DRIVER ?= $(if $(filter 6.12,$(KERNEL)),own,intree)
+DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
 ## CONFIG=              kernel configuration: empty for the appliance's, tests or
 ##                      debug (linux/README.md)
 CONFIG ?=
@@ -28,15 +28,15 @@ endif
 ifneq ($(CONFIG),$(filter $(CONFIGS),$(CONFIG)))
 $(error CONFIG=$(CONFIG): there are only $(CONFIGS))
 endif
-ifneq ($(filter 6.1-own newest-own,$(KERNEL)-$(DRIVER)),)
-$(error DRIVER=own: our driver is made for 6.12; KERNEL=$(KERNEL) has its own one only)
+ifeq ($(KERNEL)-$(DRIVER),6.1-own)
+$(error DRIVER=own: our driver is made for 6.12 and later; KERNEL=6.1 has its own one only)
 endif
 
 KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
 KERNEL_IMAGE := bzImage
 # The headers that programs are compiled with are those of 6.12 whatever is built.
 KERNEL_TREE := build/linux-6.12
-KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache
+KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache patch
 
 # Each configuration is a list of fragments; a later one overrides an earlier.
 FRAGMENTS := appliance $(ARCH) board-qemu
@@ -47,34 +47,42 @@ FRAGMENTS_newest_debug := linux-newest-debug
 
 DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
 DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
-LINUX_HEADERS := $(wildcard linux/arch/x86/include/asm/*.h)
 
-# $(call tree_rules,VERSION,ARCHIVE). The header of the driver as the
-# distribution has it is kept, for comparison with ours.
+# $(call tree_rules,VERSION,ARCHIVE). The stamp has the sum of the patches: with
+# others the tree is unpacked anew.
 define tree_rules
+PATCHES_$(1) := $(sort $(wildcard linux/patches/$(1)/*.patch))
+PATCHES_SUM_$(1) := $$(if $$(PATCHES_$(1)),$$(shell cat $$(PATCHES_$(1)) | cksum))
+ifneq ($$(file <build/linux-$(1)/.unpacked),$$(PATCHES_SUM_$(1)))
+.PHONY: build/linux-$(1)/.unpacked
+endif
+
 $(2):
 	@$(if $(filter newest,$(1)),deps/newest-kernel $$@ && deps/packages,deps/packages \
-		linux-source-$(1)) xz-utils
+		linux-source-$(1)) xz-utils patch
 
 build/linux-$(1)/.unpacked: | $(2)
 	$$(call say,UNPACK,$(2))
 	$$(Q)rm -rf $$(@D)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)tar -C $$(@D) --strip-components=1 -xf $(2)
-	$$(Q)cp $$(@D)/include/uapi/linux/ublk_cmd.h $$(@D)/.ublk_cmd.h
-	$$(Q)touch $$@
+	$$(Q)for patch in $$(PATCHES_$(1)); do \
+		patch -d $$(@D) -p1 -s -f --no-backup-if-mismatch <$$$$patch || \
+		{ echo "linux/kernel.mk: $$$$patch does not apply to $(2)"; exit 1; }; \
+	done
+	@printf '%s' '$$(PATCHES_SUM_$(1))' >$$@
 endef
 
 $(foreach version,$(KERNELS),$(eval $(call tree_rules,$(version),$(or \
 	$(if $(filter $(KERNEL),$(version)),$(KERNEL_SOURCE)),\
 	$(if $(filter newest,$(version)),build,/usr/src)/linux-source-$(version).tar.xz))))
 
-build/linux-6.12/.ready: build/linux-6.12/.unpacked linux/install \
-		$(DRIVER_SOURCES) $(DRIVER_HEADERS) $(LINUX_HEADERS)
+build/linux-6.12/.ready build/linux-newest/.ready: %/.ready: %/.unpacked \
+		linux/install $(DRIVER_SOURCES) $(DRIVER_HEADERS)
 	$(Q)linux/install $(@D)
 	$(Q)touch $@
 
-build/linux-6.1/.ready build/linux-newest/.ready: %/.ready: %/.unpacked
+build/linux-6.1/.ready: %/.ready: %/.unpacked
 	$(Q)touch $@
 
 # $(call kernel_make,VERSION,BUILD DIRECTORY). It takes every processor. With the
@@ -93,7 +101,7 @@ kernel_make = CCACHE_DEPEND=1 CCACHE_BASEDIR=$(CURDIR) \
 # files and a link away. One make at a time works there.
 # $(call build_rules,VERSION,BUILD DIRECTORY,FRAGMENTS)
 define build_rules
-$(2)/.config: linux/configure linux/install build/linux-$(1)/.unpacked \
+$(2)/.config: linux/configure build/linux-$(1)/.unpacked \
 		$(3:%=linux/configs/%.config) | build/linux-$(1)/.ready
 	$$(call say,CONFIG,$(2))
 	@deps/packages $(KERNEL_PACKAGES)
@@ -131,12 +139,12 @@ $(foreach config,$(CONFIGS),$(eval $(call kernel_rules,$(1),$(O)/linux-$(1)-$(co
 endef
 $(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
 $(call kernels,6.1,,$(O)/bzImage-6.1)
-$(call kernels,newest,,$(O)/bzImage-newest)
+$(call kernels,newest,$(O)/bzImage-newest,$(O)/bzImage-newest-intree)
 
 $(eval $(call build_rules,6.12,$(O)/linux-6.12-lint,$(FRAGMENTS) linux-6.12))
 
-KERNEL_CHOSEN := $(O)/bzImage$(if $(filter 6.12,$(KERNEL)),$(if $(filter \
-	intree,$(DRIVER)),-intree),-$(KERNEL))
+KERNEL_CHOSEN := $(O)/bzImage$(if $(filter-out 6.12,$(KERNEL)),-$(KERNEL))$(if \
+	$(filter intree,$(DRIVER)),$(if $(filter-out 6.1,$(KERNEL)),-intree))
 KERNEL_FILE := $(KERNEL_CHOSEN)$(addprefix -,$(CONFIG))
 
 .PHONY: kernel
