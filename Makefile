@@ -41,6 +41,7 @@ say = @printf '  %-7s %s\n' $(1) '$(2)'
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 include linux/kernel.mk
+include linux/model/rules.mk
 include deps/rules.mk
 -include initramfs/rules.mk
 

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who takes the driver's steps, whatever is tried: threads of servers that
+ * come one after the other, users of the disk, the workers, the timer, and
+ * somebody who kills servers.
+ */
+
+#ifndef SESSIONS
+#define SESSIONS	1	/* servers, one after the other */
+#endif
+#ifndef KILLS
+#define KILLS		0	/* how many of them may be killed */
+#endif
+#ifndef QUITS
+#define QUITS		0	/* how many threads may end alone */
+#endif
+#ifndef REQUESTS
+#define REQUESTS	1	/* with each tag */
+#endif
+
+byte kills = KILLS;
+byte quits = QUITS;
+byte servers_done;		/* threads that will not come again */
+byte control_done;		/* control processes that have ended */
+
+#ifdef LAST_CLOSE
+/*
+ * The last close of the disk writes back what is dirty, and waits for it. It is
+ * due when a request ends that had the last reference to a file: in the task
+ * that ended it if bottom halves are on there, else in a worker.
+ */
+inline last_close(t)
+{
+	close_due = 0;
+	if
+	:: d_step { rq[t] == FREE && disk == DISK -> rq[t] = QUEUED; seen[t] = 0 };
+		rq[t] == FREE;
+		close_due = 0
+	:: disk != DISK
+	fi
+}
+
+proctype closer()
+{
+end:	do
+	:: close_due -> last_close(0)
+	od
+}
+#endif
+
+/*
+ * A thread of the server, in all sessions. It fetches its slot, serves, and
+ * ends when a command comes back with anything but a request: it needs no
+ * signal to go. The last one to end closes /dev/ublkcN.
+ */
+proctype server(byte t)
+{
+	LOCALS;
+	byte n = 0;
+
+	do
+	:: n == SESSIONS -> break
+	:: n < SESSIONS ->
+		/* ublk_chardev_open(), by the first */
+		atomic {
+			if
+			:: t == 0 && (!in_use || deleted) && threads == 0 ->
+				if
+				:: deleted -> session = SESSIONS + 1; break
+				:: else
+				fi;
+				in_use = 1;
+				killed = 0;
+				threads = SLOTS;
+				i = 0;
+				do
+				:: i < SLOTS ->
+					exiting[i] = 0;
+					cqe[i] = NO_CQE;
+					i++
+				:: else -> break
+				od;
+				i = 0;
+				session++
+			:: t > 0 && session > n ->
+				if
+				:: session > SESSIONS -> break
+				:: else
+				fi
+			fi;
+			n++
+		}
+
+		/* one that has to wait for its turn asks again */
+		do
+		:: killed -> ret = 0; break
+		:: fetchable || broken || deleted ->
+			fetch(t);
+			if
+			:: ret != EBUSY -> break
+			:: else
+			fi
+		od;
+
+		do
+		:: ret != OK || killed -> break
+		:: atomic { quits -> quits--; break }
+		:: atomic { task_work[t] -> task_work[t] = 0 };
+			deliver_slot(t)
+		:: atomic { cqe[t] == DELIVERED -> cqe[t] = NO_CQE };
+			slot_commit(t)
+#ifdef FAULT_D1
+			;
+			if
+			:: close_due -> last_close(t)
+			:: else
+			fi
+#endif
+		:: cqe[t] == ABORTED -> break
+		od;
+		ret = 0;
+
+		/* do_exit(), io_uring_cancel_generic(), the last fput() */
+		exiting[t] = 1;
+		if
+		:: held[t] -> cancel(t)
+		:: else
+		fi;
+		do
+		:: atomic { task_work[t] -> task_work[t] = 0 };
+			deliver_slot(t)
+		:: !held[t] && !task_work[t] -> break
+		od;
+		if
+		:: atomic { threads > 1 -> threads-- }
+		:: atomic { threads == 1 -> threads = SLOTS + 1 };
+			server_closed();
+			threads = 0
+		fi
+	od;
+	servers_done++
+}
+
+/* The users of the disk, and the block layer's run of its queue. */
+proctype block(byte t)
+{
+	LOCALS;
+	byte n = 0;
+
+end:	do
+	:: d_step { rq[t] == FREE && disk == DISK && n < REQUESTS ->
+			rq[t] = QUEUED;
+			n++
+		}
+	:: d_step { rq[t] == QUEUED && !mq_quiesced ->
+			rq[t] = INFLIGHT;
+			dispatching[t] = 1
+		}
+		queue_rq(t);
+		d_step { dispatching[t] = 0; grace[t] = 0 }
+	od
+}
+
+/* blk_mq_timeout_work(): looks at requests that take long */
+proctype timer()
+{
+	LOCALS;
+	byte t = 0;
+
+end:	do
+	:: d_step { rq[0] == INFLIGHT && exiting[0] -> timer_runs = 1; t = 0 };
+		timeout_rq(t);
+		timer_runs = 0
+#if SLOTS > 1
+	:: d_step { rq[1] == INFLIGHT && exiting[1] -> timer_runs = 1; t = 1 };
+		timeout_rq(t);
+		d_step { timer_runs = 0; t = 0 }
+#endif
+	od
+}
+
+/* ublk_abort_work() */
+proctype abort_worker()
+{
+	LOCALS;
+
+end:	do
+	:: d_step { abort_queued -> abort_queued = 0; abort_runs = 1 };
+		device_abort(1);
+		abort_runs = 0
+	od
+}
+
+/* ublk_remove_work() */
+proctype remove_worker()
+{
+	LOCALS;
+
+end:	do
+	:: d_step { remove_queued -> remove_queued = 0; remove_runs = 1 };
+		remove_disk();
+		remove_runs = 0
+	od
+}
+
+proctype killer()
+{
+end:	do
+	:: d_step { kills && threads && !killed -> kills--; killed = 1 }
+	od
+}
+
+inline run_actors()
+{
+	atomic {
+		run abort_worker();
+#if RECOVERY == NO_RECOVERY
+		run remove_worker();
+#endif
+#if defined(LAST_CLOSE) && !defined(FAULT_D1)
+		run closer();
+#endif
+#if KILLS
+		run killer();
+#endif
+#if KILLS || QUITS
+		run timer();
+#endif
+		run server(0);
+		run block(0);
+#if SLOTS > 1
+		run server(1);
+		run block(1);
+#endif
+	}
+}
+
+/*
+ * DEL_DEV comes at any time; with LATE_DEL, which makes for fewer states, when
+ * nothing else is to come.
+ */
+inline when_to_delete()
+{
+#ifdef LATE_DEL
+	control_done == CONTROLS || servers_done == SLOTS
+#else
+	skip
+#endif
+}
+
+/*
+ * After all: nobody waits, every request was ended, no command is held, and no
+ * slot has anything that nobody will take back.
+ */
+inline assert_over()
+{
+	byte s = 0;
+
+	servers_done == SLOTS;
+	assert(threads == 0);
+	do
+	:: s < SLOTS ->
+		assert(state[s] == IDLE && !held[s] && !task[s]);
+		assert(rq[s] == FREE && !task_work[s]);
+		s++
+	:: else -> break
+	od;
+	assert(disk == NO_DISK && service == NOT_STARTED && !mutex)
+}

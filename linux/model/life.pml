@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a device: servers come and fetch, START, STOP and DEL come at any
+ * time from different processes.
+ */
+#include "driver.pml"
+#include "actors.pml"
+
+proctype start()
+{
+	LOCALS;
+
+	start_dev(START);
+	ret = 0;
+	control_done++
+}
+
+proctype stop()
+{
+	LOCALS;
+
+	stop_dev();
+	control_done++
+}
+
+#define CONTROLS	2
+
+init {
+	LOCALS;
+
+	atomic {
+		run_actors();
+		run start();
+		run stop();
+	}
+	when_to_delete();
+	del_dev();
+	control_done == CONTROLS;
+	assert_over()
+}
