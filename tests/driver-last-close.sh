@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --add build/x86_64/driver/lastclose
+# board: --tool mkfs.ext4 --mem 1G --smp 4 --timeout 3600
+# kernel: tests
+#
+# A disk that never waits for itself: the last reference of a file, a mount or a
+# disk goes while requests are in flight and pages are dirty, in each way there
+# is, and the server is not the one that writes the pages. On one queue, on
+# several, and behind each I/O scheduler; $ROUNDS times 60 rounds of each kind.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+# On the board the program lies beside the test.
+lastclose=${0%/*}/lastclose
+[ -x "$lastclose" ] || lastclose=build/$(uname -m)/driver/lastclose
+
+rounds=$((${ROUNDS:-1} * 60))
+raw="aio threads uring splice exit mmap scan loop"
+mounted="file umount loop-file"
+mkdir "$tmp/mnt"
+stuck=''
+at_exit 'leave_stuck'
+
+# leave_stuck: a disk that hangs cannot be stopped, nor be left in peace: its
+# server is killed, and what that does not end is told.
+leave_stuck() {
+	for process in $stuck; do
+		kill -KILL "$process" 2>/dev/null
+	done
+	for process in $stuck; do
+		wait_until 5 not_there "$process" ||
+			note "the stuck server $process survives SIGKILL"
+	done
+}
+not_there() {
+	! cat "/proc/$1"/task/*/status 2>/dev/null | grep -q '^State:	[^XZ]'
+}
+
+# begin SCHEDULER ARGUMENT...: a disk to hang; false when there is none.
+begin() {
+	scheduler=$1
+	shift
+	serve "$@"
+	servers="$(server_of "$id") $(worker_of "$id")"
+	[ -b "$dev" ] && echo "$scheduler" >"/sys/block/ublkb$id/queue/scheduler"
+}
+
+# give_up: leaves the disk to leave_stuck.
+give_up() {
+	stuck="$stuck $servers"
+	left=''
+	for device in $started; do
+		[ "$device" = "$dev" ] || left="$left $device"
+	done
+	started=$left
+}
+
+# closes KINDS SCHEDULER [--any-data] ARGUMENT...: rounds of each kind on a disk
+# made with the arguments; the next is made for what comes after one that hangs.
+closes() {
+	kinds=$1
+	scheduler=$2
+	shift 2
+	any=''
+	[ "$1" != --any-data ] || {
+		any=$1
+		shift
+	}
+	dev=''
+	for kind in $kinds; do
+		name="$kind, $*, scheduler $scheduler"
+		[ -n "$dev" ] || begin "$scheduler" "$@" || {
+			fail "$name" "no disk with that scheduler: $err"
+			return
+		}
+		case " $mounted " in
+		*" $kind "*) mkfs.ext4 -q -F "$dev" >/dev/null 2>&1 ;;
+		esac
+		# shellcheck disable=SC2086 # words are meant to be split
+		run "$lastclose" $any "$kind" $rounds "$dev" "$tmp/mnt" $servers
+		case $status in
+		0)
+			pass "$name"
+			note "$out"
+			;;
+		3)
+			fail "$name" "$out"
+			give_up
+			dev=''
+			;;
+		*)
+			fail "$name"
+			seen
+			;;
+		esac
+	done
+	[ -z "$dev" ] || ok "stopped: $*, scheduler $scheduler" ublk stop "$dev"
+}
+
+for queues in 1 4; do
+	closes "$raw $mounted" none ram 32M -q $queues
+	closes "$raw" none --any-data null 32M -q $queues
+done
+for scheduler in mq-deadline kyber bfq; do
+	for queues in 1 4; do
+		closes "$raw $mounted" $scheduler ram 32M -q $queues
+	done
+done
+
+done_testing
