@@ -597,4 +597,6 @@ module_init(ublk_init);
 module_exit(ublk_exit);
 
 MODULE_DESCRIPTION("Block devices served from user space");
+/* Linux's driver has none: /sys/module/ublk_drv/version tells them apart. */
+MODULE_VERSION("1.0");
 MODULE_LICENSE("GPL");
