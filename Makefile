@@ -172,7 +172,7 @@ driver-programs: $(DRIVER_PROGRAMS)
 TESTS ?=
 # The debug kernel needs more memory than the boards of the host's tests have,
 # and those measure the appliance's kernel.
-TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug,$(CONFIG)),board))
+TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board))
 # Few tests want the kernel that has more: it is not made when none of them is named.
 TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
 	grep -lE '^\# kernel:.* tests' tests/*.sh))

@@ -13,12 +13,12 @@ KERNEL ?= 6.12
 KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
 DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
-## CONFIG=              kernel configuration: empty for the appliance's, tests or
-##                      debug (linux/README.md)
+## CONFIG=              kernel configuration: empty for the appliance's, tests,
+##                      debug or kcsan (linux/README.md)
 CONFIG ?=
 
 KERNELS := 6.12 6.1 newest
-CONFIGS := tests debug
+CONFIGS := tests debug kcsan
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
 endif
@@ -42,6 +42,7 @@ KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache p
 FRAGMENTS := appliance $(ARCH) board-qemu
 FRAGMENTS_tests := tests
 FRAGMENTS_debug := tests debug
+FRAGMENTS_kcsan := tests kcsan
 # What of these a version spells in another way.
 FRAGMENTS_newest_debug := linux-newest-debug
 
