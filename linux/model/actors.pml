@@ -23,6 +23,16 @@ byte quits = QUITS;
 byte servers_done;		/* threads that will not come again */
 byte control_done;		/* control processes that have ended */
 
+/*
+ * A server opens /dev/ublkcN as soon as it can; with LATE_DEL, which makes for
+ * fewer states, when it may fetch, and DEL comes when nothing else is to come.
+ */
+#ifdef LATE_DEL
+#define may_open	((!in_use && fetchable) || deleted)
+#else
+#define may_open	(!in_use || deleted)
+#endif
+
 #ifdef LAST_CLOSE
 /*
  * The last close of the disk writes back what is dirty, and waits for it. It is
@@ -64,7 +74,7 @@ proctype server(byte t)
 		/* ublk_chardev_open(), by the first */
 		atomic {
 			if
-			:: t == 0 && (!in_use || deleted) && threads == 0 ->
+			:: t == 0 && threads == 0 && may_open ->
 				if
 				:: deleted -> session = SESSIONS + 1; break
 				:: else
@@ -235,14 +245,11 @@ inline run_actors()
 	}
 }
 
-/*
- * DEL_DEV comes at any time; with LATE_DEL, which makes for fewer states, when
- * nothing else is to come.
- */
-inline when_to_delete()
+/* DEL_DEV comes at any time, but with LATE_DEL. */
+inline when_to_delete(controls)
 {
 #ifdef LATE_DEL
-	control_done == CONTROLS || servers_done == SLOTS
+	control_done == controls || servers_done == SLOTS
 #else
 	skip
 #endif

@@ -33,7 +33,7 @@ init {
 		run start();
 		run stop();
 	}
-	when_to_delete();
+	when_to_delete(CONTROLS);
 	del_dev();
 	control_done == CONTROLS;
 	assert_over()

@@ -62,7 +62,7 @@ init {
 		run recover_again();
 #endif
 	}
-	when_to_delete();
+	when_to_delete(CONTROLS);
 	del_dev();
 	control_done == CONTROLS;
 	assert_over()

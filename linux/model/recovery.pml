@@ -56,7 +56,7 @@ init {
 		run stop();
 #endif
 	}
-	when_to_delete();
+	when_to_delete(CONTROLS);
 	del_dev();
 	control_done == CONTROLS;
 	assert_over()
