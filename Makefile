@@ -244,17 +244,19 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 # sparse and the compiler's further warnings, in a build directory of their own,
 # because a kernel's would be built again after it. Only the driver is made there;
 # what they say about headers of Linux is Linux's. checkpatch knows no other name
-# for the place of the driver than the one in a tree.
+# for the place of the driver than the one in a tree. The public header is for user
+# space, which has no BIT().
+comma := ,
 LINT_BUILD := $(O)/linux-6.12-lint
-LINT_FILES = $(DRIVER_SOURCES:linux/%=%) drivers/block/ublk/ublk_cmd.h
+# $(call checkpatch,FILES,MORE THAT IS IGNORED)
+checkpatch = cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict -q --terse \
+	--show-types --file --ignore FILE_PATH_CHANGES$(2) $(1) \
+	>$(abspath $(LINT_BUILD).log) || { cat $(abspath $(LINT_BUILD).log); exit 1; }
 lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 	@deps/packages $(KERNEL_PACKAGES) $(LINT_PACKAGES)
-	$(call say,CHECKPA,$(words $(LINT_FILES)) files)
-	$(Q)cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict \
-		-q --terse --show-types --file --ignore \
-		FILE_PATH_CHANGES $(LINT_FILES) \
-		>$(abspath $(LINT_BUILD).log) || \
-		{ cat $(abspath $(LINT_BUILD).log); exit 1; }
+	$(call say,CHECKPA,linux/drivers/block/ublk)
+	$(Q)$(call checkpatch,$(DRIVER_SOURCES:linux/%=%))
+	$(Q)$(call checkpatch,drivers/block/ublk/ublk_cmd.h,$(comma)BIT_MACRO)
 	$(call say,SPARSE,drivers/block/ublk)
 	$(Q)rm -rf $(LINT_BUILD)/drivers/block/ublk
 	$(Q)$(call kernel_make,6.12,$(LINT_BUILD)) C=2 W=1 drivers/block/ublk/ \

@@ -92,7 +92,8 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 	/* Who ended the session meanwhile may have passed by this slot. */
 	spin_lock(&dev->lock);
 	ended = ublk_session_ended(dev);
-	dev->fetched++;
+	if (!ended)
+		dev->fetched++;
 	spin_unlock(&dev->lock);
 	wake_up_all(&dev->wait);
 	if (ended)
@@ -162,6 +163,7 @@ static void ublk_chardev_handed_back(struct io_uring_cmd *cmd,
 	if (ret != -EIOCBQUEUED)
 		io_uring_cmd_done(cmd, ret, issue_flags);
 }
+
 UBLK_TASK_WORK(ublk_chardev_handed_back)
 
 static int ublk_chardev_command(struct io_uring_cmd *cmd,

@@ -200,16 +200,19 @@ void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
 void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot)
 {
 	struct request *rq;
+	int result;
 
 	if (!ublk_slot_take(slot, UBLK_SLOT_SERVING, UBLK_SLOT_COMMITTING))
 		return;
 	rq = slot->rq;
-	slot->result = UBLK_RESULT_RECLAIM;
+	/* Without its data a WRITE cannot have been begun. */
+	result = slot->wants_data ? UBLK_RESULT_UNSERVED : UBLK_RESULT_RECLAIM;
+	slot->result = result;
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
 	if (queue->flags & UBLK_F_USER_COPY)
 		ublk_slot_request_put(queue, slot, rq);
 	else
-		ublk_request_reclaim(queue, rq);
+		ublk_request_finish(queue, rq, result);
 }
 
 bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags)
@@ -393,9 +396,12 @@ static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags,
 	llist_for_each_entry_safe(slot, next, pending, node) {
 		if (unlikely(++copied % UBLK_COPIES_AT_ONCE == 0))
 			cond_resched();
-		ublk_deliver_slot(queue, slot, dead, issue_flags);
+		ublk_deliver_slot(queue, slot,
+				  dead || fatal_signal_pending(current),
+				  issue_flags);
 	}
 }
+
 UBLK_TASK_WORK(ublk_deliver)
 
 /* The same where commands are of several rings: one request each. */
@@ -407,6 +413,7 @@ static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags,
 	ublk_deliver_slot(pdu->queue, pdu->slot,
 			  dead || ublk_task_is_dead(pdu->slot), issue_flags);
 }
+
 UBLK_TASK_WORK(ublk_deliver_one)
 
 /*
@@ -623,19 +630,18 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 	/* With a scheduler, one that goes back meanwhile has none any more. */
 	const unsigned int tag = READ_ONCE(rq->tag);
 	struct task_struct *task;
-	bool gone;
 
 	if (tag >= queue->depth)
 		return BLK_EH_RESET_TIMER;
+	/* In one step: a moment later there may be another server. */
 	spin_lock(&dev->lock);
 	task = queue->slots[tag].task;
-	gone = task && READ_ONCE(task->flags) & PF_EXITING;
-	/* Nobody need wait for ever for what a user serves, or does not. */
-	if (task && !gone && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
+	if (task && READ_ONCE(task->flags) & PF_EXITING)
+		ublk_session_gone(dev);
+	else if (task && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
+		/* Nobody need wait for ever for what a user serves. */
 		send_sig(SIGKILL, task, 0);
 	spin_unlock(&dev->lock);
-	if (gone)
-		ublk_server_gone(dev);
 	return BLK_EH_RESET_TIMER;
 }
 

@@ -91,23 +91,27 @@ static void ublk_leave_disk(struct ublk_device *dev)
 		dev->info.state = UBLK_S_DEV_FAIL_IO;
 }
 
+void ublk_session_gone(struct ublk_device *dev)
+{
+	ublk_session_break(dev);
+	if (dev->service == UBLK_DELIVER) {
+		ublk_leave_service(dev);
+		/*
+		 * Queued here, they are before the close of this session, which
+		 * waits for them, and cannot hit the next one.
+		 */
+		ublk_queue_work(dev, ublk_abort_wq, &dev->abort_work);
+		if (!ublk_dev_recovers(dev))
+			ublk_queue_work(dev, ublk_wq, &dev->remove_work);
+	}
+	wake_up_all(&dev->wait);
+}
+
 void ublk_server_gone(struct ublk_device *dev)
 {
-	bool served;
-
 	spin_lock(&dev->lock);
-	served = dev->service == UBLK_DELIVER;
-	ublk_session_break(dev);
-	if (served)
-		ublk_leave_service(dev);
+	ublk_session_gone(dev);
 	spin_unlock(&dev->lock);
-
-	wake_up_all(&dev->wait);
-	if (!served)
-		return;
-	ublk_queue_work(dev, ublk_abort_wq, &dev->abort_work);
-	if (!ublk_dev_recovers(dev))
-		ublk_queue_work(dev, ublk_wq, &dev->remove_work);
 }
 
 void ublk_server_closed(struct ublk_device *dev)
@@ -115,6 +119,10 @@ void ublk_server_closed(struct ublk_device *dev)
 	unsigned int i, tag;
 
 	ublk_server_gone(dev);
+	/* Who saw that there is a server must not claim the next one's slots. */
+	if (ublk_dev_recovers(dev) &&
+	    READ_ONCE(dev->service) != UBLK_NOT_STARTED)
+		blk_mq_wait_quiesce_done(&dev->tags);
 	/* no command can be held any more, so that this does not wait */
 	flush_work(&dev->abort_work);
 	ublk_device_abort(dev, true);
@@ -207,7 +215,7 @@ int ublk_recovery_start(struct ublk_device *dev)
 	spin_lock(&dev->lock);
 	if ((dev->info.state != UBLK_S_DEV_QUIESCED &&
 	     dev->info.state != UBLK_S_DEV_FAIL_IO) ||
-	    test_bit(0, &dev->in_use))
+	    test_bit(0, &dev->in_use) || dev->stopping)
 		ret = -EBUSY;
 	else
 		dev->fetchable = true;
@@ -230,7 +238,7 @@ int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 	if (mutex_lock_interruptible(&dev->mutex))
 		return -EINTR;
 	spin_lock(&dev->lock);
-	if (!dev->disk || dev->service == UBLK_DELIVER) {
+	if (!dev->disk || dev->service == UBLK_DELIVER || !dev->fetchable) {
 		ret = -EBUSY;
 	} else if (!ublk_is_fetched(dev)) {
 		ret = -ENODEV;
@@ -309,10 +317,10 @@ int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms)
 
 	if (!ret) {
 		spin_lock(&dev->lock);
-		if (dev->service == UBLK_DELIVER)
-			ublk_leave_service(dev);
+		ublk_session_gone(dev);
 		spin_unlock(&dev->lock);
-		ublk_device_abort(dev, false);
+		/* it gives the commands back; and not those of another server */
+		flush_work(&dev->abort_work);
 	}
 	blk_mq_unquiesce_queue(q);
 	return ret;

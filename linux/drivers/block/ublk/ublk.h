@@ -376,6 +376,9 @@ extern const struct file_operations ublk_chardev_fops;
 /* The server is no more. Takes back all that it has, from another context. */
 void ublk_server_gone(struct ublk_device *dev);
 
+/* The same for a caller who has the device's lock. */
+void ublk_session_gone(struct ublk_device *dev);
+
 /* The last part of it, when the server has closed /dev/ublkcN. */
 void ublk_server_closed(struct ublk_device *dev);
 
