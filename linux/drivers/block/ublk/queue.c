@@ -342,13 +342,13 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 			answer = UBLK_IO_RES_NEED_GET_DATA;
 		} else {
 			bytes = ublk_deliver_data(slot);
+			if (unlikely(fatal_signal_pending(current))) {
+				ublk_deliver_to_dead(queue, slot, issue_flags);
+				return;
+			}
 			if (unlikely(bytes < 0)) {
-				if (fatal_signal_pending(current))
-					ublk_deliver_to_dead(queue, slot,
-							     issue_flags);
-				else
-					ublk_undelivered(queue, slot, bytes,
-							 issue_flags);
+				ublk_undelivered(queue, slot, bytes,
+						 issue_flags);
 				return;
 			}
 		}
