@@ -28,16 +28,19 @@ at_exit 'leave_stuck'
 # of it would wait as well.
 leave_stuck() {
 	umount -l "$tmp/mnt" 2>/dev/null
-	for process in $stuck; do
-		kill -KILL "$process" 2>/dev/null
-	done
-	for process in $stuck; do
-		wait_until 5 not_there "$process" ||
-			note "the stuck server $process survives SIGKILL"
-	done
+	[ -n "$stuck" ] || return 0
+	# shellcheck disable=SC2086 # words are meant to be split
+	kill -KILL $stuck 2>/dev/null
+	wait_until 5 nobody_left || note "they survive SIGKILL:$left"
 }
-not_there() {
-	! cat "/proc/$1"/task/*/status 2>/dev/null | grep -q '^State:	[^XZ]'
+# nobody_left: the stuck servers are gone; those that are not are in $left.
+nobody_left() {
+	left=''
+	for process in $stuck; do
+		! cat "/proc/$process"/task/*/status 2>/dev/null |
+			grep -q '^State:	[^XZ]' || left="$left $process"
+	done
+	[ -z "$left" ]
 }
 
 # begin SCHEDULER ARGUMENT...: a disk to hang; false when there is none.
@@ -49,8 +52,13 @@ begin() {
 	[ -b "$dev" ] && echo "$scheduler" >"/sys/block/ublkb$id/queue/scheduler"
 }
 
-# give_up: leaves the disk to leave_stuck.
+# give_up: leaves the disk to leave_stuck, and says where its server is, on a
+# kernel that tells.
 give_up() {
+	for process in $servers; do
+		where=$(cat "/proc/$process"/task/*/stack 2>/dev/null)
+		[ -z "$where" ] || note "$where"
+	done
 	umount -l "$tmp/mnt" 2>/dev/null
 	stuck="$stuck $servers"
 	left=''
