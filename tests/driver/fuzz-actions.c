@@ -24,12 +24,12 @@ static const uint32_t control_op[OTHER_CONTROL] = {
 	UBLK_U_CMD_GET_DEV_INFO2, UBLK_U_CMD_GET_QUEUE_AFFINITY,
 	UBLK_U_CMD_GET_FEATURES, UBLK_U_CMD_START_USER_RECOVERY,
 	UBLK_U_CMD_END_USER_RECOVERY, UBLK_U_CMD_UPDATE_SIZE,
-	UBLK_U_CMD_QUIESCE_DEV,
+	UBLK_U_CMD_QUIESCE_DEV, UBLK_U_CMD_TRY_STOP_DEV,
 };
 
 /* How often each is sent, of the sum. */
 static const int control_weight[OTHER_CONTROL] = {
-	12, 4, 1, 8, 3, 12, 4, 4, 4, 4, 2, 6, 6, 4, 3,
+	12, 4, 1, 8, 3, 12, 4, 4, 4, 4, 2, 6, 6, 4, 3, 2,
 };
 
 bool thread_open(struct thread *t, uint64_t seed)
