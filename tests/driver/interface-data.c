@@ -149,6 +149,12 @@ static void test_need_get_data(void)
 		rig.done.tag = tag;
 		commit(&rig, -ENOMEM);
 		is(job_end(&job), -ENOMEM, "an error without the data");
+	} else {
+		raw_io(&rig.queue[0], UBLK_U_IO_NEED_GET_DATA, 0, tag, 0,
+		       spare);
+		is(rig_next(&rig, 0, IO_MS), 0, "the data of the third");
+		commit(&rig, 4096);
+		is(job_end(&job), 4096, "the third WRITE ends");
 	}
 down:
 	rig_down(&rig);

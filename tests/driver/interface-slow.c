@@ -207,10 +207,12 @@ static void test_stops_interrupted(void)
 }
 
 const struct group slow_groups[] = {
-	{ "killed-faulting", test_killed_faulting, UBLK_F_USER_RECOVERY },
+	{ "killed-faulting", test_killed_faulting,
+	  UBLK_F_USER_RECOVERY | UBLK_F_NO_AUTO_PART_SCAN },
 	{ "killed-faulting-reissue", test_killed_faulting_reissue,
-	  UBLK_F_USER_RECOVERY_REISSUE },
-	{ "quiesce-faulting", test_quiesce_faulting, UBLK_F_QUIESCE },
+	  UBLK_F_USER_RECOVERY_REISSUE | UBLK_F_NO_AUTO_PART_SCAN },
+	{ "quiesce-faulting", test_quiesce_faulting,
+	  UBLK_F_QUIESCE | UBLK_F_NO_AUTO_PART_SCAN },
 	{ "stops-interrupted", test_stops_interrupted, 0 },
 	{ NULL, NULL, 0 },
 };

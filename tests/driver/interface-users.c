@@ -198,6 +198,10 @@ static void test_mute(void)
 	struct job job;
 	pid_t child;
 
+	if (!ours) {
+		skip("all", "the READ may wait for ever there");
+		return;
+	}
 	chmod("/dev/ublk-control", 0666);
 	if (pipe(ids))
 		return;
