@@ -422,7 +422,7 @@ int device_probe(const struct ublk_device *device)
 	fd = device_open_node(node, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	/* Where somebody is quicker and has the disk open, he has looked. */
+	/* Fails where somebody already uses the disk as a whole: so be it. */
 	if (device->info.flags & UBLK_F_NO_AUTO_PART_SCAN && !device->resumed)
 		ioctl(fd, BLKRRPART);
 	close(fd);

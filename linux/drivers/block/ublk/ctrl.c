@@ -235,8 +235,8 @@ static int ublk_stop_dev(struct ublk_device *dev,
 }
 
 /*
- * Stops a device that nobody has open. Who comes after that is looked at, while
- * the disk can still be opened, is refused.
+ * Stops a device that nobody has open. An open that comes between the check and
+ * the removal of the disk is refused.
  */
 static int ublk_try_stop_job(struct ublk_device *dev, u64 unused)
 {

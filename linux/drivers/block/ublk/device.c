@@ -142,8 +142,8 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 }
 
 /*
- * Looks for the partitions of a disk. That is I/O, for which somebody waits who
- * holds nothing that the end or the succession of a server needs.
+ * Looks for the partitions of a disk. This reads the disk and so may wait for a
+ * server; it holds no lock that the death or the recovery of a server needs.
  */
 static void ublk_scan_work(struct work_struct *work)
 {

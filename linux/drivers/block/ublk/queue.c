@@ -378,7 +378,7 @@ static bool ublk_task_is_dead(const struct ublk_slot *slot)
 	return current != slot->task || fatal_signal_pending(current);
 }
 
-/* A queue may be 4,096 requests deep, and nobody else ran while all are copied. */
+/* Give way after this many copies: a queue may have 4,096 requests. */
 #define UBLK_COPIES_AT_ONCE	32
 
 /* Task work of a command: delivers what was claimed so far. */

@@ -177,7 +177,7 @@ struct ublk_device {
 	bool fetchable;			/* FETCH is allowed */
 	bool broken;			/* this session has ended */
 	bool leaving;			/* closed, but its disk is still there */
-	bool untrusted;			/* who fetched could not do so to any */
+	bool untrusted;			/* fetched without CAP_SYS_ADMIN */
 	unsigned int deaths;		/* sessions that ended */
 	bool quiescing;			/* QUIESCE_DEV waits for commits */
 	unsigned int owned;		/* slots that a task has fetched */
@@ -191,7 +191,7 @@ struct ublk_device {
 	struct work_struct remove_work;	/* and then the disk */
 	struct work_struct scan_work;	/* looks for partitions */
 	struct gendisk *scanned;	/* by that work, with a reference */
-	struct semaphore job;		/* one job of a control command */
+	struct semaphore job;		/* taken while a job runs */
 };
 
 /*
