@@ -59,6 +59,7 @@ mtype:service service = NOT_STARTED;
 mtype:info info = DEAD;
 mtype:disk disk = NO_DISK;
 bit mutex;
+bit open_mutex;			/* of the disk, which the block layer takes */
 bit stopping;
 bit fetchable = 1;
 bit broken;
@@ -677,10 +678,10 @@ inline start_dev(who)
 	fi
 }
 
-/* del_gendisk(), which waits for all requests and the timer */
+/* del_gendisk(), which waits for who opens, all requests and the timer */
 inline del_gendisk()
 {
-	disk = DYING;
+	atomic { !open_mutex -> disk = DYING };
 	tag = 0;
 	do
 	:: tag < SLOTS -> rq[tag] == FREE; tag++
@@ -747,6 +748,31 @@ inline stop_dev()
 {
 	mutex_lock();
 	device_stop();
+	mutex_unlock()
+}
+
+/*
+ * ublk_try_stop_dev(), and ublk_try_stop_job() as long as nobody has the disk
+ * open but who looks for partitions
+ */
+inline try_stop_dev()
+{
+	do
+	:: mutex_lock();
+		if
+		:: disk == NO_DISK -> break
+#ifdef FAULT_TRYSTOP
+		:: disk == DISK && !open_mutex ->
+#else
+		:: disk == DISK && open_mutex ->
+			mutex_unlock();
+			!open_mutex	/* ublk_wait_opened() */
+		:: disk == DISK && !open_mutex ->
+#endif
+			device_stop();
+			break
+		fi
+	od;
 	mutex_unlock()
 }
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A server dies while partitions are looked for, which goes on when the next
+ * one has taken over. TRY_STOP_DEV comes at any time and waits for the scan.
+ */
+#include "driver.pml"
+#include "actors.pml"
+
+#define CONTROLS	2
+
+/* ublk_scan_work(), or who opens the disk first: a read under the open_mutex */
+proctype scan()
+{
+	if
+	:: atomic { disk == DISK && !open_mutex && rq[0] == FREE ->
+			open_mutex = 1;
+			rq[0] = QUEUED;
+			seen[0] = 0
+		}
+		rq[0] == FREE;
+		open_mutex = 0
+	:: servers_done == SLOTS
+	fi
+}
+
+proctype succeed()
+{
+	LOCALS;
+
+	start_dev(START);
+	if
+	:: ret == OK ->
+		info == DEAD || (info != LIVE && !in_use);
+		recovery_start();
+		if
+		:: ret == OK -> recovery_end(START)
+		:: else
+		fi
+	:: else
+	fi;
+	ret = 0;
+	control_done++
+}
+
+proctype try_stop()
+{
+	LOCALS;
+
+	try_stop_dev();
+	control_done++
+}
+
+init {
+	LOCALS;
+
+	atomic {
+		run_actors();
+		run scan();
+		run succeed();
+		run try_stop()
+	}
+	when_to_delete(CONTROLS);
+	del_dev();
+	control_done == CONTROLS;
+	assert_over();
+	assert(!open_mutex)
+}
