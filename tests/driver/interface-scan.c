@@ -11,8 +11,10 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -225,11 +227,97 @@ end:
 	rig_down(&rig);
 }
 
+/*
+ * While partitions are looked for, and nobody answers: who asks in this way
+ * waits, and keeps no other command from it. The scan is one that a death leaves
+ * to the next server, whose END_USER_RECOVERY must come through.
+ */
+static void test_try_stop_scan(void)
+{
+	struct raw_ctrl other;
+	struct rig rig;
+
+	rig_scans = true;
+	if (!rig_add(&rig, UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE,
+		     1, 4)) {
+		rig_scans = false;
+		return;
+	}
+	rig_scans = false;
+	is(raw_ctrl_open(&other), 0, "another one has /dev/ublk-control");
+	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
+	if (!rig_server(&rig))
+		goto end;
+	rig_fetch_all(&rig);
+	is(raw_start(&ctrl, rig.id, getpid()), 0, "START_DEV");
+	is(rig_next(&rig, 0, IO_MS), 0, "the table is being read");
+	is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id, 0), 0,
+	   "TRY_STOP_DEV");
+	is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits for that");
+	is(raw_ctrl_cancel(&other), 0, "it is cancelled");
+	is(raw_ctrl_answer(&other, IO_MS), -EINTR, "which interrupts it");
+	is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id, 0), 0,
+	   "TRY_STOP_DEV again");
+	is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits again");
+	rig_server_dies(&rig);
+	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED");
+	if (!rig_recovered(&rig))
+		goto end;
+	is(rig_next(&rig, 0, IO_MS), 0, "the table is read again");
+	memset(rig_data(&rig, 0), 0, rig_bytes(&rig, 0));
+	commit(&rig, rig_bytes(&rig, 0));
+	rig_serve_rest(&rig);
+	is(raw_ctrl_answer(&other, IO_MS), 0, "it stops what nobody has open");
+	is(raw_state(&ctrl, rig.id), UBLK_S_DEV_DEAD, "it is stopped");
+end:
+	raw_ctrl_close(&other);
+	rig_down(&rig);
+}
+
+/*
+ * Scans that wait for servers that never answer, more than the workers of a
+ * queue: each disk can be stopped all the same, once its server is gone.
+ */
+static void test_scans_stuck(void)
+{
+	enum { DISKS = 280 };
+	struct rig *rigs = calloc(DISKS, sizeof(*rigs));
+	const struct rlimit files = { 8192, 8192 };
+	int i, wrong = 0;
+
+	is(setrlimit(RLIMIT_NOFILE, &files), 0, "many files");
+	rig_scans = true;
+	for (i = 0; i < DISKS; i++) {
+		struct rig *rig = &rigs[i];
+
+		if (!rig_add(rig, UBLK_F_USER_RECOVERY, 1, 1))
+			break;
+		step("servers that answer nothing");
+		if (raw_set_params(&ctrl, rig->id, &rig->params) ||
+		    !rig_server(rig))
+			wrong++;
+		rig_fetch_all(rig);
+		if (raw_start(&ctrl, rig->id, getpid()))
+			wrong++;
+		/* their tables are being read, or wait for a worker */
+		rig_server_dies(rig);
+	}
+	rig_scans = false;
+	is(i, DISKS, "so many disks");
+	is(wrong, 0, "each is started");
+	while (i--)
+		rig_down(&rigs[i]);
+	free(rigs);
+}
+
 const struct group scan_groups[] = {
 	{ "scan", test_scan, 0 },
 	{ "scan-off", test_scan_off, UBLK_F_NO_AUTO_PART_SCAN },
 	{ "scan-untrusted", test_scan_untrusted, 0 },
 	{ "scan-death", test_scan_death, UBLK_F_NO_AUTO_PART_SCAN },
 	{ "try-stop", test_try_stop, UBLK_F_SAFE_STOP_DEV },
+	{ "try-stop-scan", test_try_stop_scan,
+	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN },
+	{ "scans-stuck", test_scans_stuck, UBLK_F_NO_AUTO_PART_SCAN },
 	{ NULL, NULL, 0 },
 };

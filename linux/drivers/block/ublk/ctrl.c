@@ -236,29 +236,61 @@ static int ublk_stop_dev(struct ublk_device *dev,
 
 /*
  * Stops a device that nobody has open. An open that comes between the check and
- * the removal of the disk is refused.
+ * the removal of the disk is refused. -EAGAIN: somebody has the open_mutex, who
+ * may wait for the server, or look for partitions and wait for the next server,
+ * whose command needs what a job has.
  */
 static int ublk_try_stop_job(struct ublk_device *dev, u64 unused)
 {
 	int ret = -ENODEV;
 
 	mutex_lock(&dev->mutex);
-	if (dev->disk) {
-		mutex_lock(&dev->disk->open_mutex);
-		ret = disk_openers(dev->disk) ? -EBUSY : 0;
-		dev->closed = !ret;
-		mutex_unlock(&dev->disk->open_mutex);
-	}
+	if (!dev->disk)
+		goto unlock;
+	ret = -EAGAIN;
+	if (!mutex_trylock(&dev->disk->open_mutex))
+		goto unlock;
+	ret = disk_openers(dev->disk) ? -EBUSY : 0;
+	dev->closed = !ret;
+	mutex_unlock(&dev->disk->open_mutex);
 	if (!ret)
 		ublk_device_stop(dev);
+unlock:
 	mutex_unlock(&dev->mutex);
+	return ret;
+}
+
+/* Waits for whoever opens the disk. Returns 0 or -EINTR. */
+static int ublk_wait_opened(struct ublk_device *dev)
+{
+	struct gendisk *disk;
+	int ret = 0;
+
+	if (mutex_lock_interruptible(&dev->mutex))
+		return -EINTR;
+	disk = dev->disk;
+	if (disk)
+		get_device(disk_to_dev(disk));
+	mutex_unlock(&dev->mutex);
+	if (!disk)
+		return 0;
+	if (mutex_lock_interruptible(&disk->open_mutex))
+		ret = -EINTR;
+	else
+		mutex_unlock(&disk->open_mutex);
+	put_device(disk_to_dev(disk));
 	return ret;
 }
 
 static int ublk_try_stop_dev(struct ublk_device *dev,
 			     const struct ublk_ctrl_args *args)
 {
-	return ublk_job_run(dev, ublk_try_stop_job, 0);
+	int ret;
+
+	do {
+		ret = ublk_job_run(dev, ublk_try_stop_job, 0);
+	} while (ret == -EAGAIN && !(ret = ublk_wait_opened(dev)));
+	return ret;
 }
 
 static int ublk_set_params(struct ublk_device *dev,

@@ -21,6 +21,7 @@ MODULE_PARM_DESC(ublks_max, "most devices of unprivileged users (64)");
 
 struct workqueue_struct *ublk_abort_wq;
 struct workqueue_struct *ublk_wq;
+static struct workqueue_struct *ublk_scan_wq;	/* waits for servers */
 
 static DEFINE_SPINLOCK(ublk_devices_lock);	/* for all of these */
 static DEFINE_IDR(ublk_devices);		/* id -> struct ublk_device */
@@ -141,6 +142,12 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 	info->owner_gid = from_kgid(&init_user_ns, current_gid());
 }
 
+static void ublk_scan_end(struct ublk_device *dev, struct gendisk *disk)
+{
+	put_device(disk_to_dev(disk));
+	ublk_device_put(dev);
+}
+
 /*
  * Looks for the partitions of a disk. This reads the disk and so may wait for a
  * server; it holds no lock that the death or the recovery of a server needs.
@@ -156,8 +163,7 @@ static void ublk_scan_work(struct work_struct *work)
 	if (test_bit(GD_NEED_PART_SCAN, &disk->state))
 		bdev_disk_changed(disk, false);
 	mutex_unlock(&disk->open_mutex);
-	put_device(disk_to_dev(disk));
-	ublk_device_put(dev);
+	ublk_scan_end(dev, disk);
 }
 
 int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
@@ -272,7 +278,7 @@ static void ublk_device_scan(struct ublk_device *dev)
 	dev->scanned = dev->disk;
 	set_bit(GD_NEED_PART_SCAN, &dev->disk->state);
 	clear_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
-	ublk_queue_work(dev, ublk_wq, &dev->scan_work);
+	ublk_queue_work(dev, ublk_scan_wq, &dev->scan_work);
 }
 
 int ublk_device_start(struct ublk_device *dev, pid_t server)
@@ -333,6 +339,9 @@ void ublk_device_stop(struct ublk_device *dev)
 		spin_unlock(&dev->lock);
 		blk_mq_kick_requeue_list(dev->disk->queue);
 
+		/* one that has not begun may be behind those that wait */
+		if (cancel_work(&dev->scan_work))
+			ublk_scan_end(dev, dev->disk);
 		del_gendisk(dev->disk);
 		put_disk(dev->disk);
 		dev->disk = NULL;
@@ -411,7 +420,8 @@ int ublk_devices_init(void)
 	ublk_abort_wq = alloc_workqueue("ublk_abort",
 					WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	ublk_wq = alloc_workqueue("ublk", WQ_UNBOUND, 0);
-	if (!ublk_abort_wq || !ublk_wq)
+	ublk_scan_wq = alloc_workqueue("ublk_scan", WQ_UNBOUND, 0);
+	if (!ublk_abort_wq || !ublk_wq || !ublk_scan_wq)
 		goto free_queues;
 	ret = class_register(&ublk_class);
 	if (ret)
@@ -423,6 +433,8 @@ int ublk_devices_init(void)
 
 	class_unregister(&ublk_class);
 free_queues:
+	if (ublk_scan_wq)
+		destroy_workqueue(ublk_scan_wq);
 	if (ublk_wq)
 		destroy_workqueue(ublk_wq);
 	if (ublk_abort_wq)
@@ -433,6 +445,7 @@ free_queues:
 void ublk_devices_exit(void)
 {
 	/* Each device holds the module, so there are none; works may end yet. */
+	destroy_workqueue(ublk_scan_wq);
 	destroy_workqueue(ublk_wq);
 	destroy_workqueue(ublk_abort_wq);
 	idr_destroy(&ublk_devices);

@@ -196,7 +196,9 @@ struct ublk_device {
 
 /*
  * What takes requests back must be able to run whatever else waits, also for
- * memory, so it has a queue to itself. Everything else may wait for I/O.
+ * memory, so it has a queue to itself. Everything else may wait for I/O. A queue
+ * has some hundred workers at most, so scans for partitions have one of their
+ * own: they wait as long as no server answers, and STOP_DEV must come through.
  */
 extern struct workqueue_struct *ublk_abort_wq;
 extern struct workqueue_struct *ublk_wq;
