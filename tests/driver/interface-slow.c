@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,6 +207,113 @@ static void test_stops_interrupted(void)
 	munmap(data, 4096);
 }
 
+#define INJECTION	"/sys/kernel/debug/fail_page_alloc/"
+
+/* A number of the kernel's fault injection, which only a debug kernel has. */
+static int injection_set(const char *name, const char *value)
+{
+	int fd = open(name, O_WRONLY), err = 0;
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int injections_left(void)
+{
+	char text[32] = "";
+	int fd = open(INJECTION "times", O_RDONLY);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return atoi(text);
+}
+
+/* So many allocations of pages fail, of tasks that say so. */
+static int injection_begin(const char *times)
+{
+	const char *const settings[][2] = {
+		{ INJECTION "task-filter", "Y" },
+		{ INJECTION "probability", "100" },
+		{ INJECTION "min-order", "0" },
+		{ INJECTION "ignore-gfp-wait", "N" },
+		{ INJECTION "ignore-gfp-highmem", "N" },
+		{ INJECTION "verbose", "0" },
+		{ INJECTION "times", times },
+	};
+	int err = 0;
+
+	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings); i++)
+		err = err ? err : injection_set(settings[i][0], settings[i][1]);
+	return err;
+}
+
+/* Writes once the allocations of its server, a thread that waits, are to fail. */
+struct starver {
+	pthread_t thread;
+	pid_t server;
+	int disk;
+	char *data;
+	int err;
+	long result;
+};
+
+static void *starver_run(void *arg)
+{
+	struct starver *starver = arg;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/make-it-fail",
+		 starver->server);
+	starver->err = injection_set(path, "1");
+	starver->result = pwrite(starver->disk, starver->data, 4096, 8192);
+	if (starver->result < 0)
+		starver->result = -errno;
+	return NULL;
+}
+
+/*
+ * No memory for the server's buffer at this moment, while it is well: the WRITE
+ * comes when there is some, and nobody sees an error.
+ */
+static void test_no_memory(void)
+{
+	struct starver starver = { .data = pages(4096), .server = gettid() };
+	struct rig rig;
+	int left;
+
+	mount("none", "/sys/kernel/debug", "debugfs", 0, NULL);
+	if (!ours || access(INJECTION "times", F_OK)) {
+		skip("all", "no injection of faults, or not our driver");
+		return;
+	}
+	if (!rig_begin(&rig, 0, 1, 1))
+		return;
+	is(injection_begin("3"), 0, "three allocations are to fail");
+	is(madvise(rig_data(&rig, 0), MAX_IO, MADV_DONTNEED), 0,
+	   "the buffer is not in memory");
+	fill(starver.data, 4096, 5);
+	starver.disk = rig.disk;
+	pthread_create(&starver.thread, NULL, starver_run, &starver);
+	/* a system call on the way would be where the WRITE is delivered */
+	delivered(&rig, UBLK_IO_OP_WRITE, 16, 8, "the WRITE comes");
+	left = injections_left();
+	injection_set("/proc/thread-self/make-it-fail", "0");
+	is(left, 0, "they have failed");
+	ok(holds(rig_data(&rig, 0), 4096, 5, 0), "and it has all its data");
+	commit(&rig, 4096);
+	pthread_join(starver.thread, NULL);
+	is(starver.err, 0, "allocations of this thread");
+	is(starver.result, 4096, "it is written");
+	injection_begin("0");
+	rig_down(&rig);
+	munmap(starver.data, 4096);
+}
+
 const struct group slow_groups[] = {
 	{ "killed-faulting", test_killed_faulting,
 	  UBLK_F_USER_RECOVERY | UBLK_F_NO_AUTO_PART_SCAN },
@@ -214,5 +322,6 @@ const struct group slow_groups[] = {
 	{ "quiesce-faulting", test_quiesce_faulting,
 	  UBLK_F_QUIESCE | UBLK_F_NO_AUTO_PART_SCAN },
 	{ "stops-interrupted", test_stops_interrupted, 0 },
+	{ "no-memory", test_no_memory, 0 },
 	{ NULL, NULL, 0 },
 };
