@@ -150,6 +150,30 @@ static void test_params_refused(void)
 	rig_down(&rig);
 }
 
+/* The same when START_DEV has seen good ones, and waits for the tags. */
+static void test_params_late(void)
+{
+	static struct raw_ctrl starter;
+	struct rig rig;
+
+	if (unanswered("it is not started with the bad ones"))
+		return;
+	if (!rig_add(&rig, 0, 1, 1) || !rig_server(&rig))
+		return;
+	is(raw_ctrl_open(&starter), 0, "another ring for commands");
+	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
+	is(raw_start_send(&starter, rig.id, getpid()), 0, "START_DEV");
+	is(raw_ctrl_answer(&starter, QUIET_MS), -ETIME, "it waits");
+	rig.params.basic.dev_sectors = UINT64_MAX;
+	is(raw_set_params(&ctrl, rig.id, &rig.params), -EINVAL, "refused");
+	rig_fetch_all(&rig);
+	is(raw_ctrl_answer(&starter, IO_MS), -EINVAL,
+	   "it is not started with the bad ones");
+	is(raw_state(&ctrl, rig.id), UBLK_S_DEV_DEAD, "the device is DEAD");
+	raw_ctrl_close(&starter);
+	rig_down(&rig);
+}
+
 static void test_start(void)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -421,6 +445,7 @@ down:
 const struct group device_groups[] = {
 	{ "params", test_params, 0 },
 	{ "params-refused", test_params_refused, 0 },
+	{ "params-late", test_params_late, 0 },
 	{ "start", test_start, 0 },
 	{ "disk", test_disk, 0 },
 	{ "mmap", test_mmap, 0 },

@@ -20,6 +20,8 @@
 static const struct difference differences[] = {
 	{ "arguments: START_DEV without parameters", NOTHING, LATE, 612 },
 	{ "params-refused: no START_DEV then", NOTHING, LATE, 612 },
+	{ "params-late: it is not started with the bad ones", NOTHING,
+	  "looks at them before it waits, or never again", 0 },
 	{ "add: no depth", NOTHING, "the kernel warns that it was asked", 612 },
 	{ "add: 4097 queues", 0, "has no limit", 612 },
 	{ "add: id -2", NOTHING, "the kernel warns that it was asked", 612 },

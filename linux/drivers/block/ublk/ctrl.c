@@ -198,6 +198,8 @@ static int ublk_start_job(struct ublk_device *dev, u64 server)
 		ret = -ENODEV;
 	else if (dev->disk)
 		ret = -EEXIST;
+	else if (!(dev->params.types & UBLK_PARAM_TYPE_BASIC))
+		ret = -EINVAL;
 	else
 		ret = ublk_device_start(dev, server);
 	mutex_unlock(&dev->mutex);
