@@ -78,7 +78,7 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 		spin_unlock(&dev->lock);
 		return -EBUSY;
 	}
-	slot->task = get_task_struct(current);
+	WRITE_ONCE(slot->task, get_task_struct(current));
 	dev->owned++;
 	dev->untrusted |= !trusted;
 	if (!queue->ring) {

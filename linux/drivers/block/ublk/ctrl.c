@@ -194,7 +194,7 @@ static int ublk_start_job(struct ublk_device *dev, u64 server)
 	int ret;
 
 	mutex_lock(&dev->mutex);
-	if (dev->deleted)
+	if (READ_ONCE(dev->deleted))
 		ret = -ENODEV;
 	else if (dev->disk)
 		ret = -EEXIST;
@@ -214,9 +214,10 @@ static int ublk_start_dev(struct ublk_device *dev,
 
 	if (server <= 0)
 		return -EINVAL;
-	if (dev->disk)
+	/* So that nobody waits in vain; with the mutex it is asked again. */
+	if (READ_ONCE(dev->disk))
 		return -EEXIST;
-	if (!(dev->params.types & UBLK_PARAM_TYPE_BASIC))
+	if (!(data_race(dev->params.types) & UBLK_PARAM_TYPE_BASIC))
 		return -EINVAL;
 	ret = ublk_wait_fetched(dev);
 	return ret ? ret : ublk_job_run(dev, ublk_start_job, server);

@@ -310,7 +310,7 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	}
 	spin_unlock(&dev->lock);
 	if (!ret) {
-		dev->disk = disk;
+		WRITE_ONCE(dev->disk, disk);
 		/* dropped by ublk_free_disk(), of a disk that was added */
 		get_device(&dev->device);
 		ret = add_disk(disk);
@@ -320,7 +320,7 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 		}
 		if (!test_bit(GD_ADDED, &disk->state))
 			put_device(&dev->device);
-		dev->disk = NULL;
+		WRITE_ONCE(dev->disk, NULL);
 		ublk_device_stop(dev);
 	}
 	put_disk(disk);
@@ -344,7 +344,7 @@ void ublk_device_stop(struct ublk_device *dev)
 			ublk_scan_end(dev, dev->disk);
 		del_gendisk(dev->disk);
 		put_disk(dev->disk);
-		dev->disk = NULL;
+		WRITE_ONCE(dev->disk, NULL);
 	}
 
 	/*
@@ -379,7 +379,7 @@ int ublk_device_delete(struct ublk_device *dev)
 
 	spin_lock(&ublk_devices_lock);
 	mine = !dev->deleted;
-	dev->deleted = true;
+	WRITE_ONCE(dev->deleted, true);
 	spin_unlock(&ublk_devices_lock);
 	if (!mine)
 		return -ENODEV;

@@ -97,6 +97,16 @@ static void ublk_request_progress(struct request *rq, unsigned int bytes)
 		blk_mq_requeue_request(rq, true);
 }
 
+/*
+ * True when the current task is being killed. Signals are sent under a lock that
+ * nobody takes to look for them; one that comes later is seen when io_uring
+ * cancels.
+ */
+static bool ublk_is_killed(void)
+{
+	return data_race(fatal_signal_pending(current));
+}
+
 /* How much of a request the server can be answered for; at least a block. */
 static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
 {
@@ -342,7 +352,7 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 			answer = UBLK_IO_RES_NEED_GET_DATA;
 		} else {
 			bytes = ublk_deliver_data(slot);
-			if (unlikely(fatal_signal_pending(current))) {
+			if (unlikely(ublk_is_killed())) {
 				ublk_deliver_to_dead(queue, slot, issue_flags);
 				return;
 			}
@@ -375,7 +385,7 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
  */
 static bool ublk_task_is_dead(const struct ublk_slot *slot)
 {
-	return current != slot->task || fatal_signal_pending(current);
+	return current != slot->task || ublk_is_killed();
 }
 
 /* Give way after this many copies: a queue may have 4,096 requests. */
@@ -397,7 +407,7 @@ static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags,
 		if (unlikely(++copied % UBLK_COPIES_AT_ONCE == 0))
 			cond_resched();
 		ublk_deliver_slot(queue, slot,
-				  dead || fatal_signal_pending(current),
+				  dead || ublk_is_killed(),
 				  issue_flags);
 	}
 }
@@ -551,7 +561,7 @@ static int ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot,
 		 * Cut short by the end of the server, this says nothing about
 		 * the data; and to read again does no harm.
 		 */
-		if (unlikely(copied < bytes && fatal_signal_pending(current)))
+		if (unlikely(copied < bytes && ublk_is_killed()))
 			return UBLK_RESULT_UNSERVED;
 		return copied;
 	case REQ_OP_WRITE:
@@ -627,8 +637,12 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 {
 	struct ublk_queue *queue = rq->mq_hctx->driver_data;
 	struct ublk_device *dev = queue->dev;
-	/* With a scheduler, one that goes back meanwhile has none any more. */
-	const unsigned int tag = READ_ONCE(rq->tag);
+	/*
+	 * With a scheduler, one that goes back meanwhile has none any more. The
+	 * block layer takes it away, and exit() sets its flag below, without
+	 * WRITE_ONCE().
+	 */
+	const unsigned int tag = data_race(READ_ONCE(rq->tag));
 	struct task_struct *task;
 
 	if (tag >= queue->depth)
@@ -636,7 +650,7 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 	/* In one step: a moment later there may be another server. */
 	spin_lock(&dev->lock);
 	task = queue->slots[tag].task;
-	if (task && READ_ONCE(task->flags) & PF_EXITING)
+	if (task && data_race(READ_ONCE(task->flags)) & PF_EXITING)
 		ublk_session_gone(dev);
 	else if (task && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
 		/* Nobody need wait for ever for what a user serves. */

@@ -44,7 +44,8 @@ static void ublk_remove_work(struct work_struct *work)
 					       remove_work);
 
 	mutex_lock(&dev->mutex);
-	if (dev->service == UBLK_FAIL && !ublk_dev_recovers(dev))
+	/* It changes no more: FAIL ends with the disk only, under the mutex. */
+	if (READ_ONCE(dev->service) == UBLK_FAIL && !ublk_dev_recovers(dev))
 		ublk_device_stop(dev);
 	mutex_unlock(&dev->mutex);
 	ublk_device_put(dev);
@@ -181,7 +182,7 @@ static bool ublk_fetched_or_dead(struct ublk_device *dev, unsigned int deaths,
 	bool dead, broken, fetched;
 
 	spin_lock(&dev->lock);
-	dead = dev->deaths != deaths || dev->deleted;
+	dead = dev->deaths != deaths || READ_ONCE(dev->deleted);
 	broken = dev->broken;
 	fetched = ublk_is_fetched(dev);
 	spin_unlock(&dev->lock);
@@ -191,9 +192,12 @@ static bool ublk_fetched_or_dead(struct ublk_device *dev, unsigned int deaths,
 
 int ublk_wait_fetched(struct ublk_device *dev)
 {
-	const unsigned int deaths = READ_ONCE(dev->deaths);
+	unsigned int deaths;
 	int ret;
 
+	spin_lock(&dev->lock);
+	deaths = dev->deaths;
+	spin_unlock(&dev->lock);
 	if (wait_event_interruptible(dev->wait,
 				     ublk_fetched_or_dead(dev, deaths, &ret)))
 		return -EINTR;
@@ -225,11 +229,15 @@ int ublk_recovery_start(struct ublk_device *dev)
 
 int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 {
+	bool fetchable;
 	int ret;
 
 	if (!ublk_dev_recovers(dev))
 		return -EINVAL;
-	if (!READ_ONCE(dev->fetchable))
+	spin_lock(&dev->lock);
+	fetchable = dev->fetchable;
+	spin_unlock(&dev->lock);
+	if (!fetchable)
 		return -EBUSY;
 	ret = ublk_wait_fetched(dev);
 	if (ret)
