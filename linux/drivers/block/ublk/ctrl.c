@@ -217,6 +217,7 @@ static int ublk_start_dev(struct ublk_device *dev,
 	/* So that nobody waits in vain; with the mutex it is asked again. */
 	if (READ_ONCE(dev->disk))
 		return -EEXIST;
+	/* a structure is written as a whole, without WRITE_ONCE() */
 	if (!(data_race(dev->params.types) & UBLK_PARAM_TYPE_BASIC))
 		return -EINVAL;
 	ret = ublk_wait_fetched(dev);

@@ -97,13 +97,10 @@ static void ublk_request_progress(struct request *rq, unsigned int bytes)
 		blk_mq_requeue_request(rq, true);
 }
 
-/*
- * True when the current task is being killed. Signals are sent under a lock that
- * nobody takes to look for them; one that comes later is seen when io_uring
- * cancels.
- */
+/* True when the current task is being killed. */
 static bool ublk_is_killed(void)
 {
+	/* signals are sent under a lock that nobody takes to look for them */
 	return data_race(fatal_signal_pending(current));
 }
 
@@ -638,9 +635,8 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 	struct ublk_queue *queue = rq->mq_hctx->driver_data;
 	struct ublk_device *dev = queue->dev;
 	/*
-	 * With a scheduler, one that goes back meanwhile has none any more. The
-	 * block layer takes it away, and exit() sets its flag below, without
-	 * WRITE_ONCE().
+	 * With a scheduler, one that goes back meanwhile has none any more; the
+	 * block layer does not use WRITE_ONCE().
 	 */
 	const unsigned int tag = data_race(READ_ONCE(rq->tag));
 	struct task_struct *task;
@@ -650,6 +646,7 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 	/* In one step: a moment later there may be another server. */
 	spin_lock(&dev->lock);
 	task = queue->slots[tag].task;
+	/* nor does exit() */
 	if (task && data_race(READ_ONCE(task->flags)) & PF_EXITING)
 		ublk_session_gone(dev);
 	else if (task && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
