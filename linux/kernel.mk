@@ -14,11 +14,11 @@ KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
 DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
 ## CONFIG=              kernel configuration: empty for the appliance's, tests,
-##                      debug or kcsan (linux/README.md)
+##                      debug, kcsan or xfstests (linux/README.md)
 CONFIG ?=
 
 KERNELS := 6.12 6.1 newest
-CONFIGS := tests debug kcsan
+CONFIGS := tests debug kcsan xfstests
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
 endif
@@ -43,6 +43,7 @@ FRAGMENTS := appliance $(ARCH) board-qemu
 FRAGMENTS_tests := tests
 FRAGMENTS_debug := tests debug
 FRAGMENTS_kcsan := tests kcsan
+FRAGMENTS_xfstests := tests xfstests
 # What of these a version spells in another way.
 FRAGMENTS_newest_debug := linux-newest-debug
 
