@@ -260,14 +260,9 @@ static const struct block_device_operations ublk_disk_fops = {
 	.free_disk	= ublk_free_disk,
 };
 
-/*
- * Has the partitions of a new disk looked for, unless its table is written by
- * somebody who is not trusted with it.
- */
+/* Has the partitions of a new disk looked for. */
 static void ublk_device_scan(struct ublk_device *dev)
 {
-	if (dev->untrusted)
-		return;
 	if (dev->info.flags & UBLK_F_NO_AUTO_PART_SCAN) {
 		clear_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
 		return;
@@ -285,6 +280,7 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 {
 	const struct ublk_param_basic *basic = &dev->params.basic;
 	struct queue_limits limits = ublk_params_limits(dev);
+	bool untrusted = false;
 	struct gendisk *disk;
 	int ret;
 
@@ -303,6 +299,8 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	spin_lock(&dev->lock);
 	ret = ublk_is_fetched(dev) ? 0 : -ENODEV;
 	if (!ret) {
+		/* of this session: the next one has a word of its own */
+		untrusted = dev->untrusted;
 		dev->fetchable = false;
 		dev->info.ublksrv_pid = server;
 		dev->info.state = UBLK_S_DEV_LIVE;
@@ -315,7 +313,9 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 		get_device(&dev->device);
 		ret = add_disk(disk);
 		if (!ret) {
-			ublk_device_scan(dev);
+			/* nobody's who is not trusted with its table */
+			if (!untrusted)
+				ublk_device_scan(dev);
 			return 0;
 		}
 		if (!test_bit(GD_ADDED, &disk->state))
