@@ -65,8 +65,10 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 	struct ublk_device *dev = queue->dev;
 	bool ended;
 
-	if (queue->flags & UBLK_F_USER_COPY ? addr != 0 :
+	if (queue->flags & UBLK_COUNTED_FLAGS ? addr != 0 :
 	    !addr && !(queue->flags & UBLK_F_NEED_GET_DATA))
+		return -EINVAL;
+	if (ublk_lends(queue) && !ublk_lend_wanted(cmd))
 		return -EINVAL;
 
 	spin_lock(&dev->lock);
@@ -128,15 +130,20 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	body.result = READ_ONCE(shared->result);
 	body.addr = READ_ONCE(shared->addr);
 
+	op = ublk_op_number(cmd->cmd_op);
+	/* This one is about a buffer, whatever request that is of. */
+	if (UBLK_LENT_FEATURES &&
+	    unlikely(op == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)))
+		return ublk_lend_end(dev, cmd, body.addr, issue_flags);
 	if (body.q_id >= dev->info.nr_hw_queues ||
 	    body.tag >= dev->info.queue_depth)
 		return -EINVAL;
 	queue = dev->queues[body.q_id];
 	slot = &queue->slots[body.tag];
 
-	op = ublk_op_number(cmd->cmd_op);
-	if (unlikely(op != UBLK_IO_FETCH_REQ &&
-		     READ_ONCE(slot->task) != current))
+	if (unlikely(READ_ONCE(slot->task) != current) &&
+	    op != UBLK_IO_FETCH_REQ &&
+	    op != _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF))
 		return -EINVAL;
 
 	switch (op) {
@@ -147,6 +154,8 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 		return ublk_slot_get_data(queue, slot, body.addr);
 	case UBLK_IO_FETCH_REQ:
 		return ublk_fetch(queue, slot, cmd, body.addr, issue_flags);
+	case _IOC_NR(UBLK_U_IO_REGISTER_IO_BUF):
+		return ublk_lend(queue, slot, cmd, body.addr, issue_flags);
 	default:
 		return -EINVAL;
 	}

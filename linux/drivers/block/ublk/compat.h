@@ -42,6 +42,31 @@ static void name##_work(struct io_uring_cmd *cmd, unsigned int issue_flags) \
 }
 #endif
 
+/*
+ * The pages of a request as a registered buffer of a ring. Linux 6.15, the first
+ * that has it, calls it otherwise, by a name that was given to another later.
+ */
+#ifndef UBLK_HAVE_LENT_PAGES
+static inline int io_buffer_register_request(struct io_uring_cmd *cmd,
+					     struct request *rq,
+					     void (*release)(void *rq),
+					     unsigned int index,
+					     unsigned int issue_flags)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int io_buffer_unregister(struct io_uring_cmd *cmd,
+				       unsigned int index,
+				       unsigned int issue_flags)
+{
+	return -EOPNOTSUPP;
+}
+#elif !defined(UBLK_HAVE_LENT_REQUESTS)
+#define io_buffer_register_request	io_buffer_register_bvec
+#define io_buffer_unregister		io_buffer_unregister_bvec
+#endif
+
 /* Requests are merged by all queues, or by those that say so. */
 #ifndef UBLK_HAVE_SHOULD_MERGE
 #define BLK_MQ_F_SHOULD_MERGE	0

@@ -158,7 +158,7 @@ static int ublk_add_dev(struct ublk_device *none,
 		return -EINVAL;
 	if (info.flags & UBLK_F_UNPRIVILEGED_DEV) {
 		/* it could answer with what it never wrote, or hold for ever */
-		if (info.flags & UBLK_F_USER_COPY)
+		if (info.flags & UBLK_COUNTED_FLAGS)
 			return -EINVAL;
 		info.flags &= ~(UBLK_RECOVERY_FLAGS | UBLK_F_QUIESCE);
 	}

@@ -113,21 +113,20 @@ static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
 
 /*
  * Ends a request as the server answered it; @result: bytes or -errno. Servers
- * that only say that a WRITE succeeded answer 0. With USER_COPY the driver does
- * not know what was copied, and a request is answered as a whole.
+ * that only say that a WRITE succeeded answer 0. Where the driver does not copy
+ * it does not know what was, and a request is answered as a whole.
  */
 static void ublk_request_answer(const struct ublk_queue *queue,
 				struct request *rq, int result)
 {
 	const bool reads = req_op(rq) == REQ_OP_READ;
-	const bool has_data = reads || req_op(rq) == REQ_OP_WRITE;
 	unsigned int bytes;
 
 	if (result < 0) {
 		ublk_request_end(rq, errno_to_blk_status(result));
-	} else if (!has_data || (!result && !reads)) {
+	} else if (!ublk_request_has_data(rq) || (!result && !reads)) {
 		ublk_request_end(rq, BLK_STS_OK);
-	} else if (result && queue->flags & UBLK_F_USER_COPY) {
+	} else if (result && queue->flags & UBLK_COUNTED_FLAGS) {
 		ublk_request_end(rq, BLK_STS_OK);
 	} else {
 		bytes = ublk_whole_blocks(rq, result);
@@ -216,7 +215,7 @@ void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot)
 	result = slot->wants_data ? UBLK_RESULT_UNSERVED : UBLK_RESULT_RECLAIM;
 	slot->result = result;
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
-	if (queue->flags & UBLK_F_USER_COPY)
+	if (queue->flags & UBLK_COUNTED_FLAGS)
 		ublk_slot_request_put(queue, slot, rq);
 	else
 		ublk_request_finish(queue, rq, result);
@@ -324,6 +323,21 @@ static int ublk_deliver_data(struct ublk_slot *slot)
 }
 
 /*
+ * The pages of a request could not be lent: nothing is delivered to a server that
+ * cannot do without. Where there was no memory, the request comes again.
+ */
+static void ublk_unlent(struct ublk_queue *queue, struct ublk_slot *slot,
+			int error, unsigned int issue_flags)
+{
+	if (ublk_is_killed())
+		ublk_deliver_to_dead(queue, slot, issue_flags);
+	else
+		ublk_undelivered(queue, slot,
+				 error == -ENOMEM ? error : -EFAULT,
+				 issue_flags);
+}
+
+/*
  * Delivers one request; @issue_flags are those of the ring of its command.
  * @dead: the server's task ends, nothing can be delivered any more.
  */
@@ -335,6 +349,8 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 	struct request *rq = slot->rq;
 	int bytes = blk_rq_bytes(rq);
 	int answer = UBLK_IO_RES_OK;
+	u32 flags = 0;
+	int lent = 0;
 
 	if (unlikely(dead)) {
 		ublk_deliver_to_dead(queue, slot, issue_flags);
@@ -343,7 +359,7 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 
 	slot->wants_data = false;
 	if (req_op(rq) == REQ_OP_WRITE &&
-	    !(queue->flags & UBLK_F_USER_COPY)) {
+	    !(queue->flags & UBLK_COUNTED_FLAGS)) {
 		if (queue->flags & UBLK_F_NEED_GET_DATA) {
 			slot->wants_data = true;
 			answer = UBLK_IO_RES_NEED_GET_DATA;
@@ -360,13 +376,24 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 			}
 		}
 	}
-	desc->op_flags = ublk_desc_op(rq) | ublk_desc_flags(rq);
+	if (ublk_lends(queue)) {
+		lent = ublk_lend_deliver(slot, issue_flags);
+		if (unlikely(lent < 0)) {
+			if (!ublk_lend_may_fail(cmd)) {
+				ublk_unlent(queue, slot, lent, issue_flags);
+				return;
+			}
+			flags = UBLK_IO_F_NEED_REG_BUF;
+			lent = 0;
+		}
+	}
+	desc->op_flags = ublk_desc_op(rq) | ublk_desc_flags(rq) | flags;
 	desc->nr_sectors = bytes >> SECTOR_SHIFT;
 	desc->start_sector = blk_rq_pos(rq);
 	desc->addr = slot->addr;
-	if (queue->flags & UBLK_F_USER_COPY) {
+	if (queue->flags & UBLK_COUNTED_FLAGS) {
 		smp_wmb(); /* pairs with that of ublk_slot_request_get() */
-		refcount_set(&slot->refs, 1);
+		refcount_set(&slot->refs, 1 + lent);
 	}
 	ublk_slot_give(slot, UBLK_SLOT_SERVING);
 	io_uring_cmd_done(cmd, answer, issue_flags);
@@ -515,8 +542,7 @@ static void ublk_queue_rqs(struct rq_list *requests)
 	*requests = rest;
 }
 
-/* What an answer to a slot that is not being served gets. */
-static int ublk_slot_refused(struct ublk_slot *slot)
+int ublk_slot_refused(struct ublk_slot *slot)
 {
 	switch (ublk_slot_state(slot)) {
 	case UBLK_SLOT_ARMED:
@@ -531,7 +557,7 @@ static int ublk_slot_refused(struct ublk_slot *slot)
 static bool ublk_commit_addr_ok(const struct ublk_queue *queue,
 				const struct request *rq, u64 addr)
 {
-	if (queue->flags & UBLK_F_USER_COPY)
+	if (queue->flags & UBLK_COUNTED_FLAGS)
 		return !addr;
 	if (queue->flags & UBLK_F_NEED_GET_DATA)
 		return addr || req_op(rq) != REQ_OP_READ;
@@ -547,7 +573,7 @@ static int ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot,
 
 	if (unlikely(result < -MAX_ERRNO))
 		return -EIO;
-	if (result <= 0 || queue->flags & UBLK_F_USER_COPY)
+	if (result <= 0 || queue->flags & UBLK_COUNTED_FLAGS)
 		return result;
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
@@ -582,7 +608,8 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 	rq = slot->rq;
 	/* Without its data a WRITE can only have failed. */
 	if (unlikely((slot->wants_data && result >= 0) ||
-		     !ublk_commit_addr_ok(queue, rq, addr))) {
+		     !ublk_commit_addr_ok(queue, rq, addr) ||
+		     (ublk_lends(queue) && !ublk_lend_wanted(cmd)))) {
 		ublk_slot_give(slot, UBLK_SLOT_SERVING);
 		return -EINVAL;
 	}
@@ -590,6 +617,8 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 	if (unlikely(result == UBLK_RESULT_UNSERVED))
 		ublk_server_gone(queue->dev);
 	slot->result = result;
+	if (ublk_lends(queue))
+		ublk_lend_commit(slot, cmd, issue_flags);
 
 	/*
 	 * Armed first: the tag is free as soon as the request is ended, and
@@ -597,7 +626,7 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 	 */
 	ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
 	ublk_slot_armed(queue, slot, issue_flags);
-	if (queue->flags & UBLK_F_USER_COPY)
+	if (queue->flags & UBLK_COUNTED_FLAGS)
 		ublk_slot_request_put(queue, slot, rq);
 	else
 		ublk_request_finish(queue, rq, result);

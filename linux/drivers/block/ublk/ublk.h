@@ -5,8 +5,8 @@
  * A device is made of queues, a queue of slots, one for each tag. A request
  * travels between the block layer and the server through its slot, and the
  * state of the slot says who owns it. Devices live in device.c, parameters in
- * params.c, requests in queue.c, their data in copy.c, the server's side in
- * chardev.c, its death and succession in recovery.c, control in ctrl.c.
+ * params.c, requests in queue.c, their data in copy.c and lend.c, the server's
+ * side in chardev.c, its death and succession in recovery.c, control in ctrl.c.
  */
 #ifndef _UBLK_H
 #define _UBLK_H
@@ -25,6 +25,15 @@
 #include "compat.h"
 #include "ublk_cmd.h"
 
+/* What needs a ring that takes the pages of a request as a buffer. */
+#ifdef UBLK_HAVE_LENT_PAGES
+#define UBLK_LENT_FEATURES (UBLK_F_SUPPORT_ZERO_COPY |	\
+			    UBLK_F_AUTO_BUF_REG |	\
+			    UBLK_F_BUF_REG_OFF_DAEMON)
+#else
+#define UBLK_LENT_FEATURES 0ULL
+#endif
+
 #define UBLK_FEATURES (UBLK_F_URING_CMD_COMP_IN_TASK |	\
 		       UBLK_F_NEED_GET_DATA |		\
 		       UBLK_F_USER_RECOVERY |		\
@@ -37,7 +46,17 @@
 		       UBLK_F_QUIESCE |			\
 		       UBLK_F_PER_IO_DAEMON |		\
 		       UBLK_F_SAFE_STOP_DEV |		\
-		       UBLK_F_NO_AUTO_PART_SCAN)
+		       UBLK_F_NO_AUTO_PART_SCAN |	\
+		       UBLK_LENT_FEATURES)
+
+/*
+ * The driver copies nothing: the server has the data by pread() and pwrite(), or
+ * has the pages themselves. Who has such a request is counted.
+ */
+#define UBLK_COUNTED_FLAGS (UBLK_FEATURES &		\
+			    (UBLK_F_USER_COPY |		\
+			     UBLK_F_SUPPORT_ZERO_COPY |	\
+			     UBLK_F_AUTO_BUF_REG))
 
 #define UBLK_RECOVERY_FLAGS (UBLK_F_USER_RECOVERY |		\
 			     UBLK_F_USER_RECOVERY_REISSUE |	\
@@ -98,6 +117,7 @@ enum ublk_slot_state {
 struct ublk_slot {
 	atomic_t state;			/* enum ublk_slot_state */
 	bool wants_data;		/* a WRITE delivered without its data */
+	u16 lent_index;			/* see lent_ring */
 	struct io_uring_cmd *cmd;	/* the server's, held */
 	struct request *rq;
 	u64 addr;			/* the server's buffer */
@@ -105,12 +125,17 @@ struct ublk_slot {
 	struct llist_node node;		/* in the queue's pending list */
 
 	/*
-	 * With USER_COPY: the request is ended by whoever drops the last
-	 * reference, with this result. Delivery sets one, which COMMIT or
-	 * reclaiming drops; pread() and pwrite() have their own.
+	 * With UBLK_COUNTED_FLAGS: the request is ended by whoever drops the
+	 * last reference, with this result. Delivery sets one, which COMMIT or
+	 * reclaiming drops; pread() and pwrite() have their own, and each ring
+	 * that has its pages. So the request may be there still when the slot
+	 * is armed again, even by the next server, and only when it has ended
+	 * another one can claim the slot and change these.
 	 */
 	refcount_t refs;
 	int result;
+	/* That which delivery lent the pages to (AUTO_BUF_REG), or NULL. */
+	const void *lent_ring;
 } ____cacheline_aligned_in_smp;
 
 struct ublk_queue {
@@ -207,6 +232,7 @@ extern struct workqueue_struct *ublk_wq;
 struct ublk_cmd_pdu {
 	struct ublk_queue *queue;
 	struct ublk_slot *slot;
+	struct ublk_auto_buf_reg lend;	/* with AUTO_BUF_REG, and checked */
 };
 
 static inline struct ublk_cmd_pdu *ublk_cmd_pdu(struct io_uring_cmd *cmd)
@@ -250,6 +276,18 @@ static inline bool ublk_session_ended(const struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
 	return dev->broken || READ_ONCE(dev->deleted);
+}
+
+/* Else it is about a range of the disk only. */
+static inline bool ublk_request_has_data(const struct request *rq)
+{
+	return req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE;
+}
+
+/* Does the driver lend the pages of all requests, without being asked to? */
+static inline bool ublk_lends(const struct ublk_queue *queue)
+{
+	return queue->flags & UBLK_FEATURES & UBLK_F_AUTO_BUF_REG;
 }
 
 static inline bool ublk_dev_recovers(const struct ublk_device *dev)
@@ -337,9 +375,12 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 		       u64 addr);
 
+/* What an answer to a slot that is not being served gets. */
+int ublk_slot_refused(struct ublk_slot *slot);
+
 /*
- * References to the request of a slot for pread() and pwrite(). Returns the
- * request, or NULL when none is being served.
+ * References to the request of a slot for pread() and pwrite(), and for rings.
+ * Returns the request, or NULL when none is being served.
  */
 struct request *ublk_slot_request_get(struct ublk_slot *slot);
 void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
@@ -368,6 +409,31 @@ int ublk_fault_in(void __user *buffer);
 
 /* The same from @offset in the request on, for pread() and pwrite(). */
 size_t ublk_copy_iter(struct request *rq, size_t offset, struct iov_iter *iter);
+
+/* lend.c */
+
+/*
+ * REGISTER_IO_BUF and UNREGISTER_IO_BUF: the pages of the request that a slot
+ * serves become buffer @index of the ring of @cmd, or it lets go of that buffer.
+ */
+int ublk_lend(struct ublk_queue *queue, struct ublk_slot *slot,
+	      struct io_uring_cmd *cmd, u64 index, unsigned int issue_flags);
+int ublk_lend_end(struct ublk_device *dev, struct io_uring_cmd *cmd, u64 index,
+		  unsigned int issue_flags);
+
+/*
+ * For a queue that lends. ublk_lend_wanted() keeps with a command that is to be
+ * held what it says about the pages of the next request; false: that is wrong.
+ * ublk_lend_deliver() lends those of a request that is being delivered: returns
+ * how many rings have them, or why none has, which some servers can do with:
+ * ublk_lend_may_fail(). ublk_lend_commit() takes them back from the ring of @cmd
+ * if that has them by this.
+ */
+bool ublk_lend_wanted(struct io_uring_cmd *cmd);
+int ublk_lend_deliver(struct ublk_slot *slot, unsigned int issue_flags);
+bool ublk_lend_may_fail(struct io_uring_cmd *cmd);
+void ublk_lend_commit(struct ublk_slot *slot, struct io_uring_cmd *cmd,
+		      unsigned int issue_flags);
 
 /* chardev.c */
 
