@@ -27,7 +27,9 @@ static void test_features(void)
 	cmd.addr = (uintptr_t)&features;
 	is(raw_ctrl(&ctrl, UBLK_U_CMD_GET_FEATURES, &cmd), 0, "GET_FEATURES");
 	if (ours)
-		is(features, FEATURES_OF_OURS, "exactly what driver.md says");
+		is(features, FEATURES_OF_OURS |
+		   (kernel >= 615 ? FEATURES_OF_OURS_615 : 0),
+		   "exactly what driver.md says");
 	else
 		ok(features & UBLK_F_CMD_IOCTL_ENCODE, "encoded opcodes");
 	cmd.len = UBLK_FEATURES_LEN - 1;

@@ -107,7 +107,8 @@ bool rig_scans;
 
 size_t rig_buffers(const struct rig *rig)
 {
-	return rig->info.flags & UBLK_F_USER_COPY ? 0 : MAX_IO;
+	return rig->info.flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY |
+				  UBLK_F_AUTO_BUF_REG) ? 0 : MAX_IO;
 }
 
 bool rig_add(struct rig *rig, uint64_t flags, unsigned int queues,
@@ -144,7 +145,11 @@ bool rig_server(struct rig *rig)
 		if (!rig_check(raw_queue_open(&rig->queue[q], &ctrl, rig->cdev,
 					      q, rig->info.queue_depth,
 					      rig_buffers(rig)),
-			       "open a queue"))
+			       "open a queue") ||
+		    (rig->info.flags & UBLK_F_AUTO_BUF_REG &&
+		     !rig_check(io_uring_register_buffers_sparse(
+				&rig->queue[q].ring, LENT_BUFFERS),
+				"room for pages")))
 			return false;
 	return true;
 }

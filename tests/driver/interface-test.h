@@ -11,6 +11,8 @@
  *   interface-device.c    parameters, start, nodes and size of a device
  *   interface-io.c        requests, their answers, and wrong I/O commands
  *   interface-data.c      the ways in which data goes
+ *   interface-lent.c      pages that are lent to a ring
+ *   interface-killed.c    servers that are killed when they have some
  *   interface-tasks.c     which task gets a request
  *   interface-recovery.c  servers that go, and others that come
  *   interface-users.c     devices of ordinary users
@@ -33,6 +35,10 @@
 	 UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_USER_COPY |			\
 	 UBLK_F_UPDATE_SIZE | UBLK_F_QUIESCE | UBLK_F_PER_IO_DAEMON |	\
 	 UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN)
+/* Those that need an io_uring as Linux 6.15 has it. */
+#define FEATURES_OF_OURS_615						\
+	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG |		\
+	 UBLK_F_BUF_REG_OFF_DAEMON)
 
 #define STEP_SECONDS	60	/* a call that takes longer hangs */
 #define IO_MS		10000	/* a request that takes longer is lost */
@@ -52,7 +58,7 @@ struct group {
 
 extern const struct group control_groups[], device_groups[], io_groups[],
 	data_groups[], task_groups[], recovery_groups[], slow_groups[],
-	scan_groups[], user_groups[];
+	scan_groups[], user_groups[], lent_groups[], killed_groups[];
 
 /*
  * A check whose answer on Linux's driver is another one, and why. Everything
@@ -161,7 +167,10 @@ bool rig_begin(struct rig *rig, uint64_t flags, unsigned int queues,
 /* However far it came: gone, and the id is free. */
 void rig_down(struct rig *rig);
 
-/* The server comes: opens the node and maps the queues. */
+/*
+ * The server comes: opens the node and maps the queues. With AUTO_BUF_REG its
+ * rings take pages.
+ */
 bool rig_server(struct rig *rig);
 /* The server goes, as the kernel sees it when the process ends. */
 void rig_server_dies(struct rig *rig);
@@ -213,6 +222,22 @@ int wrong(struct rig *rig, uint32_t op, unsigned int q_id, unsigned int tag,
 	  uint64_t addr);
 /* The same, from a thread that is not the queue's. */
 int of_stranger(struct rig *rig, uint32_t op, unsigned int tag);
+/* Pages that are lent to a ring. */
+
+#define LENT_BUFFERS 4
+
+/* The ring takes pages, as buffers 0 to LENT_BUFFERS - 1. */
+bool takes_pages(struct io_uring *ring);
+/* The answer to REGISTER_IO_BUF or UNREGISTER_IO_BUF, @op, with buffer @index. */
+int lend(struct raw_queue *queue, uint32_t op, unsigned int q_id,
+	 unsigned int tag, uint64_t index);
+/* Reads a file into buffer @index of a ring, or writes one: bytes or -errno. */
+int by_buffer(struct io_uring *ring, bool reads, int fd, size_t len,
+	      off_t offset, unsigned int index);
+/* The same without waiting for the end. */
+bool by_buffer_send(struct io_uring *ring, bool reads, int fd, size_t len,
+		    off_t offset, unsigned int index);
+
 /* For a FETCH that is wrong in two ways at once. */
 bool refused(int result);
 

@@ -50,6 +50,12 @@ static void test_unprivileged(void)
 	is(raw_add(&ctrl, &info), -EPERM, "ADD_DEV of an ordinary device");
 	info.flags = UBLK_F_UNPRIVILEGED_DEV | UBLK_F_USER_COPY;
 	is(raw_add(&ctrl, &info), -EINVAL, "ADD_DEV with USER_COPY");
+	if (ctrl.features & UBLK_F_AUTO_BUF_REG) {
+		info.flags = UBLK_F_UNPRIVILEGED_DEV | UBLK_F_SUPPORT_ZERO_COPY;
+		is(raw_add(&ctrl, &info), -EINVAL, "ADD_DEV with ZERO_COPY");
+		info.flags = UBLK_F_UNPRIVILEGED_DEV | UBLK_F_AUTO_BUF_REG;
+		is(raw_add(&ctrl, &info), -EINVAL, "ADD_DEV with AUTO_BUF_REG");
+	}
 	if (!rig_add(&rig, UBLK_F_UNPRIVILEGED_DEV, 1, 2)) {
 		be(0);
 		rig_down(&foreign);

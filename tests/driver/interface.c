@@ -55,6 +55,13 @@ static const struct difference differences[] = {
 	  "tells what was asked for, not what was copied", 0 },
 	{ "user-copy: to memory that is not there", 0,
 	  "does not tell a fault from the end", 0 },
+	{ "lent: REGISTER at 2^32", NOTHING, "takes the lower half of it", 0 },
+	{ "lent-result: the command comes back", -ETIME,
+	  "gives none back whose tag has a request still", 0 },
+	{ "killed-lent-committed: the WRITE ends as it was committed", NOTHING,
+	  "holds a command until the ring lets go, which that waits for", 0 },
+	{ "killed-lent-committed-reissue: the WRITE ends as it was committed",
+	  NOTHING, "holds a command until the ring lets go", 0 },
 };
 
 const struct difference *difference_of(const char *check)
@@ -70,8 +77,9 @@ const struct difference *difference_of(const char *check)
 }
 
 static const struct group *const parts[] = {
-	control_groups, device_groups, io_groups, data_groups, task_groups,
-	recovery_groups, user_groups, slow_groups, scan_groups,
+	control_groups, device_groups, io_groups, data_groups, lent_groups,
+	task_groups, recovery_groups, killed_groups, user_groups, slow_groups,
+	scan_groups,
 };
 
 static bool wanted(const char *name, int argc, char **argv)

@@ -449,6 +449,7 @@ void raw_io(struct raw_queue *queue, uint32_t op, unsigned int q_id,
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = queue->cdev;
 	sqe->cmd_op = op_number(op, queue->encoded);
+	sqe->addr = queue->sqe_addr;
 	sqe->user_data = (uint64_t)_IOC_NR(op) << 16 | (tag & 0xffff);
 	memcpy(sqe->cmd, &cmd, sizeof(cmd));
 }

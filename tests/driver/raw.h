@@ -111,6 +111,7 @@ struct raw_queue {
 	const struct ublksrv_io_desc *desc;
 	size_t desc_size;
 	char *data;
+	uint64_t sqe_addr;	/* of each command: see UBLK_F_AUTO_BUF_REG */
 };
 
 /* What a command completed with. */

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Servers that are killed while their rings have pages of a request, in the
+ * interface test: also when a ring still reads into them from a slow file,
+ * which is a second disk, served step by step. The request ends when the pages
+ * are back, and not before.
+ */
+#include "tests/driver/interface-test.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define RECOVERS	UBLK_F_USER_RECOVERY
+#define REISSUES	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
+
+/* A device whose server is a process of its own and serves one request only. */
+struct mortal {
+	struct rig rig;
+	pid_t child;		/* 0: there is none */
+	int news;		/* a byte for each step of the child */
+	int slow;		/* a file it reads the data from, or -1 */
+	bool commits;		/* it answers, though it has not let go */
+	char *data;
+};
+
+static void tell(int fd)
+{
+	if (write(fd, "", 1) != 1)
+		_exit(1);
+}
+
+static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
+{
+	struct rig *rig = &m->rig;
+	struct raw_queue *queue = &rig->queue[0];
+
+	if (raw_ctrl_open(&ctrl) || !rig_server(rig) ||
+	    (!(rig->info.flags & UBLK_F_AUTO_BUF_REG) &&
+	     io_uring_register_buffers_sparse(&queue->ring, LENT_BUFFERS)))
+		_exit(1);
+	rig_fetch_all(rig);
+	tell(news);
+	if (rig_next(rig, 0, RAW_PATIENCE_MS))
+		_exit(1);
+	if (!(rig->info.flags & UBLK_F_AUTO_BUF_REG) &&
+	    lend(queue, UBLK_U_IO_REGISTER_IO_BUF, 0, rig->done.tag, 0))
+		_exit(1);
+	if (m->slow >= 0 &&
+	    !by_buffer_send(&queue->ring, true, m->slow, 4096, 0, 0))
+		_exit(1);
+	if (m->commits)
+		commit(rig, 4096);
+	tell(news);
+	for (;;)
+		pause();
+}
+
+static bool mortal_step(struct mortal *m, const char *what)
+{
+	char byte;
+
+	return is(read(m->news, &byte, 1), 1, what);
+}
+
+static void mortal_killed(struct mortal *m)
+{
+	step("kill the server");
+	if (m->child > 0) {
+		kill(m->child, SIGKILL);
+		waitpid(m->child, NULL, 0);
+	}
+	m->child = 0;
+}
+
+static void mortal_end(struct mortal *m)
+{
+	mortal_killed(m);
+	if (m->news >= 0)
+		close(m->news);
+	rig_down(&m->rig);
+	munmap(m->data, 4096);
+}
+
+/*
+ * Up to the server that has the pages of @job, a READ of the disk or a WRITE,
+ * and does no more.
+ */
+static bool mortal_begin(struct mortal *m, uint64_t flags, enum io io,
+			 struct job *job)
+{
+	struct rig *rig = &m->rig;
+	int news[2];
+
+	m->child = 0;
+	m->news = -1;
+	m->data = pages(4096);
+	if (!rig_add(rig, flags, 1, 1) ||
+	    !is(raw_set_params(&ctrl, rig->id, &rig->params), 0,
+		"SET_PARAMS") || pipe(news))
+		return false;
+	m->child = fork();
+	if (!m->child)
+		mortal_serves(m, news[1]);
+	close(news[1]);
+	m->news = news[0];
+	if (!mortal_step(m, "a server in a process of its own") ||
+	    !is(raw_start(&ctrl, rig->id, m->child), 0, "START_DEV") ||
+	    !ok(rig_open_disk(rig) >= 0, "open /dev/ublkbN"))
+		return false;
+	fill(m->data, 4096, 1);
+	job_start(job, io, rig->disk, m->data, 4096, 4096);
+	return mortal_step(m, "its ring has the pages of a request");
+}
+
+/* The next server gets a READ, or without recovery there is no disk any more. */
+static void mortal_after(struct mortal *m, uint64_t flags)
+{
+	struct rig *rig = &m->rig;
+	struct job job;
+
+	if (!(flags & RECOVERS)) {
+		rig_close_disk(rig);
+		rig_becomes(rig, UBLK_S_DEV_DEAD, "the device is DEAD");
+		return;
+	}
+	job_start(&job, IO_READ, rig->disk, m->data, 4096, 0);
+	delivered(rig, UBLK_IO_OP_READ, 0, 8, "the next server gets a READ");
+	commit(rig, 4096);
+	is(job_end(&job), 4096, "it ends");
+}
+
+static void killed(uint64_t flags, bool commits)
+{
+	struct mortal m = { .slow = -1, .commits = commits };
+	struct job job;
+
+	if (commits && unanswered("the WRITE ends as it was committed"))
+		return;
+	if (!mortal_begin(&m, flags, IO_WRITE, &job))
+		goto end;
+	if (commits && !(flags & UBLK_F_AUTO_BUF_REG))
+		ok(job_waits(&job), "it is committed, and waits for the pages");
+	mortal_killed(&m);
+	if (commits)
+		is(job_end(&job), 4096, "the WRITE ends as it was committed");
+	else if (flags & UBLK_F_USER_RECOVERY_REISSUE)
+		ok(job_waits(&job), "the WRITE is held");
+	else
+		is(job_end(&job), -EIO, "the WRITE fails");
+	if (flags & RECOVERS && !rig_recovered(&m.rig))
+		goto end;
+	if (flags & UBLK_F_USER_RECOVERY_REISSUE && !commits) {
+		delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8,
+			  "the next server gets the WRITE");
+		commit(&m.rig, 4096);
+		is(job_end(&job), 4096, "the WRITE ends");
+	}
+	mortal_after(&m, flags);
+end:
+	mortal_end(&m);
+}
+
+static void test_killed_lent(void)
+{
+	killed(UBLK_F_SUPPORT_ZERO_COPY, false);
+}
+
+static void test_killed_lent_recovery(void)
+{
+	killed(UBLK_F_SUPPORT_ZERO_COPY | RECOVERS, false);
+}
+
+static void test_killed_lent_reissue(void)
+{
+	killed(UBLK_F_SUPPORT_ZERO_COPY | REISSUES, false);
+}
+
+static void test_killed_lent_committed(void)
+{
+	killed(UBLK_F_SUPPORT_ZERO_COPY, true);
+}
+
+static void test_killed_lent_committed_reissue(void)
+{
+	killed(UBLK_F_SUPPORT_ZERO_COPY | REISSUES, true);
+}
+
+static void test_killed_auto(void)
+{
+	killed(UBLK_F_AUTO_BUF_REG, false);
+}
+
+static void test_killed_auto_reissue(void)
+{
+	killed(UBLK_F_AUTO_BUF_REG | REISSUES, false);
+}
+
+/*
+ * The ring reads from the slow disk into the pages when its server is killed.
+ * Who waits for the READ must not have its memory back before that has ended.
+ */
+static void killed_reading(uint64_t flags, bool commits)
+{
+	struct mortal m = { .commits = commits };
+	struct rig below;
+	char node[32];
+	struct job job;
+
+	if (!rig_begin(&below, 0, 1, 4))
+		return;
+	snprintf(node, sizeof(node), "/dev/ublkb%d", below.id);
+	m.slow = open(node, O_RDWR | O_DIRECT);
+	if (!mortal_begin(&m, flags, IO_READ, &job) ||
+	    !delivered(&below, UBLK_IO_OP_READ, 0, 8,
+		       "the slow disk has to fill them"))
+		goto end;
+	ok(job_waits(&job), "the READ waits");
+	mortal_killed(&m);
+	ok(job_waits(&job), "it waits for the slow disk still");
+	if (!(flags & RECOVERS)) {
+		rig_close_disk(&m.rig);
+		is(raw_command_send(&ctrl, UBLK_U_CMD_STOP_DEV, m.rig.id, 0),
+		   0, "STOP_DEV");
+		is(raw_ctrl_answer(&ctrl, QUIET_MS), -ETIME,
+		   "as STOP_DEV does");
+	}
+	ok(holds(m.data, 4096, 1, 0), "nothing is in its memory yet");
+	fill(rig_data(&below, 0), 4096, 2);
+	commit(&below, 4096);
+	if (commits)
+		is(job_end(&job), 4096, "then it ends as it was committed");
+	else if (flags & UBLK_F_USER_RECOVERY_REISSUE)
+		ok(job_waits(&job), "then it waits for the next server");
+	else
+		is(job_end(&job), -EIO, "then it fails");
+	ok(holds(m.data, 4096, 2, 0), "the slow disk's data went to it");
+	if (!(flags & RECOVERS)) {
+		is(raw_ctrl_answer(&ctrl, IO_MS), 0, "and STOP_DEV ends");
+		goto end;
+	}
+	if (!rig_recovered(&m.rig))
+		goto end;
+	if (!commits) {
+		delivered(&m.rig, UBLK_IO_OP_READ, 8, 8,
+			  "the next server gets it");
+		commit(&m.rig, 4096);
+		is(job_end(&job), 4096, "and answers");
+	}
+	mortal_after(&m, flags);
+end:
+	close(m.slow);
+	mortal_killed(&m);
+	rig_serve_rest(&below);
+	mortal_end(&m);
+	rig_serve_rest(&below);
+	rig_down(&below);
+}
+
+static void test_killed_reading(void)
+{
+	killed_reading(UBLK_F_SUPPORT_ZERO_COPY, false);
+}
+
+static void test_killed_reading_reissue(void)
+{
+	killed_reading(UBLK_F_SUPPORT_ZERO_COPY | REISSUES, false);
+}
+
+static void test_killed_reading_auto(void)
+{
+	killed_reading(UBLK_F_AUTO_BUF_REG, false);
+}
+
+/* COMMIT takes the buffer from the ring, but not from the I/O that uses it. */
+static void test_killed_reading_committed(void)
+{
+	killed_reading(UBLK_F_AUTO_BUF_REG | REISSUES, true);
+}
+
+/*
+ * The pages are with a ring that does not go with the server. The next one does
+ * not wait for them, only their request does.
+ */
+static void test_killed_elsewhere(void)
+{
+	struct mortal m = { .slow = -1 };
+	struct raw_queue other;
+	struct job job;
+
+	if (!mortal_begin(&m, UBLK_F_SUPPORT_ZERO_COPY | REISSUES, IO_WRITE,
+			  &job))
+		goto end;
+	mortal_killed(&m);
+	if (!rig_recovered(&m.rig))
+		goto end;
+	delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8, "the next server gets it");
+	/* It needs no mapping, which would keep the node open. */
+	memset(&other, 0, sizeof(other));
+	other.cdev = m.rig.cdev;
+	other.encoded = m.rig.queue[0].encoded;
+	is(io_uring_queue_init(4, &other.ring, IORING_SETUP_SQE128), 0,
+	   "a ring that stays");
+	takes_pages(&other.ring);
+	is(lend(&other, UBLK_U_IO_REGISTER_IO_BUF, 0, 0, 0), 0,
+	   "lend it the pages");
+	rig_server_dies(&m.rig);
+	ok(job_waits(&job), "the WRITE waits");
+	if (!ours) {
+		step("the ring goes");
+		io_uring_queue_exit(&other.ring);
+	}
+	if (rig_recovered(&m.rig)) {
+		if (ours) {
+			is(rig_next(&m.rig, 0, QUIET_MS), -ETIME,
+			   "the third server does not get it yet");
+			step("the ring goes");
+			io_uring_queue_exit(&other.ring);
+		}
+		delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8,
+			  "when that ring is gone the next server gets it");
+		commit(&m.rig, 4096);
+		is(job_end(&job), 4096, "it ends");
+		mortal_after(&m, RECOVERS);
+	}
+end:
+	mortal_end(&m);
+}
+
+const struct group killed_groups[] = {
+	{ "killed-lent", test_killed_lent, UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-lent-recovery", test_killed_lent_recovery,
+	  UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-lent-reissue", test_killed_lent_reissue,
+	  UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-lent-committed", test_killed_lent_committed,
+	  UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-lent-committed-reissue", test_killed_lent_committed_reissue,
+	  UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-auto", test_killed_auto, UBLK_F_AUTO_BUF_REG },
+	{ "killed-auto-reissue", test_killed_auto_reissue,
+	  UBLK_F_AUTO_BUF_REG },
+	{ "killed-reading", test_killed_reading, UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-reading-reissue", test_killed_reading_reissue,
+	  UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-reading-auto", test_killed_reading_auto,
+	  UBLK_F_AUTO_BUF_REG },
+	{ "killed-reading-committed", test_killed_reading_committed,
+	  UBLK_F_AUTO_BUF_REG },
+	{ "killed-elsewhere", test_killed_elsewhere, UBLK_F_SUPPORT_ZERO_COPY },
+	{ NULL, NULL, 0 },
+};
