@@ -34,6 +34,8 @@ static const int control_weight[OTHER_CONTROL] = {
 
 bool thread_open(struct thread *t, uint64_t seed)
 {
+	int silent[2];	/* who writes is never closed */
+
 	memset(t, 0, sizeof(*t));
 	t->random = seeded(seed);
 	t->cdev = -1;
@@ -51,9 +53,17 @@ bool thread_open(struct thread *t, uint64_t seed)
 		return false;
 	/* Not unmapped: something that is ours would be mapped there. */
 	mprotect(t->arena + ARENA, ARENA, PROT_NONE);
+	t->file = memfd_create("fuzz", 0);
+	if (t->file < 0 || ftruncate(t->file, ARENA) || pipe(silent))
+		return false;
+	t->silent = silent[0];
 	t->has_small = chance(&t->random, 20) &&
 		       !io_uring_queue_init(8, &t->small, 0);
-	return !io_uring_queue_init(ENTRIES, &t->ring, IORING_SETUP_SQE128);
+	if (io_uring_queue_init(ENTRIES, &t->ring, IORING_SETUP_SQE128))
+		return false;
+	if (chance(&t->random, 90))
+		io_uring_register_buffers_sparse(&t->ring, BUFFERS);
+	return true;
 }
 
 void thread_close(struct thread *t)
@@ -64,6 +74,8 @@ void thread_close(struct thread *t)
 	if (t->cdev >= 0)
 		close(t->cdev);
 	close(t->control);
+	close(t->file);
+	close(t->silent);
 	munmap(t->arena, 2 * ARENA);
 	munmap(t->read_only, PAGE);
 	munmap(t->arguments, ENTRIES * ARGUMENT);
@@ -112,6 +124,12 @@ static void set_body(struct thread *t, struct io_uring_sqe *sqe,
 		     sqe < t->small.sq.sqes + t->small.sq.ring_entries;
 
 	memcpy(sqe->cmd, body, small && size > 16 ? 16 : size);
+}
+
+bool copies_nothing(const struct thread *t)
+{
+	return t->flags & (UBLK_F_USER_COPY | UBLK_F_SUPPORT_ZERO_COPY |
+			   UBLK_F_AUTO_BUF_REG);
 }
 
 uint64_t address(struct thread *t, bool right)
@@ -266,12 +284,56 @@ static void some_control(struct thread *t)
 	}
 }
 
+unsigned int buffer_of(unsigned int queue, unsigned int tag)
+{
+	return (queue * BUFFERS / 2 + tag) % BUFFERS;
+}
+
+/* Where the pages of the next request go: see UBLK_F_AUTO_BUF_REG. */
+static uint64_t some_lending(struct thread *t, unsigned int queue,
+			     unsigned int tag)
+{
+	struct random *random = &t->random;
+	const struct ublk_auto_buf_reg lending = {
+		.index = chance(random, 95) ? buffer_of(queue, tag) :
+					      number(random),
+		.flags = chance(random, 50) ? UBLK_AUTO_BUF_REG_FALLBACK : 0,
+	};
+
+	return below(random, 500) ? ublk_auto_buf_reg_to_sqe_addr(&lending) :
+				    number(random);
+}
+
+void buffer_io(struct thread *t, unsigned int index)
+{
+	struct random *random = &t->random;
+	const bool reads = chance(random, 50);
+	const int fd = reads && chance(random, 5) ? t->silent : t->file;
+	void *offset = (void *)(uintptr_t)(chance(random, 80) ? 0 :
+					   below(random, 1 << 16));
+	unsigned int size = 512U << below(random, 8);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&t->ring);
+
+	if (!sqe)
+		return;
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	if (reads)
+		io_uring_prep_read_fixed(sqe, fd, offset, size, 0, index);
+	else
+		io_uring_prep_write_fixed(sqe, fd, offset, size, 0, index);
+	if (chance(random, 20))
+		sqe->flags = IOSQE_ASYNC;
+	sqe->user_data = user_data(BUFFER_IO, 0, 0);
+	sent(BUFFER_IO);
+}
+
 void io(struct thread *t, enum kind kind, unsigned int queue, unsigned int tag,
 	int result, uint64_t addr)
 {
 	static const uint32_t ops[] = {
 		UBLK_U_IO_FETCH_REQ, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
-		UBLK_U_IO_NEED_GET_DATA,
+		UBLK_U_IO_NEED_GET_DATA, UBLK_U_IO_REGISTER_IO_BUF,
+		UBLK_U_IO_UNREGISTER_IO_BUF,
 	};
 	struct ublksrv_io_cmd cmd = {
 		.q_id = queue,
@@ -284,8 +346,10 @@ void io(struct thread *t, enum kind kind, unsigned int queue, unsigned int tag,
 	struct io_uring_sqe *sqe;
 
 	sqe = entry(t, t->cdev, op, user_data(kind, queue, tag));
-	if (sqe)
-		set_body(t, sqe, &cmd, sizeof(cmd));
+	if (!sqe)
+		return;
+	sqe->addr = some_lending(t, queue, tag);
+	set_body(t, sqe, &cmd, sizeof(cmd));
 }
 
 void some_io(struct thread *t)
@@ -293,7 +357,8 @@ void some_io(struct thread *t)
 	struct random *random = &t->random;
 	unsigned int queue = below(random, t->queues);
 	unsigned int tag = below(random, t->depth);
-	enum kind kind = FETCH_REQ + below(random, 3);
+	enum kind kind = FETCH_REQ + below(random, 5);
+	uint64_t addr = address(t, chance(random, 60));
 
 	if (chance(random, 5))
 		queue = number(random);
@@ -301,8 +366,14 @@ void some_io(struct thread *t)
 		tag = number(random);
 	if (chance(random, 4))
 		kind = OTHER_IO;
-	io(t, kind, queue, tag, some_result(random),
-	   address(t, chance(random, 60)));
+	if (kind == REGISTER_IO_BUF || kind == UNREGISTER_IO_BUF)
+		addr = chance(random, 95) ? below(random, BUFFERS + 1) :
+					    number(random);
+	else if (copies_nothing(t) && chance(random, 60))
+		addr = 0;
+	io(t, kind, queue, tag, some_result(random), addr);
+	if (copies_nothing(t) && chance(random, 20))
+		buffer_io(t, below(random, BUFFERS));
 }
 
 bool open_char(struct thread *t, int id)

@@ -14,9 +14,10 @@ static const char *const names[KINDS] = {
 	"GET_QUEUE_AFFINITY", "GET_FEATURES", "START_USER_RECOVERY",
 	"END_USER_RECOVERY", "UPDATE_SIZE", "QUIESCE_DEV",
 	"TRY_STOP_DEV", "other control",
-	"FETCH_REQ", "COMMIT_AND_FETCH", "NEED_GET_DATA", "other I/O command",
+	"FETCH_REQ", "COMMIT_AND_FETCH", "NEED_GET_DATA",
+	"REGISTER_IO_BUF", "UNREGISTER_IO_BUF", "other I/O command",
 	"open ublkcN", "open ublkbN", "mmap ublkcN", "pread ublkcN",
-	"pwrite ublkcN", "read disk", "write disk", "fsync disk",
+	"pwrite ublkcN", "I/O on buffer", "read disk", "write disk", "fsync disk",
 	"fallocate disk", "other disk",
 };
 

@@ -43,7 +43,9 @@ static void serve(struct thread *t, unsigned int queue, unsigned int tag,
 {
 	const struct ublksrv_io_desc *desc;
 	struct random *random = &t->random;
-	uint64_t addr = address(t, chance(random, 95));
+	uint64_t addr = copies_nothing(t) && chance(random, 95) ? 0 :
+			address(t, chance(random, 95));
+	unsigned int buffer = buffer_of(queue, tag);
 
 	if (queue >= NR_OF(t->desc) || !t->desc[queue] ||
 	    tag >= (unsigned int)t->depth)
@@ -55,8 +57,17 @@ static void serve(struct thread *t, unsigned int queue, unsigned int tag,
 		return;
 	if (without_data)
 		return io(t, NEED_GET_DATA, queue, tag, 0, addr);
+	if (t->flags & UBLK_F_SUPPORT_ZERO_COPY && chance(random, 60))
+		io(t, REGISTER_IO_BUF, queue, tag, 0, buffer);
+	if (copies_nothing(t) && chance(random, 80))
+		buffer_io(t, buffer);
+	if (t->flags & UBLK_F_SUPPORT_ZERO_COPY && chance(random, 60))
+		io(t, UNREGISTER_IO_BUF, queue, tag, 0, buffer);
 	io(t, COMMIT_AND_FETCH_REQ, queue, tag, chance(random, 85) ?
 	   (int)desc->nr_sectors << 9 : some_result(random), addr);
+	/* Else the tag would not come back. */
+	if (t->flags & UBLK_F_SUPPORT_ZERO_COPY && chance(random, 95))
+		io(t, UNREGISTER_IO_BUF, queue, tag, 0, buffer);
 }
 
 /* Takes what was answered within a short time; a server goes on with it. */
@@ -111,6 +122,7 @@ static void *other_thread(void *argument)
 	t->cdev = dup(server->cdev);
 	t->queues = server->queues;
 	t->depth = server->depth;
+	t->flags = server->flags;
 	for (left = 50; left-- && !shared->over;) {
 		some_io(t);
 		reap(t, below(&t->random, 5));
@@ -178,8 +190,10 @@ static int add(struct thread *t, struct ublksrv_ctrl_dev_info *info)
 		}
 		*info = some_info(random, id);
 		control(t, ADD_DEV, id, info, sizeof(*info), 0, true);
-		if (succeeded(t, ADD_DEV))
+		if (succeeded(t, ADD_DEV)) {
+			memcpy(info, last_argument(t), sizeof(*info));
 			return id;
+		}
 	}
 	return -1;
 }
@@ -218,6 +232,7 @@ static void server(struct thread *t)
 		return;
 	t->queues = info.nr_hw_queues > 2 ? 2 : info.nr_hw_queues;
 	t->depth = info.queue_depth > 64 ? 64 : info.queue_depth;
+	t->flags = info.flags;
 	if (!t->queues || !t->depth || !map_queues(t))
 		return;
 	for (queue = 0; queue < t->queues; queue++) {
@@ -225,8 +240,7 @@ static void server(struct thread *t)
 			if (chance(random, 1))
 				anything(t);
 			io(t, FETCH_REQ, queue, tag, -1,
-			   info.flags & UBLK_F_USER_COPY ? 0 :
-			   address(t, true));
+			   copies_nothing(t) ? 0 : address(t, true));
 		}
 	}
 	if (chance(random, 25) &&

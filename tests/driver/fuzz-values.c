@@ -66,7 +66,7 @@ int some_id(struct random *random)
 	return one_of(random, odd);
 }
 
-#define FEATURES ((1ULL << 14) - 1)
+#define FEATURES (2 * UBLK_F_NO_AUTO_PART_SCAN - 1)
 
 static uint64_t some_flags(struct random *random)
 {
@@ -80,6 +80,13 @@ static uint64_t some_flags(struct random *random)
 		UBLK_F_UNPRIVILEGED_DEV, UBLK_F_QUIESCE | UBLK_F_USER_RECOVERY,
 		UBLK_F_NO_AUTO_PART_SCAN,
 		UBLK_F_NO_AUTO_PART_SCAN | UBLK_F_USER_RECOVERY,
+		UBLK_F_SUPPORT_ZERO_COPY, UBLK_F_AUTO_BUF_REG,
+		UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_USER_RECOVERY |
+		UBLK_F_USER_RECOVERY_REISSUE,
+		UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG |
+		UBLK_F_USER_COPY | UBLK_F_USER_RECOVERY,
+		UBLK_F_AUTO_BUF_REG | UBLK_F_USER_RECOVERY |
+		UBLK_F_USER_RECOVERY_REISSUE,
 	};
 
 	if (chance(random, 85))

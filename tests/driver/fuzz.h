@@ -26,6 +26,7 @@
 
 #define IDS		4	/* of devices that are mostly meant */
 #define PATIENCE_MS	15000	/* for the end, under emulation */
+#define BUFFERS		16	/* of a ring, for pages of requests */
 
 #define NR_OF(list)	(sizeof(list) / sizeof(*(list)))
 
@@ -37,8 +38,9 @@ enum kind {
 	GET_PARAMS, GET_DEV_INFO, GET_DEV_INFO2, GET_QUEUE_AFFINITY,
 	GET_FEATURES, START_USER_RECOVERY, END_USER_RECOVERY, UPDATE_SIZE,
 	QUIESCE_DEV, TRY_STOP_DEV, OTHER_CONTROL, FETCH_REQ,
-	COMMIT_AND_FETCH_REQ, NEED_GET_DATA, OTHER_IO, OPEN_CHAR, OPEN_DISK,
-	MMAP, PREAD, PWRITE, DISK_READ, DISK_WRITE, DISK_FSYNC, DISK_FALLOCATE,
+	COMMIT_AND_FETCH_REQ, NEED_GET_DATA, REGISTER_IO_BUF,
+	UNREGISTER_IO_BUF, OTHER_IO, OPEN_CHAR, OPEN_DISK, MMAP, PREAD, PWRITE,
+	BUFFER_IO, DISK_READ, DISK_WRITE, DISK_FSYNC, DISK_FALLOCATE,
 	DISK_OTHER, KINDS
 };
 
@@ -100,6 +102,9 @@ struct thread {
 	int id;			/* of cdev */
 	int queues;		/* as far as known */
 	int depth;
+	uint64_t flags;		/* of the device it serves */
+	int file;		/* what it reads into buffers and writes */
+	int silent;		/* a file that is read for ever */
 	char *arena;		/* for data; what follows has no access */
 	char *read_only;	/* a page */
 	char *arguments;	/* of the last control commands, in turn */
@@ -109,6 +114,9 @@ struct thread {
 
 bool thread_open(struct thread *t, uint64_t seed);
 void thread_close(struct thread *t);
+
+/* Of the device that a thread serves, the driver copies nothing. */
+bool copies_nothing(const struct thread *t);
 
 /* An address for data, where the kernel may read and write or, mostly, not. */
 uint64_t address(struct thread *t, bool right);
@@ -130,6 +138,11 @@ const void *last_argument(const struct thread *t);
 void io(struct thread *t, enum kind kind, unsigned int queue, unsigned int tag,
 	int result, uint64_t addr);
 void some_io(struct thread *t);
+
+/* The buffer of its ring that a thread has for a tag's pages. */
+unsigned int buffer_of(unsigned int queue, unsigned int tag);
+/* Prepares I/O between a file and such a buffer. */
+void buffer_io(struct thread *t, unsigned int index);
 
 /* Opens a device's character node, if it is there and nobody has it. */
 bool open_char(struct thread *t, int id);
