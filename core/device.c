@@ -351,6 +351,7 @@ static int device_add(struct ublk_device *device)
 	else if (device->disk.read_only)
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_NEED_GET_DATA;
+	device->info.flags &= DEVICE_FEATURES;
 	err = ctrl_add_dev(&device->ctrl, &device->info);
 	if (err == -EEXIST) {
 		message("device %d exists already; choose another --id, or "

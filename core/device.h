@@ -15,6 +15,19 @@
 #include "core/target.h"
 #include "core/worker.h"
 
+/*
+ * All that this program asks for in ADD_DEV, each for some of its disks: what is
+ * not here no device gets, and `ublk features` says so.
+ */
+#define DEVICE_FEATURES (UBLK_F_CMD_IOCTL_ENCODE |	\
+			 UBLK_F_UNPRIVILEGED_DEV |	\
+			 UBLK_F_USER_RECOVERY |		\
+			 UBLK_F_USER_RECOVERY_REISSUE |	\
+			 UBLK_F_QUIESCE |		\
+			 UBLK_F_NO_AUTO_PART_SCAN |	\
+			 UBLK_F_AUTO_BUF_REG |		\
+			 UBLK_F_NEED_GET_DATA)
+
 /* How to serve; the options that every target has. */
 struct serve_settings {
 	int64_t id;		/* -1: any */

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk features`: what this kernel's driver offers.
+ * `ublk features`: what this kernel's driver offers, and what of it is used.
  */
 #include <errno.h>
 #include <stdio.h>
 
 #include "core/ctrl.h"
+#include "core/device.h"
 #include "core/message.h"
 #include "core/verb.h"
 
@@ -20,6 +21,13 @@ static const char *const feature_names[] = {
 };
 #define FEATURE_NAMES (sizeof(feature_names) / sizeof(feature_names[0]))
 
+static const char *feature_state(uint64_t flag, uint64_t offered)
+{
+	if (!(offered & flag))
+		return "no";
+	return DEVICE_FEATURES & flag ? "yes used" : "yes";
+}
+
 static int features_run(const void *values, int argc, char **argv)
 {
 	struct ublk_ctrl ctrl;
@@ -31,13 +39,12 @@ static int features_run(const void *values, int argc, char **argv)
 	if (ctrl_open(&ctrl))
 		return EXIT_FAILED;
 	for (bit = 0; bit < 64; bit++) {
-		bool offered = ctrl.features >> bit & 1;
+		const char *state = feature_state(1ULL << bit, ctrl.features);
 
 		if (bit < FEATURE_NAMES)
-			printf("%-24s %s\n", feature_names[bit],
-			       offered ? "yes" : "no");
-		else if (offered)
-			printf("bit %-20u yes\n", bit);
+			printf("%-24s %s\n", feature_names[bit], state);
+		else if (ctrl.features >> bit & 1)
+			printf("bit %-20u %s\n", bit, state);
 	}
 	ctrl_close(&ctrl);
 	if (fflush(stdout)) {
@@ -51,7 +58,8 @@ const struct verb verb_features = {
 	.name = "features",
 	.summary = "show what this kernel's driver offers",
 	.manual = "One feature a line, by the name of its UBLK_F_ flag, and "
-		  "yes or no. On a kernel\nbefore 6.5 the list is what that "
-		  "version is known to have.\n",
+		  "yes or no; `used`\nafter yes where this program asks for "
+		  "it, for some of its disks. On a kernel\nbefore 6.5 the "
+		  "list is what that version is known to have.\n",
 	.run = features_run,
 };

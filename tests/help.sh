@@ -52,13 +52,17 @@ for command in "help" "help ram" "--version" "features"; do
 done
 
 ok "features" ublk features
-is "$(grep -cvE '^[A-Z_]+ +(yes|no)$|^bit [0-9]+ +yes$' "$tmp/out")" 0 \
-	"is a line each, yes or no"
+is "$(grep -cvE '^[A-Z_]+ +(yes( used)?|no)$|^bit [0-9]+ +yes$' "$tmp/out")" 0 \
+	"is a line each, yes or no, and used"
 encode=CMD_IOCTL_ENCODE
 linux_since 6 4 || encode=''
 for feature in URING_CMD_COMP_IN_TASK NEED_GET_DATA $encode; do
-	like "$out" "^$feature +yes\$" "every driver of these days has $feature"
+	like "$out" "^$feature +yes( used)?\$" \
+		"every driver of these days has $feature"
 done
-is "$(sed 's/ *[a-z]*$//' "$tmp/out" | sort | uniq -d)" "" "none is there twice"
+like "$out" "^NEED_GET_DATA +yes used\$" "what disks ask for is used"
+like "$out" "^URING_CMD_COMP_IN_TASK +yes\$" "what none asks for is not"
+is "$(sed 's/ .*//' "$tmp/out" | grep -v '^bit$' | sort | uniq -d)" "" \
+	"none is there twice"
 
 done_testing
