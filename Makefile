@@ -193,7 +193,8 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	@failed=; \
 	for words in DRIVER=own DRIVER=intree KERNEL=newest \
 			'DRIVER=intree KERNEL=newest' KERNEL=6.1 \
-			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree'; do \
+			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree' \
+			CONFIG=kcsan; do \
 		printf '%s\n' "test-all: $$words"; \
 		ROUNDS=$${ROUNDS:-17} $(MAKE) test $$words || \
 			failed="$$failed, $$words"; \

@@ -168,34 +168,45 @@ static void test_scan_untrusted(void)
 	labeller_end(&labeller);
 }
 
+/* A disk that recovers, and whose table is being read. */
+static bool scan_begin(struct rig *rig)
+{
+	bool added;
+
+	rig_scans = true;
+	added = rig_add(rig, UBLK_F_USER_RECOVERY |
+			UBLK_F_USER_RECOVERY_REISSUE, 1, 4);
+	rig_scans = false;
+	if (!added)
+		return false;
+	is(raw_set_params(&ctrl, rig->id, &rig->params), 0, "SET_PARAMS");
+	if (!rig_server(rig))
+		return false;
+	rig_fetch_all(rig);
+	is(raw_start(&ctrl, rig->id, getpid()), 0, "START_DEV");
+	return is(rig_next(rig, 0, IO_MS), 0, "the table is being read");
+}
+
+/* The server dies over it, and the next one is asked. */
+static bool scan_recovers(struct rig *rig)
+{
+	rig_server_dies(rig);
+	rig_becomes(rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED");
+	return rig_recovered(rig) &&
+	       is(rig_next(rig, 0, IO_MS), 0, "it is read again");
+}
+
 /* START_DEV does not wait for it, and the disk outlives a death over it. */
 static void test_scan_death(void)
 {
 	struct rig rig;
-	int err;
 
-	rig_scans = true;
-	err = rig_add(&rig, UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE,
-		      1, 4);
-	rig_scans = false;
-	if (!err)
-		return;
-	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
-	if (!rig_server(&rig))
-		goto end;
-	rig_fetch_all(&rig);
-	is(raw_start(&ctrl, rig.id, getpid()), 0, "START_DEV");
-	is(rig_next(&rig, 0, IO_MS), 0, "the table is being read");
-	rig_server_dies(&rig);
-	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED");
-	if (!rig_recovered(&rig))
-		goto end;
-	is(rig_next(&rig, 0, IO_MS), 0, "it is read again");
-	label(rig_data(&rig, 0));
-	commit(&rig, rig_bytes(&rig, 0));
-	rig_serve_rest(&rig);
-	ok(partition_comes(&rig), "its partition is there");
-end:
+	if (scan_begin(&rig) && scan_recovers(&rig)) {
+		label(rig_data(&rig, 0));
+		commit(&rig, rig_bytes(&rig, 0));
+		rig_serve_rest(&rig);
+		ok(partition_comes(&rig), "its partition is there");
+	}
 	rig_down(&rig);
 }
 
@@ -237,20 +248,9 @@ static void test_try_stop_scan(void)
 	struct raw_ctrl other;
 	struct rig rig;
 
-	rig_scans = true;
-	if (!rig_add(&rig, UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE,
-		     1, 4)) {
-		rig_scans = false;
-		return;
-	}
-	rig_scans = false;
 	is(raw_ctrl_open(&other), 0, "another one has /dev/ublk-control");
-	is(raw_set_params(&ctrl, rig.id, &rig.params), 0, "SET_PARAMS");
-	if (!rig_server(&rig))
+	if (!scan_begin(&rig))
 		goto end;
-	rig_fetch_all(&rig);
-	is(raw_start(&ctrl, rig.id, getpid()), 0, "START_DEV");
-	is(rig_next(&rig, 0, IO_MS), 0, "the table is being read");
 	is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id, 0), 0,
 	   "TRY_STOP_DEV");
 	is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits for that");
@@ -259,11 +259,8 @@ static void test_try_stop_scan(void)
 	is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id, 0), 0,
 	   "TRY_STOP_DEV again");
 	is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits again");
-	rig_server_dies(&rig);
-	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED");
-	if (!rig_recovered(&rig))
+	if (!scan_recovers(&rig))
 		goto end;
-	is(rig_next(&rig, 0, IO_MS), 0, "the table is read again");
 	memset(rig_data(&rig, 0), 0, rig_bytes(&rig, 0));
 	commit(&rig, rig_bytes(&rig, 0));
 	rig_serve_rest(&rig);
