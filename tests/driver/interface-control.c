@@ -293,6 +293,11 @@ static void test_add(void)
 static void test_add_answer(void)
 {
 	const uint64_t unknown = 1ULL << 63 | 1ULL << 40;
+	/* what a driver has, and no device can be without */
+	const uint64_t always = UBLK_F_CMD_IOCTL_ENCODE |
+				UBLK_F_URING_CMD_COMP_IN_TASK |
+				UBLK_F_PER_IO_DAEMON | UBLK_F_SAFE_STOP_DEV |
+				UBLK_F_BUF_REG_OFF_DAEMON;
 	struct ublksrv_ctrl_dev_info info = {
 		.nr_hw_queues = 4096,
 		.queue_depth = 3,
@@ -313,6 +318,8 @@ static void test_add_answer(void)
 	is(info.flags & ~(ctrl.features | UBLK_F_CMD_IOCTL_ENCODE |
 			  UBLK_F_URING_CMD_COMP_IN_TASK), 0,
 	   "no flag that is not a feature");
+	is(info.flags & ctrl.features & always, ctrl.features & always,
+	   "the features that every device has");
 	is(info.nr_hw_queues, cpus, "as many queues as processors");
 	is(info.queue_depth, 3, "the depth as asked for");
 	is(info.max_io_buf_bytes, MAX_IO, "the buffer as asked for");

@@ -127,7 +127,7 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 {
 	info->flags &= UBLK_FEATURES;
 	info->flags |= UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_PER_IO_DAEMON |
-		       UBLK_F_URING_CMD_COMP_IN_TASK |
+		       UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_SAFE_STOP_DEV |
 		       (UBLK_FEATURES & UBLK_F_BUF_REG_OFF_DAEMON);
 	if (info->flags & UBLK_COUNTED_FLAGS)
 		info->flags &= ~UBLK_F_NEED_GET_DATA;
