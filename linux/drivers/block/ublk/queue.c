@@ -27,6 +27,10 @@ static u32 ublk_desc_flags(const struct request *rq)
 {
 	u32 flags = 0;
 
+	/* most have none of them */
+	if (likely(!(rq->cmd_flags & (REQ_FAILFAST_MASK | REQ_META | REQ_FUA |
+				      REQ_NOUNMAP | REQ_SWAP))))
+		return 0;
 	if (rq->cmd_flags & REQ_FAILFAST_DEV)
 		flags |= UBLK_IO_F_FAILFAST_DEV;
 	if (rq->cmd_flags & REQ_FAILFAST_TRANSPORT)
@@ -107,8 +111,9 @@ static bool ublk_is_killed(void)
 /* How much of a request the server can be answered for; at least a block. */
 static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
 {
-	return round_down(min_t(size_t, bytes, blk_rq_bytes(rq)),
-			  queue_logical_block_size(rq->q));
+	if (likely(bytes >= blk_rq_bytes(rq)))
+		return blk_rq_bytes(rq);
+	return round_down(bytes, queue_logical_block_size(rq->q));
 }
 
 /*
