@@ -55,7 +55,7 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* Ends the program unless @result is none of an error; @step has ended. */
+/* Notes how long @step took. Ends the program if its @result is -errno. */
 static int ended(enum step step, int result)
 {
 	double now = seconds();

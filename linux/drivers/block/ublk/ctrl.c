@@ -240,9 +240,9 @@ static int ublk_stop_dev(struct ublk_device *dev,
 
 /*
  * Stops a device that nobody has open. An open that comes between the check and
- * the removal of the disk is refused. -EAGAIN: somebody has the open_mutex, who
- * may wait for the server, or look for partitions and wait for the next server,
- * whose command needs what a job has.
+ * the removal of the disk is refused. -EAGAIN: somebody has the open_mutex. That
+ * may be a scan for partitions which waits for the next server, and that server's
+ * END_USER_RECOVERY needs the device's mutex: so the job must not wait here.
  */
 static int ublk_try_stop_job(struct ublk_device *dev, u64 unused)
 {
