@@ -28,7 +28,8 @@ static void test_features(void)
 	is(raw_ctrl(&ctrl, UBLK_U_CMD_GET_FEATURES, &cmd), 0, "GET_FEATURES");
 	if (ours)
 		is(features, FEATURES_OF_OURS |
-		   (kernel >= 615 ? FEATURES_OF_OURS_615 : 0),
+		   (kernel >= 615 ? FEATURES_OF_OURS_615 : 0) |
+		   (kernel >= 618 ? FEATURES_OF_OURS_618 : 0),
 		   "exactly what driver.md says");
 	else
 		ok(features & UBLK_F_CMD_IOCTL_ENCODE, "encoded opcodes");

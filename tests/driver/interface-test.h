@@ -13,6 +13,8 @@
  *   interface-data.c      the ways in which data goes
  *   interface-lent.c      pages that are lent to a ring
  *   interface-killed.c    servers that are killed when they have some
+ *   interface-batch.c     commands for many tags at once
+ *   interface-batches.c   servers of these that go, or are several tasks
  *   interface-tasks.c     which task gets a request
  *   interface-recovery.c  servers that go, and others that come
  *   interface-users.c     devices of ordinary users
@@ -39,6 +41,8 @@
 #define FEATURES_OF_OURS_615						\
 	(UBLK_F_SUPPORT_ZERO_COPY | UBLK_F_AUTO_BUF_REG |		\
 	 UBLK_F_BUF_REG_OFF_DAEMON)
+/* And as Linux 6.18. */
+#define FEATURES_OF_OURS_618	UBLK_F_BATCH_IO
 
 #define STEP_SECONDS	60	/* a call that takes longer hangs */
 #define IO_MS		10000	/* a request that takes longer is lost */
@@ -58,7 +62,8 @@ struct group {
 
 extern const struct group control_groups[], device_groups[], io_groups[],
 	data_groups[], task_groups[], recovery_groups[], slow_groups[],
-	scan_groups[], user_groups[], lent_groups[], killed_groups[];
+	scan_groups[], user_groups[], lent_groups[], killed_groups[],
+	batch_groups[], batches_groups[];
 
 /*
  * A check whose answer on Linux's driver is another one, and why. Everything

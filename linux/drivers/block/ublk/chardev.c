@@ -254,3 +254,15 @@ const struct file_operations ublk_chardev_fops = {
 	.read_iter	= ublk_chardev_copy,
 	.write_iter	= ublk_chardev_copy,
 };
+
+#ifdef UBLK_HAVE_BATCH_IO
+const struct file_operations ublk_batch_fops = {
+	.owner		= THIS_MODULE,
+	.open		= ublk_chardev_open,
+	.release	= ublk_chardev_release,
+	.mmap		= ublk_chardev_mmap,
+	.uring_cmd	= ublk_batch_command,
+	.read_iter	= ublk_chardev_copy,
+	.write_iter	= ublk_chardev_copy,
+};
+#endif

@@ -25,9 +25,12 @@
 /*
  * Task work of a command. This defines NAME_work() for
  * io_uring_cmd_complete_in_task(); it calls NAME(cmd, issue_flags, dead), where
- * @dead says that the task which it is done for ends.
+ * @dead says that the task which it is done for ends. UBLK_TASK_WORK_DECLARE(NAME)
+ * is for who needs it earlier.
  */
 #ifdef IO_URING_CMD_TASK_WORK_ISSUE_FLAGS
+#define UBLK_TASK_WORK_DECLARE(name)					\
+static void name##_work(struct io_tw_req req, io_tw_token_t token)
 #define UBLK_TASK_WORK(name)						\
 static void name##_work(struct io_tw_req req, io_tw_token_t token)	\
 {									\
@@ -35,6 +38,8 @@ static void name##_work(struct io_tw_req req, io_tw_token_t token)	\
 	     IO_URING_CMD_TASK_WORK_ISSUE_FLAGS, token.cancel);		\
 }
 #else
+#define UBLK_TASK_WORK_DECLARE(name)					\
+static void name##_work(struct io_uring_cmd *cmd, unsigned int issue_flags)
 #define UBLK_TASK_WORK(name)						\
 static void name##_work(struct io_uring_cmd *cmd, unsigned int issue_flags) \
 {									\

@@ -129,8 +129,11 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 	info->flags |= UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_PER_IO_DAEMON |
 		       UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_SAFE_STOP_DEV |
 		       (UBLK_FEATURES & UBLK_F_BUF_REG_OFF_DAEMON);
-	if (info->flags & UBLK_COUNTED_FLAGS)
+	if (info->flags & (UBLK_COUNTED_FLAGS | UBLK_BATCH_FEATURES))
 		info->flags &= ~UBLK_F_NEED_GET_DATA;
+	/* no tag has a task then */
+	if (info->flags & UBLK_BATCH_FEATURES)
+		info->flags &= ~UBLK_F_PER_IO_DAEMON;
 	info->nr_hw_queues = min_t(unsigned int, info->nr_hw_queues,
 				   nr_cpu_ids);
 	if (!info->max_io_buf_bytes ||
@@ -199,7 +202,8 @@ int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 	dev->device.release = ublk_device_release;
 	dev->device.devt = MKDEV(MAJOR(ublk_chardev_numbers),
 				 dev->info.dev_id);
-	cdev_init(&dev->cdev, &ublk_chardev_fops);
+	cdev_init(&dev->cdev, ublk_dev_batches(dev) ? &ublk_batch_fops :
+						      &ublk_chardev_fops);
 
 	ret = dev_set_name(&dev->device, "ublkc%u", dev->info.dev_id);
 	if (!ret)

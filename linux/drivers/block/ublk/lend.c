@@ -33,8 +33,8 @@ int ublk_lend(struct ublk_queue *queue, struct ublk_slot *slot,
 		return -EINVAL;
 	rq = ublk_slot_request_get(slot);
 	if (!rq)
-		return READ_ONCE(slot->task) == current ?
-		       ublk_slot_refused(slot) : -EINVAL;
+		return READ_ONCE(slot->task) == current &&
+		       !ublk_batches(queue) ? ublk_slot_refused(slot) : -EINVAL;
 	if (ublk_request_has_data(rq))
 		ret = io_buffer_register_request(cmd, rq, ublk_lent_back,
 						 ublk_lend_index(index),
@@ -69,10 +69,9 @@ bool ublk_lend_wanted(struct io_uring_cmd *cmd)
  * The references are not counted yet: whoever delivers has the ring locked, so
  * that nobody can make it let go before they are.
  */
-int ublk_lend_deliver(struct ublk_slot *slot, unsigned int issue_flags)
+int ublk_lend_deliver(struct ublk_slot *slot, struct io_uring_cmd *cmd,
+		      unsigned int index, unsigned int issue_flags)
 {
-	struct io_uring_cmd *cmd = slot->cmd;
-	const unsigned int index = ublk_cmd_pdu(cmd)->lend.index;
 	int ret;
 
 	slot->lent_ring = NULL;
@@ -85,11 +84,6 @@ int ublk_lend_deliver(struct ublk_slot *slot, unsigned int issue_flags)
 	slot->lent_index = index;
 	slot->lent_ring = cmd_to_io_kiocb(cmd)->ctx;
 	return 1;
-}
-
-bool ublk_lend_may_fail(struct io_uring_cmd *cmd)
-{
-	return ublk_cmd_pdu(cmd)->lend.flags & UBLK_AUTO_BUF_REG_FALLBACK;
 }
 
 void ublk_lend_commit(struct ublk_slot *slot, struct io_uring_cmd *cmd,

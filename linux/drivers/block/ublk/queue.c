@@ -7,7 +7,6 @@
  */
 #include <linux/bottom_half.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/vmalloc.h>
 
 #include "ublk.h"
@@ -23,7 +22,7 @@
 /* A user's server that does not answer for so long is killed. */
 #define UBLK_USER_PATIENCE	(30 * HZ)
 
-static u32 ublk_desc_flags(const struct request *rq)
+static __always_inline u32 ublk_desc_flags(const struct request *rq)
 {
 	u32 flags = 0;
 
@@ -49,7 +48,7 @@ static u32 ublk_desc_flags(const struct request *rq)
 }
 
 /* UBLK_IO_OP_* of a request, or -1 for what was never offered. */
-static int ublk_desc_op(const struct request *rq)
+static __always_inline int ublk_desc_op(const struct request *rq)
 {
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
@@ -101,15 +100,9 @@ static void ublk_request_progress(struct request *rq, unsigned int bytes)
 		blk_mq_requeue_request(rq, true);
 }
 
-/* True when the current task is being killed. */
-static bool ublk_is_killed(void)
-{
-	/* signals are sent under a lock that nobody takes to look for them */
-	return data_race(fatal_signal_pending(current));
-}
-
 /* How much of a request the server can be answered for; at least a block. */
-static unsigned int ublk_whole_blocks(struct request *rq, size_t bytes)
+static __always_inline unsigned int ublk_whole_blocks(struct request *rq,
+						      size_t bytes)
 {
 	if (likely(bytes >= blk_rq_bytes(rq)))
 		return blk_rq_bytes(rq);
@@ -234,7 +227,8 @@ bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags)
 		return false;
 	cmd = slot->cmd;
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
-	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
+	if (cmd)
+		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 	return true;
 }
 
@@ -304,14 +298,15 @@ static void ublk_deliver_to_dead(struct ublk_queue *queue,
 	ublk_server_gone(queue->dev);
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
 	ublk_request_unserved(queue->dev, rq);
-	io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
+	if (cmd)
+		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 }
 
 /*
  * Copies the data of a WRITE to the server's buffer. Returns how much of it, in
  * whole blocks, or why nothing: see ublk_fault_in().
  */
-static int ublk_deliver_data(struct ublk_slot *slot)
+static __always_inline int ublk_deliver_data(struct ublk_slot *slot)
 {
 	void __user *buffer = u64_to_user_ptr(slot->addr);
 	struct request *rq = slot->rq;
@@ -343,50 +338,52 @@ static void ublk_unlent(struct ublk_queue *queue, struct ublk_slot *slot,
 }
 
 /*
- * Delivers one request; @issue_flags are those of the ring of its command.
- * @dead: the server's task ends, nothing can be delivered any more.
+ * Has all ready for the server, except that it is not told. @cmd is what it will
+ * be told by: with BATCH_IO (@batch) one of the queue, else the slot's own, and
+ * @answer what that says. Returns how many rings have the pages, or -1 when
+ * there is nothing to deliver; then the slot was given away.
  */
-static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
-			      bool dead, unsigned int issue_flags)
+static __always_inline int
+ublk_slot_make_ready(struct ublk_queue *queue, struct ublk_slot *slot,
+		     struct io_uring_cmd *cmd, int *answer, bool batch,
+		     unsigned int issue_flags)
 {
 	struct ublksrv_io_desc *desc = ublk_desc(queue, slot);
-	struct io_uring_cmd *cmd = slot->cmd;
 	struct request *rq = slot->rq;
 	int bytes = blk_rq_bytes(rq);
-	int answer = UBLK_IO_RES_OK;
 	u32 flags = 0;
 	int lent = 0;
-
-	if (unlikely(dead)) {
-		ublk_deliver_to_dead(queue, slot, issue_flags);
-		return;
-	}
 
 	slot->wants_data = false;
 	if (req_op(rq) == REQ_OP_WRITE &&
 	    !(queue->flags & UBLK_COUNTED_FLAGS)) {
-		if (queue->flags & UBLK_F_NEED_GET_DATA) {
+		if (!batch && queue->flags & UBLK_F_NEED_GET_DATA) {
 			slot->wants_data = true;
-			answer = UBLK_IO_RES_NEED_GET_DATA;
+			*answer = UBLK_IO_RES_NEED_GET_DATA;
 		} else {
 			bytes = ublk_deliver_data(slot);
 			if (unlikely(ublk_is_killed())) {
 				ublk_deliver_to_dead(queue, slot, issue_flags);
-				return;
+				return -1;
 			}
 			if (unlikely(bytes < 0)) {
 				ublk_undelivered(queue, slot, bytes,
 						 issue_flags);
-				return;
+				return -1;
 			}
 		}
 	}
 	if (ublk_lends(queue)) {
-		lent = ublk_lend_deliver(slot, issue_flags);
+		lent = ublk_lend_deliver(slot, cmd,
+					 batch ? slot->lent_index :
+					 ublk_cmd_pdu(cmd)->lend.index,
+					 issue_flags);
 		if (unlikely(lent < 0)) {
-			if (!ublk_lend_may_fail(cmd)) {
+			if (!(batch ? slot->lend_may_fail :
+			      ublk_cmd_pdu(cmd)->lend.flags &
+			      UBLK_AUTO_BUF_REG_FALLBACK)) {
 				ublk_unlent(queue, slot, lent, issue_flags);
-				return;
+				return -1;
 			}
 			flags = UBLK_IO_F_NEED_REG_BUF;
 			lent = 0;
@@ -396,10 +393,39 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 	desc->nr_sectors = bytes >> SECTOR_SHIFT;
 	desc->start_sector = blk_rq_pos(rq);
 	desc->addr = slot->addr;
+	return lent;
+}
+
+/* The first references to a request: @lent rings have its pages. */
+static __always_inline void ublk_slot_count(const struct ublk_queue *queue,
+					    struct ublk_slot *slot, int lent)
+{
 	if (queue->flags & UBLK_COUNTED_FLAGS) {
 		smp_wmb(); /* pairs with that of ublk_slot_request_get() */
 		refcount_set(&slot->refs, 1 + lent);
 	}
+}
+
+/*
+ * Delivers one request; @issue_flags are those of the ring of its command.
+ * @dead: the server's task ends, nothing can be delivered any more.
+ */
+static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
+			      bool dead, unsigned int issue_flags)
+{
+	struct io_uring_cmd *cmd = slot->cmd;
+	int answer = UBLK_IO_RES_OK;
+	int lent;
+
+	if (unlikely(dead)) {
+		ublk_deliver_to_dead(queue, slot, issue_flags);
+		return;
+	}
+	lent = ublk_slot_make_ready(queue, slot, cmd, &answer, false,
+				    issue_flags);
+	if (unlikely(lent < 0))
+		return;
+	ublk_slot_count(queue, slot, lent);
 	ublk_slot_give(slot, UBLK_SLOT_SERVING);
 	io_uring_cmd_done(cmd, answer, issue_flags);
 	/* Another thread's end may have passed by while this was claimed. */
@@ -472,10 +498,16 @@ static bool ublk_claim(struct ublk_queue *queue, struct request *rq)
 	return true;
 }
 
-/* Has a claimed request delivered by the command of its own slot. */
-static void ublk_send_one(struct ublk_slot *slot)
+/*
+ * Has a claimed request delivered by itself: by the command of its own slot, or
+ * by one of the queue.
+ */
+static void ublk_send_one(struct ublk_queue *queue, struct ublk_slot *slot)
 {
-	io_uring_cmd_complete_in_task(slot->cmd, ublk_deliver_one_work);
+	if (ublk_batches(queue))
+		ublk_batch_send(queue, slot);
+	else
+		io_uring_cmd_complete_in_task(slot->cmd, ublk_deliver_one_work);
 }
 
 /*
@@ -504,7 +536,7 @@ static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 		return BLK_STS_OK;
 	}
 	if (unlikely(READ_ONCE(queue->mixed)))
-		ublk_send_one(slot);
+		ublk_send_one(queue, slot);
 	else
 		ublk_send(queue, slot, slot);
 	return BLK_STS_OK;
@@ -534,7 +566,7 @@ static void ublk_queue_rqs(struct rq_list *requests)
 		if (unlikely(ublk_desc_op(rq) < 0 || !ublk_claim(queue, rq))) {
 			rq_list_add_tail(&rest, rq);
 		} else if (unlikely(READ_ONCE(queue->mixed))) {
-			ublk_send_one(slot);
+			ublk_send_one(queue, slot);
 		} else {
 			slot->node.next = youngest ? &youngest->node : NULL;
 			if (!youngest)
@@ -570,8 +602,9 @@ static bool ublk_commit_addr_ok(const struct ublk_queue *queue,
 }
 
 /* What the server's result really is, once the data of a READ is copied. */
-static int ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot,
-			      int result, u64 addr)
+static __always_inline int
+ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot, int result,
+		   u64 addr)
 {
 	struct request *rq = slot->rq;
 	unsigned int bytes, copied;
@@ -601,20 +634,26 @@ static int ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot,
 	}
 }
 
-int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
-		     struct io_uring_cmd *cmd, int result, u64 addr,
-		     unsigned int issue_flags)
+/*
+ * An answer: by @cmd, which is then held for the next request, or with BATCH_IO
+ * (@batch) one of those in @cmd, where @lend says where that one's pages go.
+ * Returns 0 or -errno.
+ */
+static __always_inline int
+ublk_slot_answer(struct ublk_queue *queue, struct ublk_slot *slot,
+		 struct io_uring_cmd *cmd, int result, u64 addr, bool batch,
+		 struct ublk_auto_buf_reg lend, unsigned int issue_flags)
 {
 	struct request *rq;
 
 	if (unlikely(!ublk_slot_take(slot, UBLK_SLOT_SERVING,
 				     UBLK_SLOT_COMMITTING)))
-		return ublk_slot_refused(slot);
+		return batch ? -EBUSY : ublk_slot_refused(slot);
 	rq = slot->rq;
 	/* Without its data a WRITE can only have failed. */
 	if (unlikely((slot->wants_data && result >= 0) ||
 		     !ublk_commit_addr_ok(queue, rq, addr) ||
-		     (ublk_lends(queue) && !ublk_lend_wanted(cmd)))) {
+		     (!batch && ublk_lends(queue) && !ublk_lend_wanted(cmd)))) {
 		ublk_slot_give(slot, UBLK_SLOT_SERVING);
 		return -EINVAL;
 	}
@@ -629,13 +668,35 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 	 * Armed first: the tag is free as soon as the request is ended, and
 	 * the next request with it must find a command.
 	 */
-	ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
+	if (batch)
+		ublk_slot_prep(slot, addr, lend);
+	else
+		ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
 	ublk_slot_armed(queue, slot, issue_flags);
 	if (queue->flags & UBLK_COUNTED_FLAGS)
 		ublk_slot_request_put(queue, slot, rq);
 	else
 		ublk_request_finish(queue, rq, result);
-	return -EIOCBQUEUED;
+	return 0;
+}
+
+int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
+		     struct io_uring_cmd *cmd, int result, u64 addr,
+		     unsigned int issue_flags)
+{
+	const struct ublk_auto_buf_reg none = {};
+
+	return ublk_slot_answer(queue, slot, cmd, result, addr, false, none,
+				issue_flags) ?: -EIOCBQUEUED;
+}
+
+void ublk_slot_prep(struct ublk_slot *slot, u64 addr,
+		    struct ublk_auto_buf_reg lend)
+{
+	slot->addr = addr;
+	slot->lent_index = lend.index;
+	slot->lend_may_fail = lend.flags & UBLK_AUTO_BUF_REG_FALLBACK;
+	ublk_slot_give(slot, UBLK_SLOT_ARMED);
 }
 
 int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
@@ -664,6 +725,98 @@ int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 	return ret;
 }
 
+/* For batch.c; without it, there is only one of each that is inlined above. */
+#ifdef UBLK_HAVE_BATCH_IO
+bool ublk_slot_prepare(struct ublk_queue *queue, struct ublk_slot *slot,
+		       struct io_uring_cmd *fetch, unsigned int issue_flags)
+{
+	int answer;
+
+	return ublk_slot_make_ready(queue, slot, fetch, &answer, true,
+				    issue_flags) >= 0;
+}
+
+/* How many rings got the pages when the slot was prepared. */
+static int ublk_slot_lent(const struct ublk_queue *queue,
+			  const struct ublk_slot *slot)
+{
+	return ublk_lends(queue) && slot->lent_ring;
+}
+
+void ublk_slot_announce(struct ublk_queue *queue, struct ublk_slot *slot)
+{
+	ublk_slot_count(queue, slot, ublk_slot_lent(queue, slot));
+	ublk_slot_give(slot, UBLK_SLOT_SERVING);
+}
+
+void ublk_slot_withdraw(struct ublk_queue *queue, struct ublk_slot *slot,
+			struct io_uring_cmd *fetch, bool announced,
+			unsigned int issue_flags)
+{
+	struct request *rq;
+
+	if (!announced)
+		ublk_slot_count(queue, slot, ublk_slot_lent(queue, slot));
+	else if (!ublk_slot_take(slot, UBLK_SLOT_SERVING,
+				 UBLK_SLOT_COMMITTING))
+		return;
+	rq = slot->rq;
+	slot->result = UBLK_RESULT_UNSERVED;
+	if (ublk_lends(queue))
+		ublk_lend_commit(slot, fetch, issue_flags);
+	ublk_slot_give(slot, UBLK_SLOT_ARMED);
+	ublk_slot_armed(queue, slot, issue_flags);
+	if (queue->flags & UBLK_COUNTED_FLAGS)
+		ublk_slot_request_put(queue, slot, rq);
+	else
+		ublk_request_unserved(queue->dev, rq);
+}
+
+void ublk_slot_unserved(struct ublk_queue *queue, struct ublk_slot *slot)
+{
+	struct request *rq = slot->rq;
+
+	ublk_slot_give(slot, UBLK_SLOT_IDLE);
+	ublk_request_unserved(queue->dev, rq);
+}
+
+int ublk_slot_commit_batch(struct ublk_queue *queue, struct ublk_slot *slot,
+			   struct io_uring_cmd *cmd, int result, u64 addr,
+			   struct ublk_auto_buf_reg lend,
+			   unsigned int issue_flags)
+{
+	return ublk_slot_answer(queue, slot, cmd, result, addr, true, lend,
+				issue_flags);
+}
+#endif
+
+/*
+ * Is nobody left who could answer the requests of a slot that @task armed? With
+ * BATCH_IO that can be any thread of its process, and others that have a command
+ * with us.
+ */
+static bool ublk_task_is_gone(struct ublk_queue *queue,
+			      struct task_struct *task)
+{
+	if (ublk_batches(queue))
+		return !atomic_read(&task->signal->live) &&
+		       ublk_batch_is_idle(queue);
+	/* exit() does not use WRITE_ONCE() */
+	return data_race(READ_ONCE(task->flags)) & PF_EXITING;
+}
+
+/* Kills the process of a task, which may have ended before the others of it. */
+static void ublk_task_kill(struct task_struct *task)
+{
+	struct pid *process;
+
+	rcu_read_lock();
+	process = task_tgid(task);
+	if (process)
+		kill_pid(process, SIGKILL, 1);
+	rcu_read_unlock();
+}
+
 static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 {
 	struct ublk_queue *queue = rq->mq_hctx->driver_data;
@@ -680,12 +833,11 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 	/* In one step: a moment later there may be another server. */
 	spin_lock(&dev->lock);
 	task = queue->slots[tag].task;
-	/* nor does exit() */
-	if (task && data_race(READ_ONCE(task->flags)) & PF_EXITING)
+	if (task && ublk_task_is_gone(queue, task))
 		ublk_session_gone(dev);
 	else if (task && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
 		/* Nobody need wait for ever for what a user serves. */
-		send_sig(SIGKILL, task, 0);
+		ublk_task_kill(task);
 	spin_unlock(&dev->lock);
 	return BLK_EH_RESET_TIMER;
 }
@@ -743,6 +895,9 @@ int ublk_queues_alloc(struct ublk_device *dev)
 		queue->dev = dev;
 		queue->depth = depth;
 		queue->flags = dev->info.flags;
+		queue->mixed = ublk_batches(queue);
+		spin_lock_init(&queue->batch.lock);
+		INIT_LIST_HEAD(&queue->batch.fetches);
 		init_llist_head(&queue->pending);
 		queue->descs = vmalloc_user(ublk_queue_descs_pages(depth) <<
 					    PAGE_SHIFT);

@@ -26,6 +26,8 @@ void ublk_device_abort(struct ublk_device *dev, bool reclaim)
 			    reclaim)
 				ublk_slot_reclaim(queue, slot);
 		}
+		if (ublk_batches(queue))
+			ublk_batch_abort(queue);
 	}
 }
 
@@ -64,7 +66,7 @@ void ublk_session_break(struct ublk_device *dev)
 	lockdep_assert_held(&dev->lock);
 	if (!dev->owned || dev->broken)
 		return;
-	dev->broken = true;
+	WRITE_ONCE(dev->broken, true);
 	dev->deaths++;
 }
 
@@ -134,7 +136,7 @@ void ublk_server_closed(struct ublk_device *dev)
 
 		queue->ring = NULL;
 		queue->task = NULL;
-		queue->mixed = false;
+		queue->mixed = ublk_batches(queue);
 		for (tag = 0; tag < queue->depth; tag++) {
 			struct ublk_slot *slot = &queue->slots[tag];
 
@@ -145,7 +147,7 @@ void ublk_server_closed(struct ublk_device *dev)
 	}
 	dev->owned = 0;
 	dev->fetched = 0;
-	dev->broken = false;
+	WRITE_ONCE(dev->broken, false);
 	dev->untrusted = false;
 	/*
 	 * Whom START_USER_RECOVERY let in may come and go until one has taken

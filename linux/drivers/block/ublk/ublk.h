@@ -6,7 +6,8 @@
  * travels between the block layer and the server through its slot, and the
  * state of the slot says who owns it. Devices live in device.c, parameters in
  * params.c, requests in queue.c, their data in copy.c and lend.c, the server's
- * side in chardev.c, its death and succession in recovery.c, control in ctrl.c.
+ * side in chardev.c and batch.c, its death and succession in recovery.c, control
+ * in ctrl.c.
  */
 #ifndef _UBLK_H
 #define _UBLK_H
@@ -17,6 +18,7 @@
 #include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/refcount.h>
+#include <linux/sched/signal.h>
 #include <linux/semaphore.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
@@ -34,6 +36,13 @@
 #define UBLK_LENT_FEATURES 0ULL
 #endif
 
+/* What needs commands that complete more than once. */
+#ifdef UBLK_HAVE_BATCH_IO
+#define UBLK_BATCH_FEATURES UBLK_F_BATCH_IO
+#else
+#define UBLK_BATCH_FEATURES 0ULL
+#endif
+
 #define UBLK_FEATURES (UBLK_F_URING_CMD_COMP_IN_TASK |	\
 		       UBLK_F_NEED_GET_DATA |		\
 		       UBLK_F_USER_RECOVERY |		\
@@ -47,7 +56,8 @@
 		       UBLK_F_PER_IO_DAEMON |		\
 		       UBLK_F_SAFE_STOP_DEV |		\
 		       UBLK_F_NO_AUTO_PART_SCAN |	\
-		       UBLK_LENT_FEATURES)
+		       UBLK_LENT_FEATURES |		\
+		       UBLK_BATCH_FEATURES)
 
 /*
  * The driver copies nothing: the server has the data by pread() and pwrite(), or
@@ -100,6 +110,13 @@
  *
  * The three states that the interface knows are IDLE, ARMED and SERVING; the
  * other two last only while somebody works on the slot.
+ *
+ * With BATCH_IO no command belongs to a slot: PREP_IO_CMDS arms it, and CLAIMED
+ * lasts until the server has a FETCH_IO_CMDS that takes the request. Then there
+ * are two steps more:
+ *
+ *   CLAIMED  -> ARMED	   the server could not be told of it
+ *   CLAIMED  -> IDLE	   the server died, and nobody had taken the request
  */
 enum ublk_slot_state {
 	UBLK_SLOT_IDLE,
@@ -111,17 +128,20 @@ enum ublk_slot_state {
 
 /*
  * One tag of one queue, in one cache line. @cmd is valid while ARMED or
- * CLAIMED, @rq from CLAIMED on until the request is ended. @task changes only
- * under the device's lock, and not while the slot is in use.
+ * CLAIMED, and NULL with BATCH_IO; @rq is valid from CLAIMED on until the request
+ * is ended. @task changes only under the device's lock, and not while the slot is
+ * in use.
  */
 struct ublk_slot {
 	atomic_t state;			/* enum ublk_slot_state */
 	bool wants_data;		/* a WRITE delivered without its data */
-	u16 lent_index;			/* see lent_ring */
+	bool lend_may_fail;		/* with BATCH_IO: see lent_index */
+	u16 lent_index;			/* see lent_ring; with BATCH_IO, the next one */
 	struct io_uring_cmd *cmd;	/* the server's, held */
 	struct request *rq;
 	u64 addr;			/* the server's buffer */
-	struct task_struct *task;	/* the only one that may use the slot */
+	struct task_struct *task;	/* the only one that may use the slot... */
+					/* ...but with BATCH_IO: who armed it first */
 	struct llist_node node;		/* in the queue's pending list */
 
 	/*
@@ -138,6 +158,19 @@ struct ublk_slot {
 	const void *lent_ring;
 } ____cacheline_aligned_in_smp;
 
+/*
+ * With BATCH_IO: the FETCH_IO_CMDS that a queue holds, in the order in which they
+ * take requests. Whoever sets @active is the only one to take requests from
+ * @pending, until it is cleared. What was taken and has not been delivered is
+ * @backlog, oldest first. A fetch that is active is not in the list.
+ */
+struct ublk_batch {
+	spinlock_t lock;		/* for @fetches and @active */
+	bool active;
+	struct list_head fetches;
+	struct llist_node *backlog;
+};
+
 struct ublk_queue {
 	struct ublk_device *dev;
 	unsigned int depth;
@@ -149,12 +182,14 @@ struct ublk_queue {
 	 * one task work, which is that of the command of the first of them.
 	 * That needs all commands to be of one ring and one task: @ring is
 	 * that of the first FETCH and @task who sent it, and once another one
-	 * was seen (@mixed) each request is delivered by its own command.
+	 * was seen (@mixed) each request is delivered by its own command. With
+	 * BATCH_IO a queue is @mixed from the beginning: see @batch.
 	 */
 	const void *ring;
 	const struct task_struct *task;
 	bool mixed;
 	struct llist_head pending ____cacheline_aligned_in_smp;
+	struct ublk_batch batch;
 
 	struct ublk_slot slots[] __counted_by(depth);
 };
@@ -205,7 +240,8 @@ struct ublk_device {
 	bool untrusted;			/* fetched without CAP_SYS_ADMIN */
 	unsigned int deaths;		/* sessions that ended */
 	bool quiescing;			/* QUIESCE_DEV waits for commits */
-	unsigned int owned;		/* slots that a task has fetched */
+	unsigned int owned;		/* slots that a task has fetched... */
+					/* ...and each FETCH_IO_CMDS */
 	unsigned int fetched;		/* those that were armed since */
 
 	unsigned long in_use;		/* bit 0: /dev/ublkcN is not free */
@@ -269,6 +305,24 @@ static inline void ublk_slot_give(struct ublk_slot *slot,
 static inline unsigned int ublk_op_number(u32 op)
 {
 	return _IOC_TYPE(op) == 'u' || !_IOC_TYPE(op) ? _IOC_NR(op) : -1U;
+}
+
+/* Do commands of the server stand for a queue, not for a slot? */
+static inline bool ublk_batches(const struct ublk_queue *queue)
+{
+	return queue->flags & UBLK_FEATURES & UBLK_F_BATCH_IO;
+}
+
+static inline bool ublk_dev_batches(const struct ublk_device *dev)
+{
+	return dev->info.flags & UBLK_FEATURES & UBLK_F_BATCH_IO;
+}
+
+/* True when the current task is being killed. */
+static inline bool ublk_is_killed(void)
+{
+	/* signals are sent under a lock that nobody takes to look for them */
+	return data_race(fatal_signal_pending(current));
 }
 
 /* True when nothing more can be fetched by who has /dev/ublkcN open now. */
@@ -375,6 +429,34 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 		       u64 addr);
 
+/*
+ * With BATCH_IO. Whoever takes requests from a queue owns their slots, which are
+ * CLAIMED. ublk_slot_prepare() copies or lends the data, by the ring of @fetch,
+ * and fills the descriptor; false: there is nothing to deliver, and the slot was
+ * given away. ublk_slot_announce() makes a prepared one SERVING, before the
+ * server is told. ublk_slot_withdraw() takes back a prepared one, announced or
+ * not, that the server was not told of. ublk_slot_unserved() gives away one that
+ * was not prepared, as the server is gone.
+ */
+bool ublk_slot_prepare(struct ublk_queue *queue, struct ublk_slot *slot,
+		       struct io_uring_cmd *fetch, unsigned int issue_flags);
+void ublk_slot_announce(struct ublk_queue *queue, struct ublk_slot *slot);
+void ublk_slot_withdraw(struct ublk_queue *queue, struct ublk_slot *slot,
+			struct io_uring_cmd *fetch, bool announced,
+			unsigned int issue_flags);
+void ublk_slot_unserved(struct ublk_queue *queue, struct ublk_slot *slot);
+
+/*
+ * One element of PREP_IO_CMDS, for an idle slot, or of COMMIT_IO_CMDS, by @cmd.
+ * The latter returns 0 or -errno.
+ */
+void ublk_slot_prep(struct ublk_slot *slot, u64 addr,
+		    struct ublk_auto_buf_reg lend);
+int ublk_slot_commit_batch(struct ublk_queue *queue, struct ublk_slot *slot,
+			   struct io_uring_cmd *cmd, int result, u64 addr,
+			   struct ublk_auto_buf_reg lend,
+			   unsigned int issue_flags);
+
 /* What an answer to a slot that is not being served gets. */
 int ublk_slot_refused(struct ublk_slot *slot);
 
@@ -424,20 +506,37 @@ int ublk_lend_end(struct ublk_device *dev, struct io_uring_cmd *cmd, u64 index,
 /*
  * For a queue that lends. ublk_lend_wanted() keeps with a command that is to be
  * held what it says about the pages of the next request; false: that is wrong.
- * ublk_lend_deliver() lends those of a request that is being delivered: returns
- * how many rings have them, or why none has, which some servers can do with:
- * ublk_lend_may_fail(). ublk_lend_commit() takes them back from the ring of @cmd
- * if that has them by this.
+ * ublk_lend_deliver() lends those of a request that is being delivered by @cmd:
+ * returns how many rings have them, or why none has. ublk_lend_commit() takes
+ * them back from the ring of @cmd if that has them by this.
  */
 bool ublk_lend_wanted(struct io_uring_cmd *cmd);
-int ublk_lend_deliver(struct ublk_slot *slot, unsigned int issue_flags);
-bool ublk_lend_may_fail(struct io_uring_cmd *cmd);
+int ublk_lend_deliver(struct ublk_slot *slot, struct io_uring_cmd *cmd,
+		      unsigned int index, unsigned int issue_flags);
 void ublk_lend_commit(struct ublk_slot *slot, struct io_uring_cmd *cmd,
 		      unsigned int issue_flags);
 
 /* chardev.c */
 
 extern const struct file_operations ublk_chardev_fops;
+extern const struct file_operations ublk_batch_fops;	/* with BATCH_IO */
+
+/* batch.c */
+
+/* A command of a server with BATCH_IO: of any task that has /dev/ublkcN open. */
+int ublk_batch_command(struct io_uring_cmd *cmd, unsigned int issue_flags);
+
+/* Has a claimed request delivered, when there is a FETCH_IO_CMDS that can. */
+void ublk_batch_send(struct ublk_queue *queue, struct ublk_slot *slot);
+
+/*
+ * Gives all FETCH_IO_CMDS back that are not delivering just now, and takes back
+ * what was claimed if nobody delivers any more.
+ */
+void ublk_batch_abort(struct ublk_queue *queue);
+
+/* Does the queue hold no FETCH_IO_CMDS? */
+bool ublk_batch_is_idle(struct ublk_queue *queue);
 
 /* recovery.c */
 
