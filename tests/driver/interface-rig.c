@@ -149,7 +149,10 @@ bool rig_server(struct rig *rig)
 		    (rig->info.flags & UBLK_F_AUTO_BUF_REG &&
 		     !rig_check(io_uring_register_buffers_sparse(
 				&rig->queue[q].ring, LENT_BUFFERS),
-				"room for pages")))
+				"room for pages")) ||
+		    (rig->info.flags & UBLK_F_BATCH_IO &&
+		     !rig_check(raw_batch_open(&rig->queue[q]),
+				"buffers for tags")))
 			return false;
 	return true;
 }
@@ -172,6 +175,8 @@ void rig_fetch_all(struct rig *rig)
 	for (int q = 0; q < rig->info.nr_hw_queues; q++) {
 		for (int tag = 0; tag < rig->info.queue_depth; tag++)
 			raw_fetch(&rig->queue[q], tag);
+		if (rig->queue[q].batch)
+			raw_batch_fetch(&rig->queue[q], 0);
 		raw_submit(&rig->queue[q]);
 	}
 }

@@ -60,6 +60,16 @@ static const struct difference differences[] = {
 	  "gives none back whose tag has a request still", 0 },
 	{ "killed-lent-committed: the WRITE ends as it was committed", NOTHING,
 	  "holds a command until the ring lets go, which that waits for", 0 },
+	{ "batch-flags: one tag", -EINVAL, "has no queue as short as that", 0 },
+	{ "batch-auto: one tag", NOTHING, "has no such queue", 0 },
+	{ "batch-fallback: one tag", NOTHING, "has no such queue", 0 },
+	{ "batch-auto-untold: one tag", NOTHING, "has no such queue", 0 },
+	{ "batch-quiesce: a WRITE waits", NOTHING,
+	  "fails what comes while it is quiesced", 0 },
+	{ "batch-tasks: the other one gets the WRITE", NOTHING,
+	  "leaves it to the next FETCH that comes", 0 },
+	{ "batch-killed-left: what it had fetched fails", NOTHING,
+	  "waits until nobody has the node open", 0 },
 	{ "killed-lent-committed-reissue: the WRITE ends as it was committed",
 	  NOTHING, "holds a command until the ring lets go", 0 },
 };
@@ -78,8 +88,8 @@ const struct difference *difference_of(const char *check)
 
 static const struct group *const parts[] = {
 	control_groups, device_groups, io_groups, data_groups, lent_groups,
-	task_groups, recovery_groups, killed_groups, user_groups, slow_groups,
-	scan_groups,
+	task_groups, recovery_groups, killed_groups, batch_groups,
+	batches_groups, user_groups, slow_groups, scan_groups,
 };
 
 static bool wanted(const char *name, int argc, char **argv)

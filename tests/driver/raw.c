@@ -424,6 +424,8 @@ void raw_queue_close(struct raw_queue *queue)
 	munmap((void *)queue->desc, queue->desc_size);
 	if (queue->data)
 		munmap(queue->data, queue->depth * queue->max_io);
+	if (queue->batch)
+		raw_batch_close(queue);
 }
 
 char *raw_data(const struct raw_queue *queue, unsigned int tag)
@@ -463,11 +465,16 @@ static void command_of_tag(struct raw_queue *queue, uint32_t op,
 
 void raw_fetch(struct raw_queue *queue, unsigned int tag)
 {
+	if (queue->batch)
+		return raw_batch_one(queue, UBLK_U_IO_PREP_IO_CMDS, tag, 0);
 	command_of_tag(queue, UBLK_U_IO_FETCH_REQ, tag, -1);
 }
 
 void raw_commit(struct raw_queue *queue, unsigned int tag, int result)
 {
+	if (queue->batch)
+		return raw_batch_one(queue, UBLK_U_IO_COMMIT_IO_CMDS, tag,
+				     result);
 	command_of_tag(queue, UBLK_U_IO_COMMIT_AND_FETCH_REQ, tag, result);
 }
 
@@ -483,18 +490,25 @@ int raw_submit(struct raw_queue *queue)
 
 int raw_reap(struct raw_queue *queue, struct raw_done *done, int timeout_ms)
 {
+	int64_t end = now_ms() + timeout_ms;
 	struct io_uring_cqe *cqe;
+	bool said;
 	int err;
 
 	err = submit(&queue->ring);
-	if (!err)
-		err = wait_until_ms(&queue->ring, &cqe, now_ms() + timeout_ms);
-	if (err)
-		return err;
-	done->op = cqe->user_data >> 16;
-	done->tag = cqe->user_data & 0xffff;
-	done->result = cqe->res;
-	io_uring_cqe_seen(&queue->ring, cqe);
+	do {
+		if (!err && queue->batch && raw_batch_next(queue, done))
+			return 0;
+		if (!err)
+			err = wait_until_ms(&queue->ring, &cqe, end);
+		if (err)
+			return err;
+		done->op = cqe->user_data >> 16;
+		done->tag = cqe->user_data & 0xffff;
+		done->result = cqe->res;
+		said = !queue->batch || raw_batch_completed(queue, cqe, done);
+		io_uring_cqe_seen(&queue->ring, cqe);
+	} while (!said);
 	return 0;
 }
 

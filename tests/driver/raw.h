@@ -112,6 +112,7 @@ struct raw_queue {
 	size_t desc_size;
 	char *data;
 	uint64_t sqe_addr;	/* of each command: see UBLK_F_AUTO_BUF_REG */
+	struct raw_batch *batch; /* with UBLK_F_BATCH_IO, else NULL */
 };
 
 /* What a command completed with. */
@@ -143,6 +144,78 @@ int raw_submit(struct raw_queue *queue);
 
 /* Submits, then waits for the next completion. */
 int raw_reap(struct raw_queue *queue, struct raw_done *done, int timeout_ms);
+
+/*
+ * With UBLK_F_BATCH_IO: raw-batch.c. A queue that is opened for it does with
+ * raw_fetch(), raw_commit() and raw_reap() what any other does: a PREP_IO_CMDS or
+ * COMMIT_IO_CMDS of one tag each, and the tags that its FETCH_IO_CMDS brought, one
+ * by one. Such a command that is right says nothing; what another one completed
+ * with comes from raw_reap() as it is, with tag RAW_NO_TAG.
+ */
+#define RAW_NO_TAG	0xffff
+#define RAW_BUFFERS	8	/* a power of two; provided for tags */
+#define RAW_TAGS	64	/* that a buffer has room for, at first */
+
+/* A FETCH_IO_CMDS that completes again and again (Linux 6.18). */
+#ifndef IORING_URING_CMD_MULTISHOT
+#define IORING_URING_CMD_MULTISHOT	(1U << 1)
+#endif
+
+/* An element of a batch. What follows its header is sent when it is asked for. */
+struct raw_elem {
+	struct ublk_elem_header header;
+	uint64_t addr;
+};
+
+struct raw_batch {
+	struct io_uring_buf_ring *buffers;	/* group 0 */
+	uint16_t space[RAW_BUFFERS][RAW_TAGS];	/* what they are */
+	unsigned int room;		/* tags in each that is given from now on */
+	bool keeps;			/* buffers that were used are not given again */
+	uint16_t used[RAW_BUFFERS];	/* those that were kept */
+	unsigned int kept;
+	uint16_t tags[UBLK_MAX_QUEUE_DEPTH];	/* fetched and not reaped yet */
+	unsigned int first, count;
+	unsigned int completions;	/* of FETCH_IO_CMDS, with tags */
+	bool ended;			/* the last one says that no more comes */
+	unsigned int sent;
+	struct raw_elem elems[256];	/* of commands under way, in turn */
+};
+
+/* Makes a queue one for batches, with buffers for tags. 0 or -errno. */
+int raw_batch_open(struct raw_queue *queue);
+void raw_batch_close(struct raw_queue *queue);
+/* Gives buffer @index to the ring, with room for batch->room tags. */
+void raw_batch_give(struct raw_queue *queue, unsigned int index);
+
+/* Prepares FETCH_IO_CMDS, with buffers of a group. */
+void raw_batch_fetch(struct raw_queue *queue, unsigned int group);
+/* Prepares a PREP or COMMIT of one tag, and the other way round. */
+void raw_batch_one(struct raw_queue *queue, uint32_t op, unsigned int tag,
+		   int result);
+
+/* Prepares any command of a batch: @sqe_flags are those of its entry. */
+struct io_uring_sqe *raw_batch_command(struct raw_queue *queue, uint32_t op,
+				       const struct ublk_batch_io *body,
+				       const void *elems);
+/*
+ * Sends a PREP or COMMIT of any elements, and waits for what it completes with.
+ * Tags that come meanwhile are kept for raw_reap().
+ */
+int raw_batch_call(struct raw_queue *queue, uint32_t op,
+		   const struct ublk_batch_io *body, const void *elems);
+/*
+ * The same of @count elements with what the device needs: addresses, unless
+ * there are no buffers.
+ */
+int raw_batch_send(struct raw_queue *queue, uint32_t op,
+		   const struct raw_elem *elems, unsigned int count);
+
+/* Takes a completion; true when raw_reap() has something to say in @done. */
+bool raw_batch_completed(struct raw_queue *queue,
+			 const struct io_uring_cqe *cqe, struct raw_done *done);
+/* Takes the next tag, if there is one. */
+bool raw_batch_next(struct raw_queue *queue, struct raw_done *done);
 
 /* Where pread() and pwrite() on /dev/ublkcN find a request's data. */
 off_t raw_copy_offset(unsigned int queue, unsigned int tag, size_t offset);
