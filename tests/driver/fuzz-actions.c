@@ -46,7 +46,7 @@ bool thread_open(struct thread *t, uint64_t seed)
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	t->read_only = mmap(NULL, PAGE, PROT_READ,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	t->arguments = mmap(NULL, ENTRIES * ARGUMENT, PROT_READ | PROT_WRITE,
+	t->arguments = mmap(NULL, ENTRIES * ARGUMENT + PAGE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->control < 0 || t->arena == MAP_FAILED ||
 	    t->read_only == MAP_FAILED || t->arguments == MAP_FAILED)
@@ -63,6 +63,8 @@ bool thread_open(struct thread *t, uint64_t seed)
 		return false;
 	if (chance(&t->random, 90))
 		io_uring_register_buffers_sparse(&t->ring, BUFFERS);
+	t->tags = (void *)(t->arguments + ENTRIES * ARGUMENT);
+	give_tags(t, 0, BUFFERS);
 	return true;
 }
 
@@ -78,7 +80,7 @@ void thread_close(struct thread *t)
 	close(t->silent);
 	munmap(t->arena, 2 * ARENA);
 	munmap(t->read_only, PAGE);
-	munmap(t->arguments, ENTRIES * ARGUMENT);
+	munmap(t->arguments, ENTRIES * ARGUMENT + PAGE);
 }
 
 uint64_t user_data(enum kind kind, unsigned int queue, unsigned int tag)
@@ -352,8 +354,80 @@ void io(struct thread *t, enum kind kind, unsigned int queue, unsigned int tag,
 	set_body(t, sqe, &cmd, sizeof(cmd));
 }
 
+void give_tags(struct thread *t, unsigned int first, unsigned int count)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&t->ring);
+
+	if (!sqe)
+		return;
+	memset(sqe, 0, 2 * sizeof(*sqe));
+	io_uring_prep_provide_buffers(sqe, t->tags[first], sizeof(t->tags[0]),
+				      count, 0, first);
+	sqe->user_data = LIBURING_UDATA_TIMEOUT;	/* nobody asks */
+}
+
+void batch(struct thread *t, enum kind kind, unsigned int queue,
+	   unsigned int first, const uint16_t *tags, unsigned int count,
+	   bool right)
+{
+	static const uint32_t ops[] = {
+		UBLK_U_IO_PREP_IO_CMDS, UBLK_U_IO_COMMIT_IO_CMDS,
+		UBLK_U_IO_FETCH_IO_CMDS,
+	};
+	struct random *random = &t->random;
+	const bool fetches = kind == FETCH_IO_CMDS;
+	const bool copies = !copies_nothing(t);
+	struct ublk_batch_io body = {
+		.q_id = queue,
+		.nr_elem = count,
+		.flags = fetches ? 0 : copies ? UBLK_BATCH_F_HAS_BUF_ADDR :
+			 t->flags & UBLK_F_AUTO_BUF_REG && chance(random, 50) ?
+			 UBLK_BATCH_F_AUTO_BUF_REG_FALLBACK : 0,
+		.elem_bytes = fetches ? 2 : copies ? sizeof(struct raw_elem) :
+			      sizeof(struct ublk_elem_header),
+	};
+	char *elems = argument(t);
+	struct io_uring_sqe *sqe;
+
+	for (unsigned int i = 0; !fetches && i < count && i < 64; i++) {
+		struct raw_elem elem = {
+			.header = {
+				.tag = tags ? tags[i] : first + i,
+				.result = chance(random, 90) ? 4096 :
+					  some_result(random),
+			},
+			.addr = address(t, chance(random, 99)),
+		};
+
+		elem.header.buf_index = buffer_of(queue, elem.header.tag);
+		memcpy(elems + i * body.elem_bytes, &elem, body.elem_bytes);
+	}
+	if (!right) {
+		unsigned char *bytes = (unsigned char *)&body;
+
+		bytes[below(random, sizeof(body))] ^= 1 << below(random, 8);
+	}
+	sqe = entry(t, t->cdev, ops[kind - PREP_IO_CMDS],
+		    user_data(kind, queue, 0));
+	if (!sqe)
+		return;
+	sqe->addr = right || chance(random, 80) ? (uintptr_t)elems :
+						  address(t, false);
+	if (fetches) {
+		sqe->flags |= IOSQE_BUFFER_SELECT;
+		sqe->uring_cmd_flags = IORING_URING_CMD_MULTISHOT;
+		sqe->buf_group = right || chance(random, 80) ? 0 : 1;
+	}
+	set_body(t, sqe, &body, sizeof(body));
+}
+
 void some_io(struct thread *t)
 {
+	if (chance(&t->random, t->flags & UBLK_F_BATCH_IO ? 60 : 3))
+		return batch(t, PREP_IO_CMDS + below(&t->random, 3),
+			     below(&t->random, t->queues),
+			     below(&t->random, t->depth), NULL,
+			     1 + below(&t->random, 4), chance(&t->random, 60));
 	struct random *random = &t->random;
 	unsigned int queue = below(random, t->queues);
 	unsigned int tag = below(random, t->depth);

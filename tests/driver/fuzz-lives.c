@@ -70,6 +70,26 @@ static void serve(struct thread *t, unsigned int queue, unsigned int tag,
 		io(t, UNREGISTER_IO_BUF, queue, tag, 0, buffer);
 }
 
+/* Answers the requests of a buffer full of tags, mostly; or some of them. */
+static void serve_batch(struct thread *t, unsigned int queue,
+			const struct io_uring_cqe *cqe)
+{
+	unsigned int buffer = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
+	unsigned int count = cqe->res / sizeof(uint16_t);
+	struct random *random = &t->random;
+
+	if (buffer >= BUFFERS || count > TAGS)
+		return;
+	if (chance(random, 5))
+		count = below(random, count + 1);
+	if (copies_nothing(t) && chance(random, 50))
+		buffer_io(t, buffer_of(queue, t->tags[buffer][0]));
+	batch(t, COMMIT_IO_CMDS, queue, 0, t->tags[buffer], count,
+	      chance(random, 97));
+	if (chance(random, 97))
+		give_tags(t, buffer, 1);
+}
+
 /* Takes what was answered within a short time; a server goes on with it. */
 static void reap(struct thread *t, int ms)
 {
@@ -85,6 +105,11 @@ static void reap(struct thread *t, int ms)
 		int result = cqe->res;
 		enum kind kind = kind_of(data);
 
+		if (kind == FETCH_IO_CMDS && result > 0)
+			serve_batch(t, data >> 16 & 0xffff, cqe);
+		else if (kind == FETCH_IO_CMDS && result == -ENOBUFS)
+			batch(t, FETCH_IO_CMDS, data >> 16 & 0xffff, 0, NULL, 0,
+			      true);
 		io_uring_cqe_seen(&t->ring, cqe);
 		if (data == LIBURING_UDATA_TIMEOUT || kind >= KINDS)
 			continue;
@@ -235,7 +260,16 @@ static void server(struct thread *t)
 	t->flags = info.flags;
 	if (!t->queues || !t->depth || !map_queues(t))
 		return;
+	for (queue = 0; t->flags & UBLK_F_BATCH_IO && queue < t->queues;
+	     queue++) {
+		for (tag = 0; tag < t->depth; tag += 16)
+			batch(t, PREP_IO_CMDS, queue, tag, NULL,
+			      t->depth - tag < 16 ? t->depth - tag : 16, true);
+		batch(t, FETCH_IO_CMDS, queue, 0, NULL, 0, true);
+	}
 	for (queue = 0; queue < t->queues; queue++) {
+		if (t->flags & UBLK_F_BATCH_IO)
+			break;
 		for (tag = 0; tag < t->depth; tag++) {
 			if (chance(random, 1))
 				anything(t);

@@ -26,7 +26,8 @@
 
 #define IDS		4	/* of devices that are mostly meant */
 #define PATIENCE_MS	15000	/* for the end, under emulation */
-#define BUFFERS		16	/* of a ring, for pages of requests */
+#define BUFFERS		16	/* of a ring, for pages of requests, and for tags */
+#define TAGS		8	/* of one of the latter */
 
 #define NR_OF(list)	(sizeof(list) / sizeof(*(list)))
 
@@ -39,7 +40,8 @@ enum kind {
 	GET_FEATURES, START_USER_RECOVERY, END_USER_RECOVERY, UPDATE_SIZE,
 	QUIESCE_DEV, TRY_STOP_DEV, OTHER_CONTROL, FETCH_REQ,
 	COMMIT_AND_FETCH_REQ, NEED_GET_DATA, REGISTER_IO_BUF,
-	UNREGISTER_IO_BUF, OTHER_IO, OPEN_CHAR, OPEN_DISK, MMAP, PREAD, PWRITE,
+	UNREGISTER_IO_BUF, PREP_IO_CMDS, COMMIT_IO_CMDS, FETCH_IO_CMDS,
+	OTHER_IO, OPEN_CHAR, OPEN_DISK, MMAP, PREAD, PWRITE,
 	BUFFER_IO, DISK_READ, DISK_WRITE, DISK_FSYNC, DISK_FALLOCATE,
 	DISK_OTHER, KINDS
 };
@@ -110,6 +112,7 @@ struct thread {
 	char *arguments;	/* of the last control commands, in turn */
 	unsigned int argument;	/* how many so far */
 	const struct ublksrv_io_desc *desc[2];	/* when it serves */
+	uint16_t (*tags)[TAGS];	/* buffers that a FETCH_IO_CMDS writes tags to */
 };
 
 bool thread_open(struct thread *t, uint64_t seed);
@@ -138,6 +141,16 @@ const void *last_argument(const struct thread *t);
 void io(struct thread *t, enum kind kind, unsigned int queue, unsigned int tag,
 	int result, uint64_t addr);
 void some_io(struct thread *t);
+
+/* Gives buffers for tags to the ring: so many from one on. */
+void give_tags(struct thread *t, unsigned int first, unsigned int count);
+/*
+ * Prepares a command of a batch for @count tags from one on, or those in @tags, or
+ * when it is not to be @right, with something else in one place or another.
+ */
+void batch(struct thread *t, enum kind kind, unsigned int queue,
+	   unsigned int first, const uint16_t *tags, unsigned int count,
+	   bool right);
 
 /* The buffer of its ring that a thread has for a tag's pages. */
 unsigned int buffer_of(unsigned int queue, unsigned int tag);
