@@ -6,6 +6,7 @@
  */
 #include "core/device.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -414,17 +415,42 @@ int device_record(const struct ublk_device *device)
 	return record_write(device->info.dev_id, device_fill_record, device);
 }
 
+/* The kernel knows partitions of the disk. */
+static bool device_has_partitions(int id)
+{
+	char path[32], prefix[32];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/sys/block/ublkb%d", id);
+	snprintf(prefix, sizeof(prefix), "ublkb%dp", id);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)))
+		found = !strncmp(entry->d_name, prefix, strlen(prefix));
+	closedir(dir);
+	return found;
+}
+
 int device_probe(const struct ublk_device *device)
 {
+	const int id = device->info.dev_id;
 	char node[DEVICE_NODE_MAX];
 	int fd;
 
-	device_node(device->info.dev_id, node);
+	device_node(id, node);
 	fd = device_open_node(node, O_RDONLY);
 	if (fd < 0)
 		return fd;
-	/* Fails where somebody already uses the disk as a whole: so be it. */
-	if (device->info.flags & UBLK_F_NO_AUTO_PART_SCAN && !device->resumed)
+	/*
+	 * Those of a disk that is resumed are there, unless its server died
+	 * over this. Fails where somebody already uses the disk as a whole: so
+	 * be it.
+	 */
+	if (device->info.flags & UBLK_F_NO_AUTO_PART_SCAN &&
+	    !(device->resumed && device_has_partitions(id)))
 		ioctl(fd, BLKRRPART);
 	close(fd);
 	return 0;

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 512
@@ -76,4 +77,13 @@ int message_redirect(int fd)
 
 	message_fd = fd;
 	return before;
+}
+
+void message_close_others(void)
+{
+	const unsigned int first = STDERR_FILENO + 1, kept = message_fd;
+
+	if (kept > first)
+		syscall(SYS_close_range, first, kept - 1, 0);
+	syscall(SYS_close_range, kept < first ? first : kept + 1, ~0U, 0);
 }

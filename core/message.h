@@ -31,4 +31,7 @@ void message_to_kernel_log(void);
  */
 int message_redirect(int fd);
 
+/* Closes all files but the three standard ones and that of messages. */
+void message_close_others(void);
+
 #endif

@@ -442,6 +442,11 @@ static int prober_begin(struct supervisor *s)
 		err = -errno;
 	if (!s->prober) {
 		process_forked();
+		/*
+		 * It may outlive us and then waits for the next server, which
+		 * cannot open a backing disk that is still claimed here.
+		 */
+		message_close_others();
 		_exit(device_probe(s->device) ? EXIT_FAILED : 0);
 	}
 	if (!err) {
