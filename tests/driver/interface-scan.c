@@ -10,6 +10,7 @@
 #include <linux/capability.h>
 #include <linux/fs.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,18 @@ static void label(char sector[512])
 	sector[511] = (char)0xaa;
 }
 
-/* A server that gives the label to whoever reads it, until it is stopped. */
+/* When a server drops its capabilities. */
+enum drops { NEVER, AT_FIRST, BETWEEN_QUEUES, WHEN_FETCHED };
+
+/*
+ * A server that gives the label to whoever reads it, until it is stopped or
+ * leaves.
+ */
 struct labeller {
 	struct rig *rig;
 	pthread_t thread;
-	bool trusted;
+	enum drops drops;
+	atomic_bool leaves;
 	int err;
 };
 
@@ -50,37 +58,86 @@ static int drop_capabilities(void)
 	return syscall(SYS_capset, &header, none) ? -errno : 0;
 }
 
+static void labeller_drops(struct labeller *labeller, enum drops now)
+{
+	if (labeller->drops == now)
+		labeller->err = drop_capabilities();
+}
+
+static void labeller_fetch(struct labeller *labeller, int q)
+{
+	struct rig *rig = labeller->rig;
+
+	for (int tag = 0; tag < rig->info.queue_depth; tag++)
+		raw_fetch(&rig->queue[q], tag);
+	raw_submit(&rig->queue[q]);
+}
+
+/* Answers one request of a queue. Returns 0, or what else came, as rig_next(). */
+static int labeller_answer(struct rig *rig, int q)
+{
+	int result = rig_next(rig, q, 20);
+
+	if (result)
+		return result;
+	memset(rig_data(rig, q), 0, rig_bytes(rig, q));
+	if (!rig_desc(rig, q)->start_sector)
+		label(rig_data(rig, q));
+	raw_commit(&rig->queue[q], rig->done.tag, rig_bytes(rig, q));
+	raw_submit(&rig->queue[q]);
+	return 0;
+}
+
 static void *labeller_run(void *arg)
 {
 	struct labeller *labeller = arg;
 	struct rig *rig = labeller->rig;
+	int q, ret = 0;
 
-	labeller->err = labeller->trusted ? 0 : drop_capabilities();
+	labeller_drops(labeller, AT_FIRST);
 	if (labeller->err || !rig_server(rig))
 		return NULL;
-	rig_fetch_all(rig);
-	for (;;) {
-		int result = rig_next(rig, 0, 100);
-
-		if (result == -ETIME)
-			continue;
-		if (result)
-			return NULL;
-		memset(rig_data(rig, 0), 0, rig_bytes(rig, 0));
-		if (!rig_desc(rig, 0)->start_sector)
-			label(rig_data(rig, 0));
-		commit(rig, rig_bytes(rig, 0));
+	for (q = 0; q < rig->info.nr_hw_queues; q++) {
+		if (q)
+			labeller_drops(labeller, BETWEEN_QUEUES);
+		labeller_fetch(labeller, q);
 	}
+	labeller_drops(labeller, WHEN_FETCHED);
+	while ((!ret || ret == -ETIME) && !atomic_load(&labeller->leaves))
+		for (q = 0; q < rig->info.nr_hw_queues; q++) {
+			ret = labeller_answer(rig, q);
+			if (ret && ret != -ETIME)
+				break;
+		}
+	return NULL;
+}
+
+static void labeller_comes(struct labeller *labeller, struct rig *rig,
+			   enum drops drops)
+{
+	labeller->rig = rig;
+	labeller->drops = drops;
+	labeller->err = 0;
+	atomic_store(&labeller->leaves, false);
+	pthread_create(&labeller->thread, NULL, labeller_run, labeller);
+}
+
+/* It dies, and does not wait until it is stopped. */
+static void labeller_goes(struct labeller *labeller)
+{
+	atomic_store(&labeller->leaves, true);
+	pthread_join(labeller->thread, NULL);
+	is(labeller->err, 0, "the server had what it needs");
+	rig_server_dies(labeller->rig);
 }
 
 static bool labeller_begin(struct labeller *labeller, struct rig *rig,
-			   uint64_t flags, bool trusted)
+			   uint64_t flags, enum drops drops)
 {
-	if (!rig_add(rig, flags, 1, 4))
+	if (!rig_add(rig, flags, drops == BETWEEN_QUEUES ? 2 : 1, 4))
 		return false;
-	*labeller = (struct labeller){ .rig = rig, .trusted = trusted };
 	is(raw_set_params(&ctrl, rig->id, &rig->params), 0, "SET_PARAMS");
-	pthread_create(&labeller->thread, NULL, labeller_run, labeller);
+	labeller_comes(labeller, rig, drops);
 	return is(raw_start(&ctrl, rig->id, getpid()), 0, "START_DEV");
 }
 
@@ -120,7 +177,7 @@ static void test_scan(void)
 	struct rig rig;
 
 	rig_scans = true;
-	if (labeller_begin(&labeller, &rig, 0, true)) {
+	if (labeller_begin(&labeller, &rig, 0, NEVER)) {
 		ok(rig_open_disk(&rig) >= 0, "open the disk");
 		ok(ours ? has_partition(&rig) : partition_comes(&rig),
 		   "its partition is there");
@@ -135,7 +192,7 @@ static void test_scan_off(void)
 	struct labeller labeller;
 	struct rig rig;
 
-	if (labeller_begin(&labeller, &rig, 0, true)) {
+	if (labeller_begin(&labeller, &rig, 0, NEVER)) {
 		ok(rig_open_disk(&rig) >= 0, "open the disk");
 		usleep(QUIET_MS * 1000);
 		ok(!has_partition(&rig), "nobody has looked");
@@ -150,18 +207,46 @@ static void test_scan_off(void)
  * A table that is written by who may not do everything is not parsed, whoever
  * added the device.
  */
-static void test_scan_untrusted(void)
+static void unscanned(enum drops drops)
 {
 	struct labeller labeller;
 	struct rig rig;
 
 	rig_scans = true;
-	if (labeller_begin(&labeller, &rig, 0, false)) {
+	if (labeller_begin(&labeller, &rig, 0, drops)) {
 		ok(rig_open_disk(&rig) >= 0, "open the disk");
 		usleep(QUIET_MS * 1000);
 		ok(!has_partition(&rig), "nobody has looked");
 		is(ioctl(rig.disk, BLKRRPART) ? -errno : 0, -EINVAL,
 		   "and nobody can");
+		rig_close_disk(&rig);
+	}
+	rig_scans = false;
+	labeller_end(&labeller);
+}
+
+static void test_scan_untrusted(void)
+{
+	unscanned(AT_FIRST);
+}
+
+/* One that may not fetches the last tags is enough. */
+static void test_scan_untrusted_half(void)
+{
+	unscanned(BETWEEN_QUEUES);
+}
+
+/* Who fetches with all capabilities is trusted, and may drop them then. */
+static void test_scan_dropped(void)
+{
+	struct labeller labeller;
+	struct rig rig;
+
+	rig_scans = true;
+	if (labeller_begin(&labeller, &rig, 0, WHEN_FETCHED)) {
+		ok(rig_open_disk(&rig) >= 0, "open the disk");
+		ok(ours ? has_partition(&rig) : partition_comes(&rig),
+		   "its partition is there");
 		rig_close_disk(&rig);
 	}
 	rig_scans = false;
@@ -207,6 +292,55 @@ static void test_scan_death(void)
 		rig_serve_rest(&rig);
 		ok(partition_comes(&rig), "its partition is there");
 	}
+	rig_down(&rig);
+}
+
+/* The next server is one that may not do everything: END_USER_RECOVERY's answer. */
+static int untrusted_succeeds(struct labeller *labeller, struct rig *rig)
+{
+	is(rig_start_recovery(rig), 0, "START_USER_RECOVERY");
+	labeller_comes(labeller, rig, AT_FIRST);
+	step("END_USER_RECOVERY of one who is not trusted");
+	return raw_end_recovery_send(&ctrl, rig->id, getpid()) ?:
+	       raw_ctrl_answer(&ctrl, IO_MS);
+}
+
+/* Nor does such a one take over a table that is being read. */
+static void test_scan_successor(void)
+{
+	struct labeller labeller;
+	struct rig rig;
+	int ret;
+
+	if (!scan_begin(&rig))
+		goto end;
+	rig_server_dies(&rig);
+	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED");
+	ret = untrusted_succeeds(&labeller, &rig);
+	is(ret, -EBUSY, "no untrusted server while a table is being read");
+	if (!ret)
+		usleep(QUIET_MS * 1000);
+	ok(!has_partition(&rig), "its table is not looked at");
+	labeller_goes(&labeller);
+	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device waits on");
+	if (!ret || !rig_recovered(&rig))
+		goto end;
+	is(rig_next(&rig, 0, IO_MS), 0, "a trusted one is asked");
+	label(rig_data(&rig, 0));
+	commit(&rig, rig_bytes(&rig, 0));
+	rig_serve_rest(&rig);
+	ok(partition_comes(&rig), "its partition is there");
+	rig_server_dies(&rig);
+	rig_becomes(&rig, UBLK_S_DEV_QUIESCED, "the device is QUIESCED again");
+
+	is(untrusted_succeeds(&labeller, &rig), 0,
+	   "an untrusted one when nobody reads it");
+	ok(rig_open_disk(&rig) >= 0, "open the disk");
+	is(ioctl(rig.disk, BLKRRPART) ? -errno : 0, -EINVAL,
+	   "nobody can look again");
+	rig_close_disk(&rig);
+	labeller_goes(&labeller);
+end:
 	rig_down(&rig);
 }
 
@@ -311,7 +445,10 @@ const struct group scan_groups[] = {
 	{ "scan", test_scan, 0 },
 	{ "scan-off", test_scan_off, UBLK_F_NO_AUTO_PART_SCAN },
 	{ "scan-untrusted", test_scan_untrusted, 0 },
+	{ "scan-untrusted-half", test_scan_untrusted_half, 0 },
+	{ "scan-dropped", test_scan_dropped, 0 },
 	{ "scan-death", test_scan_death, UBLK_F_NO_AUTO_PART_SCAN },
+	{ "scan-successor", test_scan_successor, UBLK_F_NO_AUTO_PART_SCAN },
 	{ "try-stop", test_try_stop, UBLK_F_SAFE_STOP_DEV },
 	{ "try-stop-scan", test_try_stop_scan,
 	  UBLK_F_SAFE_STOP_DEV | UBLK_F_NO_AUTO_PART_SCAN },

@@ -229,9 +229,36 @@ int ublk_recovery_start(struct ublk_device *dev)
 	return ret;
 }
 
+/*
+ * Gives the disk to the server that has fetched everything. The kernel reads no
+ * partition table from a server that is not trusted, so scans are off from here
+ * on. One that is under way holds the open_mutex, and its reads would go to this
+ * server next. @alone: the caller holds the open_mutex, so there is none.
+ */
+static int ublk_take_over(struct ublk_device *dev, struct gendisk *disk,
+			  pid_t server, bool alone)
+{
+	lockdep_assert_held(&dev->lock);
+	if (dev->service == UBLK_DELIVER || !dev->fetchable)
+		return -EBUSY;
+	if (!ublk_is_fetched(dev))
+		return -ENODEV;
+	if (dev->untrusted) {
+		if (!alone)
+			return -EBUSY;
+		set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
+	}
+	dev->info.state = UBLK_S_DEV_LIVE;
+	dev->info.ublksrv_pid = server;
+	dev->fetchable = false;
+	WRITE_ONCE(dev->service, UBLK_DELIVER);
+	return 0;
+}
+
 int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 {
-	bool fetchable;
+	struct gendisk *disk;
+	bool fetchable, alone;
 	int ret;
 
 	if (!ublk_dev_recovers(dev))
@@ -247,22 +274,19 @@ int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 
 	if (mutex_lock_interruptible(&dev->mutex))
 		return -EINTR;
-	spin_lock(&dev->lock);
-	if (!dev->disk || dev->service == UBLK_DELIVER || !dev->fetchable) {
-		ret = -EBUSY;
-	} else if (!ublk_is_fetched(dev)) {
-		ret = -ENODEV;
-	} else {
-		dev->info.state = UBLK_S_DEV_LIVE;
-		dev->info.ublksrv_pid = server;
-		dev->fetchable = false;
-		if (dev->untrusted)
-			set_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
-		WRITE_ONCE(dev->service, UBLK_DELIVER);
+	ret = -EBUSY;
+	disk = dev->disk;
+	if (disk) {
+		/* Its holder may wait for this very server. */
+		alone = mutex_trylock(&disk->open_mutex);
+		spin_lock(&dev->lock);
+		ret = ublk_take_over(dev, disk, server, alone);
+		spin_unlock(&dev->lock);
+		if (alone)
+			mutex_unlock(&disk->open_mutex);
 	}
-	spin_unlock(&dev->lock);
 	if (!ret)
-		blk_mq_kick_requeue_list(dev->disk->queue);
+		blk_mq_kick_requeue_list(disk->queue);
 	mutex_unlock(&dev->mutex);
 	return ret;
 }
