@@ -152,7 +152,7 @@ $(SOAK_PROGRAMS): $(O)/soak/%: tests/soak.%.c $(O)/.flags $(DEPS)
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all deps asan unit unit-programs driver-programs test test-all \
-	test-host fuzz soak bench bench-plot lint lint-driver size help clean distclean
+	test-host test-module fuzz soak bench bench-plot lint lint-driver size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
@@ -200,10 +200,19 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 		ROUNDS=$${ROUNDS:-17} $(MAKE) test $$words || \
 			failed="$$failed, $$words"; \
 	done; \
+	$(MAKE) test-module || failed="$$failed, test-module"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
 test-host: all asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
+
+# A kernel as the distribution packages it, which is fetched once.
+PACKAGED_KERNEL := build/packaged-kernel
+$(PACKAGED_KERNEL):
+	@deps/packaged-kernel $@
+
+test-module: all driver-programs $(PACKAGED_KERNEL) ## the driver as a module of the distribution's kernel
+	@tests/run host/driver-module
 
 include tests/fuzz/rules.mk
 
@@ -222,6 +231,7 @@ bench-plot: ## docs/bench.svg, a picture of the last `make bench`
 
 LINT_PACKAGES := cppcheck shellcheck sparse perl
 SCRIPTS = .ci/run deps/packages deps/fetch deps/newest-kernel \
+	deps/packaged-kernel deps/suite.lib \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
 

@@ -10,6 +10,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/namei.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -626,6 +627,12 @@ static int __init ublk_init(void)
 static void __exit ublk_exit(void)
 {
 	misc_deregister(&ublk_ctrl_misc);
+	/*
+	 * The last close of a disk may free the device when the block layer no
+	 * longer holds the module. Whoever did that may not have returned from
+	 * our code yet.
+	 */
+	synchronize_rcu_tasks();
 	ublk_devices_exit();
 }
 
