@@ -60,6 +60,10 @@ mtype:info info = DEAD;
 mtype:disk disk = NO_DISK;
 bit mutex;
 bit open_mutex;			/* of the disk, which the block layer takes */
+#ifdef RESIZE
+byte sectors = 1;		/* dev->params.basic.dev_sectors */
+byte capacity;			/* of the disk */
+#endif
 bit stopping;
 bit fetchable = 1;
 bit broken;
@@ -67,6 +71,9 @@ bit leaving;
 bit quiescing;
 bit in_use;
 bit deleted;
+#ifdef UNTRUSTED
+bit suppressed;			/* GD_SUPPRESS_PART_SCAN */
+#endif
 byte deaths;
 byte owned;
 byte fetched;
@@ -669,7 +676,11 @@ inline start_dev(who)
 				fi
 			}
 			if
-			:: ret == OK -> disk = DISK	/* add_disk() */
+			:: ret == OK ->
+#ifdef RESIZE
+				capacity = sectors;
+#endif
+				disk = DISK	/* add_disk() */
 			:: else
 			fi
 		fi;
@@ -800,6 +811,38 @@ inline del_dev()
 		!remove_runs
 }
 
+#ifdef RESIZE
+/*
+ * ublk_update_size(): both change under dev->mutex, and set_capacity_and_notify()
+ * takes no lock that is held over I/O.
+ */
+inline update_size()
+{
+#ifndef FAULT_SIZE
+	mutex_lock();
+#endif
+	if
+	:: disk == NO_DISK
+	:: else ->
+		sectors = 2;
+#ifdef FAULT_SIZE_WAITS
+		atomic { !open_mutex -> open_mutex = 1 };
+#endif
+		d_step {
+			assert(disk != NO_DISK);	/* dev->disk */
+			capacity = 2
+		};
+#ifdef FAULT_SIZE_WAITS
+		open_mutex = 0
+#endif
+	fi;
+#ifndef FAULT_SIZE
+	assert(disk == NO_DISK || capacity == sectors);
+	mutex_unlock()
+#endif
+}
+#endif
+
 /* ublk_recovery_start(); @ret */
 inline recovery_start()
 {
@@ -820,7 +863,10 @@ inline recovery_start()
 	}
 }
 
-/* ublk_recovery_end(); @ret */
+/*
+ * ublk_recovery_end(), ublk_take_over(); @ret. With UNTRUSTED all servers but the
+ * first are so, and get no disk whose partitions are being looked for.
+ */
 inline recovery_end(who)
 {
 	if
@@ -836,8 +882,17 @@ inline recovery_end(who)
 			:: else ->
 				if
 				:: !is_fetched -> ret = ENODEV
+#if defined(UNTRUSTED) && !defined(FAULT_TRUST)
+				:: is_fetched && open_mutex -> ret = EBUSY
+				:: is_fetched && !open_mutex ->
+#else
 				:: else ->
+#endif
 					assert_armed();
+#ifdef UNTRUSTED
+					assert(!open_mutex);
+					suppressed = 1;
+#endif
 					info = LIVE;
 					fetchable = 0;
 					service = DELIVER

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The life of a device: servers come and fetch, START, STOP and DEL come at any
- * time from different processes.
+ * time from different processes; with RESIZE also UPDATE_SIZE.
  */
 #include "driver.pml"
 #include "actors.pml"
@@ -23,7 +23,17 @@ proctype stop()
 	control_done++
 }
 
+#ifdef RESIZE
+#define CONTROLS	3
+
+proctype resize()
+{
+	update_size();
+	control_done++
+}
+#else
 #define CONTROLS	2
+#endif
 
 init {
 	LOCALS;
@@ -32,6 +42,9 @@ init {
 		run_actors();
 		run start();
 		run stop();
+#ifdef RESIZE
+		run resize();
+#endif
 	}
 	when_to_delete(CONTROLS);
 	del_dev();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A server dies while partitions are looked for, which goes on when the next
- * one has taken over. TRY_STOP_DEV comes at any time and waits for the scan.
+ * one has taken over. TRY_STOP_DEV comes at any time and waits for the scan, or
+ * with RESIZE instead of it UPDATE_SIZE, which does not.
  */
 #include "driver.pml"
 #include "actors.pml"
@@ -12,7 +13,16 @@
 proctype scan()
 {
 	if
+#ifdef UNTRUSTED
+	:: suppressed
+#endif
 	:: atomic { disk == DISK && !open_mutex && rq[0] == FREE ->
+#ifdef UNTRUSTED
+			if
+			:: suppressed -> goto over
+			:: else
+			fi;
+#endif
 			open_mutex = 1;
 			rq[0] = QUEUED;
 			seen[0] = 0
@@ -20,7 +30,8 @@ proctype scan()
 		rq[0] == FREE;
 		open_mutex = 0
 	:: servers_done == SLOTS
-	fi
+	fi;
+over:	skip
 }
 
 proctype succeed()
@@ -42,11 +53,16 @@ proctype succeed()
 	control_done++
 }
 
-proctype try_stop()
+/* A command that must not wait for the scan with the mutex. */
+proctype another()
 {
 	LOCALS;
 
+#ifdef RESIZE
+	update_size();
+#else
 	try_stop_dev();
+#endif
 	control_done++
 }
 
@@ -57,7 +73,7 @@ init {
 		run_actors();
 		run scan();
 		run succeed();
-		run try_stop()
+		run another()
 	}
 	when_to_delete(CONTROLS);
 	del_dev();
