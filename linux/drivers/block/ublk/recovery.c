@@ -233,7 +233,9 @@ int ublk_recovery_start(struct ublk_device *dev)
  * Gives the disk to the server that has fetched everything. The kernel reads no
  * partition table from a server that is not trusted, so scans are off from here
  * on. One that is under way holds the open_mutex, and its reads would go to this
- * server next. @alone: the caller holds the open_mutex, so there is none.
+ * server next. @alone: the caller holds the open_mutex, so there is none. Where
+ * scans were off already there is none either, and whoever has the open_mutex may
+ * well wait for this server: the last close, which writes back.
  */
 static int ublk_take_over(struct ublk_device *dev, struct gendisk *disk,
 			  pid_t server, bool alone)
@@ -243,7 +245,8 @@ static int ublk_take_over(struct ublk_device *dev, struct gendisk *disk,
 		return -EBUSY;
 	if (!ublk_is_fetched(dev))
 		return -ENODEV;
-	if (dev->untrusted) {
+	if (dev->untrusted &&
+	    !test_bit(GD_SUPPRESS_PART_SCAN, &disk->state)) {
 		if (!alone)
 			return -EBUSY;
 		set_bit(GD_SUPPRESS_PART_SCAN, &disk->state);
