@@ -308,6 +308,7 @@ static void test_add_answer(void)
 		.ublksrv_flags = 0x123456789,
 		.ublksrv_pid = 77,
 		.state = UBLK_S_DEV_LIVE,
+		.io_desc_size = 77,
 		.owner_uid = 77,
 	}, again, taken;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -324,6 +325,8 @@ static void test_add_answer(void)
 	is(info.nr_hw_queues, cpus, "as many queues as processors");
 	is(info.queue_depth, 3, "the depth as asked for");
 	is(info.max_io_buf_bytes, MAX_IO, "the buffer as asked for");
+	is(info.io_desc_size, sizeof(struct ublksrv_io_desc),
+	   "descriptors of the usual size");
 	is(info.state, UBLK_S_DEV_DEAD, "state DEAD");
 	is(info.ublksrv_pid, -1, "no server");
 	is(info.ublksrv_flags, 0x123456789, "the server's flags are kept");
@@ -342,6 +345,30 @@ static void test_add_answer(void)
 	taken = info;
 	is(raw_add(&ctrl, &taken), 0, "the id is free again");
 	is(raw_del(&ctrl, info.dev_id), 0, "DEL_DEV of it");
+}
+
+/* Larger descriptors: a driver that has none says how large they are then. */
+static void test_desc_size(void)
+{
+	const size_t usual = sizeof(struct ublksrv_io_desc);
+	struct ublksrv_ctrl_dev_info info = {
+		.nr_hw_queues = 1,
+		.queue_depth = 1,
+		.max_io_buf_bytes = MAX_IO,
+		.dev_id = ANY_ID,
+		.flags = UBLK_F_IO_DESC_SIZE,
+		.io_desc_size = 2 * usual,
+	};
+	bool taken;
+
+	if (!is(raw_add(&ctrl, &info), 0, "ADD_DEV"))
+		return;
+	taken = info.flags & UBLK_F_IO_DESC_SIZE;
+	is(taken, ctrl.features & UBLK_F_IO_DESC_SIZE ? 1 : 0,
+	   "the flag is taken where it is offered");
+	is(info.io_desc_size, taken ? 2 * usual : usual,
+	   "as large as it asked for, or as usual");
+	is(raw_del(&ctrl, info.dev_id), 0, "DEL_DEV");
 }
 
 /* GET_QUEUE_AFFINITY: each processor is in exactly one queue's set. */
@@ -375,6 +402,7 @@ const struct group control_groups[] = {
 	{ "sqe64", test_sqe64, 0 },
 	{ "add", test_add, 0 },
 	{ "add-answer", test_add_answer, 0 },
+	{ "desc-size", test_desc_size, 0 },
 	{ "affinity", test_affinity, 0 },
 	{ NULL, NULL, 0 },
 };

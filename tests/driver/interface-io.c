@@ -290,7 +290,7 @@ static void test_idle(void)
 	   "NEED_GET_DATA of an idle slot");
 	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -ETIME,
 	   "FETCH is held");
-	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -EBUSY,
+	is(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, 0, addr), -EINVAL,
 	   "FETCH of an armed slot");
 	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, 0, addr), -EBUSY,
 	   "COMMIT of an armed slot");

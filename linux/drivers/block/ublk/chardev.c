@@ -76,9 +76,13 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 		spin_unlock(&dev->lock);
 		return -ENODEV;
 	}
-	if (!dev->fetchable || slot->task) {
+	if (!dev->fetchable || ublk_is_fetched(dev)) {
 		spin_unlock(&dev->lock);
 		return -EBUSY;
+	}
+	if (slot->task) {
+		spin_unlock(&dev->lock);
+		return -EINVAL;
 	}
 	WRITE_ONCE(slot->task, get_task_struct(current));
 	dev->owned++;

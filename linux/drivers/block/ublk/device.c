@@ -140,6 +140,7 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 	    info->max_io_buf_bytes > UBLK_MAX_IO_BYTES)
 		info->max_io_buf_bytes = UBLK_MAX_IO_BYTES;
 	info->max_io_buf_bytes = round_down(info->max_io_buf_bytes, PAGE_SIZE);
+	info->io_desc_size = sizeof(struct ublksrv_io_desc);
 	info->state = UBLK_S_DEV_DEAD;
 	info->ublksrv_pid = -1;
 	info->owner_uid = from_kuid(&init_user_ns, current_uid());

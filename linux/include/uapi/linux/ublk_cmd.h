@@ -226,7 +226,7 @@ struct ublksrv_ctrl_dev_info {
 	__u16	state;		/* UBLK_S_DEV_* */
 
 	union {
-		__u16	io_desc_size;	/* with UBLK_F_IO_DESC_SIZE, else 0 */
+		__u16	io_desc_size;	/* set by the driver: 24 */
 		__u16	pad0;
 	};
 
