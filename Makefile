@@ -222,9 +222,14 @@ soak: all $(SOAK_PROGRAMS) $(KERNEL_FILE) ## load, kills, upgrades, no memory: n
 
 ## B=                   what `make bench` measures (tests/bench --help)
 B ?=
-bench: all $(O)/bzImage-tests $(O)/bzImage-intree-tests $(O)/bzImage \
-		initramfs ## what an I/O costs, beside others of its kind
-	@tests/bench $(B)
+# The figures of another kernel lie beside those of the appliance's.
+BENCH_OTHER := $(addprefix -,$(filter-out 6.12,$(KERNEL)))
+BENCH_OURS := $(O)/bzImage$(BENCH_OTHER)-tests
+BENCH_INTREE := $(O)/bzImage$(BENCH_OTHER)-intree-tests
+BENCH_NEEDS := all $(BENCH_OURS) $(BENCH_INTREE) $(O)/bzImage initramfs
+bench: $(BENCH_NEEDS) ## what an I/O costs, beside others of its kind; KERNEL=
+	@KERNEL_OURS=$(BENCH_OURS) KERNEL_INTREE=$(BENCH_INTREE) \
+		JSON=build/bench$(BENCH_OTHER).json tests/bench $(B)
 
 bench-plot: ## docs/bench.svg, a picture of the last `make bench`
 	@tests/bench.plot build/bench.json docs/bench.svg
