@@ -6,9 +6,6 @@
 # program that speaks it directly: tests/driver/interface.c, whose TAP this is.
 . "${0%/*}/lib.sh"
 
-# Ours has a version.
-[ -e /sys/module/ublk_drv/version ] || ! linux_since 6 13 ||
-	skip_all "tests of drivers know ours and Linux's up to 6.12"
 interface=${0%/*}/interface
 [ -x "$interface" ] || interface=build/$(uname -m)/driver/interface
 [ -x "$interface" ] || skip_all "no program: make driver-programs"

@@ -329,7 +329,8 @@ static void test_second_opener(void)
 	is(raw_open_char(rig.id, 0), -EBUSY, "the second is refused");
 	close(rig.cdev);
 	rig.cdev = -1;
-	fd = raw_open_char(rig.id, 0);
+	/* that of Linux 7.3 frees it by a worker */
+	fd = raw_open_char(rig.id, ours ? 0 : 5000);
 	ok(fd >= 0, "the next, when the first has closed it");
 	close(fd);
 	rig_down(&rig);

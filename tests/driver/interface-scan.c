@@ -388,11 +388,14 @@ static void test_try_stop_scan(void)
 	is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id, 0), 0,
 	   "TRY_STOP_DEV");
 	is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits for that");
-	is(raw_ctrl_cancel(&other), 0, "it is cancelled");
-	is(raw_ctrl_answer(&other, IO_MS), -EINTR, "which interrupts it");
-	is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id, 0), 0,
-	   "TRY_STOP_DEV again");
-	is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits again");
+	if (!unanswered("which interrupts it")) {
+		is(raw_ctrl_cancel(&other), 0, "it is cancelled");
+		is(raw_ctrl_answer(&other, IO_MS), -EINTR,
+		   "which interrupts it");
+		is(raw_command_send(&other, UBLK_U_CMD_TRY_STOP_DEV, rig.id,
+				    0), 0, "TRY_STOP_DEV again");
+		is(raw_ctrl_answer(&other, QUIET_MS), -ETIME, "it waits again");
+	}
 	if (!scan_recovers(&rig))
 		goto end;
 	memset(rig_data(&rig, 0), 0, rig_bytes(&rig, 0));

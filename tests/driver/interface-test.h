@@ -67,7 +67,7 @@ extern const struct group control_groups[], device_groups[], io_groups[],
 
 /*
  * A check whose answer on Linux's driver is another one, and why. Everything
- * that is not in the table of interface.c is the same on both.
+ * that is not in the tables of interface.c is the same on both.
  */
 struct difference {
 	const char *check;

@@ -15,6 +15,10 @@
 
 #define UNCHECKED "sets parameters that START_DEV or the block layer chokes on"
 
+#define ANY_SIZE "takes every size, also more than there are bytes"
+
+#define AT_ONCE "does not wait for what the server has"
+
 #define LATE "waits for the queues before it looks"
 
 static const struct difference differences[] = {
@@ -50,17 +54,24 @@ static const struct difference differences[] = {
 	{ "need-get-data: NEED_GET_DATA to what is not there", NOTHING,
 	  "asks for it again, for ever", 0 },
 	{ "results: WRITE: 0 is all of it", NOTHING, "serves it again", 700 },
-	{ "params: physical blocks of 2^255 bytes", 0, UNCHECKED, 0 },
-	{ "params: smallest I/O of 2^32 bytes", 0, UNCHECKED, 0 },
-	{ "params: best I/O of 2^32 bytes", 0, UNCHECKED, 0 },
+	{ "params: physical blocks of 2^255 bytes", 0, UNCHECKED, 703 },
+	{ "params: smallest I/O of 2^32 bytes", 0, UNCHECKED, 703 },
+	{ "params: best I/O of 2^32 bytes", 0, UNCHECKED, 703 },
 	{ "params: a capacity of 2^64 - 1 sectors", 0, UNCHECKED, 0 },
 	{ "params: a capacity of 2^55 sectors", 0, UNCHECKED, 0 },
 	{ "user-copy: a part that ends with the request", 8192,
-	  "tells what was asked for, not what was copied", 0 },
+	  "tells what was asked for, not what was copied", 703 },
 	{ "user-copy: its second half, no more than there is", 8192,
-	  "tells what was asked for, not what was copied", 0 },
+	  "tells what was asked for, not what was copied", 703 },
 	{ "user-copy: to memory that is not there", 0,
 	  "does not tell a fault from the end", 0 },
+	{ "update-size: 2^64 - 1 sectors", 0, ANY_SIZE, 0 },
+	{ "update-size: 2^55 sectors", 0, ANY_SIZE, 0 },
+	{ "update-size: they change nothing", LONG_MAX - 511, ANY_SIZE, 0 },
+	{ "quiesce: it does not wait longer than it should", NOTHING, AT_ONCE, 0 },
+	{ "quiesce-faulting: it waits for the WRITE", NOTHING, AT_ONCE, 0 },
+	{ "try-stop-scan: which interrupts it", NOTHING,
+	  "cannot be interrupted", 0 },
 	{ "lent: REGISTER at 2^32", NOTHING, "takes the lower half of it", 0 },
 	{ "lent-result: the command comes back", -ETIME,
 	  "gives none back whose tag has a request still", 0 },
@@ -80,16 +91,43 @@ static const struct difference differences[] = {
 	  NOTHING, "holds a command until the ring lets go", 0 },
 };
 
+#define EARLY "delivers as soon as it has all tags"
+
+/* What Linux's says since 7.0, where that of 6.12 says the same as ours. */
+static const struct difference later[] = {
+	{ "idle: a control command's number", -EBUSY,
+	  "looks at the slot before it looks at the number", 0 },
+	{ "short: the rest of the WRITE", NOTHING,
+	  "takes a WRITE for whole, however little of it the server says", 0 },
+	{ "recovery-wait: nothing is delivered before END_USER_RECOVERY",
+	  NOTHING, EARLY, 0 },
+	{ "recovery-reissue: nothing is delivered before END_USER_RECOVERY",
+	  NOTHING, EARLY, 0 },
+	{ "recovery-fail: nothing is delivered before END_USER_RECOVERY",
+	  NOTHING, EARLY, 0 },
+};
+
+static const struct difference *in_table(const struct difference *table,
+					 size_t count, const char *check)
+{
+	for (const struct difference *row = table; row < table + count; row++)
+		if (!strcmp(row->check, check) &&
+		    (!row->before || kernel < row->before))
+			return row;
+	return NULL;
+}
+
 const struct difference *difference_of(const char *check)
 {
-	const struct difference *other = differences;
-	const size_t count = sizeof(differences) / sizeof(*differences);
+	const struct difference *other = NULL;
 
-	for (; !ours && other < differences + count; other++)
-		if (!strcmp(other->check, check) &&
-		    (!other->before || kernel < other->before))
-			return other;
-	return NULL;
+	if (ours)
+		return NULL;
+	if (kernel >= 700)
+		other = in_table(later, sizeof(later) / sizeof(*later), check);
+	return other ? other :
+	       in_table(differences, sizeof(differences) / sizeof(*differences),
+			check);
 }
 
 static const struct group *const parts[] = {
