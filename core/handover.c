@@ -25,15 +25,12 @@
 #define FD_BITS 15
 #define FD_MASK ((1 << FD_BITS) - 1)
 
-int handover_request(pid_t supervisor, const struct handover *request)
+int handover_request(int supervisor, const struct handover *request)
 {
-	const union sigval value = {
-		.sival_int = request->binary << FD_BITS | request->answer,
-	};
-
 	if (request->binary > FD_MASK || request->answer > FD_MASK)
 		return -EMFILE;
-	return sigqueue(supervisor, HANDOVER_SIGNAL, value) ? -errno : 0;
+	return process_signal(supervisor, HANDOVER_SIGNAL,
+			      request->binary << FD_BITS | request->answer);
 }
 
 static int open_of_process(unsigned int pid, int fd, int flags)

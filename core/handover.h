@@ -17,8 +17,17 @@
 
 struct ublk_device;
 
-/* One of those that wait in line: each of several requests is seen. */
-#define HANDOVER_SIGNAL SIGRTMIN
+/*
+ * One of those that wait in line: each of several requests is seen. Not SIGRTMIN,
+ * which another C library has elsewhere: programs of both hand over to each other.
+ */
+#define HANDOVER_SIGNAL 35
+
+/*
+ * How long the other program may take until it serves: the disk waits meanwhile. To
+ * find restart points it reads a whole gzip.
+ */
+#define HANDOVER_START_MS 90000
 
 #define HANDOVER_DONE '\0'
 #define HANDOVER_FAILED '\1'
@@ -29,10 +38,11 @@ struct handover {
 };
 
 /*
- * Asks process @supervisor to become the program @request->binary, and answer
- * to @request->answer, the pipe's end to write to. Returns 0 or -errno.
+ * Asks the process of descriptor @supervisor, of process_open(), to become the
+ * program @request->binary, and answer to @request->answer, the pipe's end to write
+ * to. Returns 0 or -errno.
  */
-int handover_request(pid_t supervisor, const struct handover *request);
+int handover_request(int supervisor, const struct handover *request);
 
 /*
  * In the supervisor: opens what the signal speaks of. Returns 0, or -errno for

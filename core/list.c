@@ -59,17 +59,24 @@ static void from_record(struct listed *device, const char *text)
 	device->depth = number(text, "depth");
 	device->read_only = number(text, "read_only");
 	device->pid = running(text, "pid", "started");
+	device->started = number(text, "started");
 	device->worker = running(text, "worker", "worker_started");
+	device->worker_started = number(text, "worker_started");
 	device->supervised = device->pid && number(text, "worker");
+	device->given_up = device->pid && number(text, "given_up");
 	/* A worker that is alone serves on. */
-	if (!device->pid)
+	if (!device->pid) {
 		device->pid = device->worker;
+		device->started = device->worker_started;
+	}
 }
 
 static const char *state_name(const struct listed *device, int state)
 {
 	switch (state) {
 	case UBLK_S_DEV_LIVE:
+		if (device->given_up)
+			return "fail-io";
 		/* The driver takes its time to notice. */
 		return device->pid ? "live" : "dead";
 	case UBLK_S_DEV_QUIESCED:
@@ -81,38 +88,55 @@ static const char *state_name(const struct listed *device, int state)
 	}
 }
 
-static void from_driver(struct listed *device, struct ublk_ctrl *ctrl,
+static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
 			const struct ublksrv_ctrl_dev_info *info)
 {
 	struct ublk_params params;
+	int err;
 
 	device->at_driver = true;
 	device->queues = info->nr_hw_queues;
 	device->depth = info->queue_depth;
-	if (!ctrl_get_params(ctrl, device->id, &params)) {
-		device->size = params.basic.dev_sectors << 9;
-		device->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
-	}
+	err = ctrl_get_params(ctrl, device->id, &params);
+	if (err)
+		return err;
+	device->size = params.basic.dev_sectors << 9;
+	device->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
 	/* Another program's server: the driver alone knows its process. */
 	if (!device->recorded && info->ublksrv_pid > 0 &&
 	    record_process_started(info->ublksrv_pid))
 		device->pid = info->ublksrv_pid;
 	device->state = state_name(device, info->state);
+	return 0;
 }
 
 int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
 {
 	struct ublksrv_ctrl_dev_info info;
 	char text[RECORD_MAX];
+	int err;
 
 	memset(device, 0, sizeof(*device));
 	device->id = id;
 	device->state = "gone";
 	if (record_read(id, text) >= 0)
 		from_record(device, text);
-	if (!ctrl_get_dev_info(ctrl, id, &info))
-		from_driver(device, ctrl, &info);
+	err = ctrl_get_dev_info(ctrl, id, &info);
+	if (!err)
+		err = from_driver(device, ctrl, &info);
+	if (err == -ENODEV)
+		device->at_driver = false;
+	else if (err)
+		return err;
 	return device->recorded || device->at_driver ? 0 : -ENODEV;
+}
+
+int list_lookup_failed(int id, int err)
+{
+	if (err != -ENODEV)
+		return message_fail(err, "device %d", id);
+	message("%d: no such device", id);
+	return err;
 }
 
 struct id_list {
@@ -309,19 +333,21 @@ static int print_devices(struct ublk_ctrl *ctrl, const int *ids, int count,
 {
 	int status = EXIT_DONE;
 	int printed = 0;
-	int i;
+	int i, err;
 
 	if (json)
 		putchar('[');
 	for (i = 0; i < count; i++) {
 		struct listed device;
 
-		if (list_lookup(ctrl, ids[i], &device)) {
-			/* One of all that went away meanwhile is no error. */
-			if (asked) {
-				message("%d: no such device", ids[i]);
-				status = EXIT_FAILED;
-			}
+		err = list_lookup(ctrl, ids[i], &device);
+		/* Others' devices, and one that went away meanwhile. */
+		if (!asked && (err == -ENODEV || err == -EPERM ||
+			       err == -EACCES))
+			continue;
+		if (err) {
+			list_lookup_failed(ids[i], err);
+			status = EXIT_FAILED;
 			continue;
 		}
 		if (json) {
@@ -383,8 +409,9 @@ const struct verb verb_list = {
 	.arguments = "[ID|NODE...]",
 	.summary = "show the devices there are",
 	.manual = "State is live, starting, dead (its server was killed: `ublk "
-		  "stop` cleans up),\nquiesced or fail-io (waits for `ublk "
-		  "recover`), or gone (only a record is left).\nA device that "
+		  "stop` cleans up),\nquiesced (waits for `ublk recover`), "
+		  "fail-io (given up: all I/O fails until `ublk\nrecover`), or "
+		  "gone (only a record is left).\nA device that "
 		  "another program serves shows - as its target.\n",
 	.options = list_options,
 	.settings_size = sizeof(struct list_settings),

@@ -26,11 +26,20 @@ struct listed {
 	bool read_only;
 	pid_t pid;		/* of the server, 0 when it does not run */
 	pid_t worker;		/* of its worker, where that is another one */
+	unsigned long long started;	/* each: as process_open() wants it */
+	unsigned long long worker_started;
 	bool supervised;	/* the one looks after the other */
+	bool given_up;		/* the server only fails all I/O */
 };
 
-/* Fills in @device for @id. Returns 0, or -ENODEV where there is no trace. */
+/*
+ * Fills in @device for @id. Returns 0; -ENODEV where there is no trace; or another
+ * -errno, without telling, where the driver does not say whether there is one.
+ */
 int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device);
+
+/* Tells what list_lookup() returned, and returns it. */
+int list_lookup_failed(int id, int err);
 
 /*
  * The ids of all devices, ascending, in memory that the caller frees. Returns

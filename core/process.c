@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "core/message.h"
+#include "core/record.h"
 #include "core/verb.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -67,15 +68,16 @@ static void close_inherited(int keep)
 	background = true;
 }
 
-static bool wait_ready(int fd)
+/* Returns the exit status that the body says, -1 when it ends without a word. */
+static int wait_ready(int fd)
 {
 	ssize_t n;
-	char byte;
+	char status;
 
 	do {
-		n = read(fd, &byte, 1);
+		n = read(fd, &status, 1);
 	} while (n < 0 && errno == EINTR);
-	return n == 1;
+	return n == 1 ? status : -1;
 }
 
 static int wait_for(pid_t pid)
@@ -98,7 +100,7 @@ int process_background(int (*body)(void *arg), void *arg)
 	sigset_t block, before;
 	int fds[2];
 	int status;
-	bool ready;
+	int ready;
 	size_t i;
 
 	if (pipe2(fds, O_CLOEXEC)) {
@@ -133,8 +135,8 @@ int process_background(int (*body)(void *arg), void *arg)
 	ready = wait_ready(fds[0]);
 	close(fds[0]);
 	handle_ending_signals(SIG_DFL);
-	if (ready && !ended_by)
-		return EXIT_DONE;
+	if (ready >= 0 && !ended_by)
+		return ready;
 	status = wait_for(body_pid);
 	if (ended_by)
 		raise(ended_by);
@@ -170,14 +172,14 @@ int process_leave_caller(void)
 	return 0;
 }
 
-/* Ends the caller's wait. Returns 0 or -errno. */
-static int release_caller(void)
+/* Ends the caller's wait, with an exit status. Returns 0 or -errno. */
+static int release_caller(char status)
 {
 	int err = 0;
 
 	if (ready_fd < 0)
 		return 0;
-	if (write(ready_fd, "", 1) != 1)
+	if (write(ready_fd, &status, 1) != 1)
 		err = -errno;
 	close(ready_fd);
 	ready_fd = -1;
@@ -192,14 +194,20 @@ int process_ready(const char *text)
 		err = process_leave_caller();
 	if (err)
 		return err;
-	err = release_caller();
+	err = release_caller(EXIT_DONE);
 	return err ? message_fail(err, "the caller") : 0;
 }
 
 void process_detach(void)
 {
 	process_leave_caller();
-	release_caller();
+	release_caller(EXIT_DONE);
+}
+
+void process_detach_failed(void)
+{
+	process_leave_caller();
+	release_caller(EXIT_FAILED);
 }
 
 void process_forked(void)
@@ -222,6 +230,28 @@ int process_watch(pid_t pid)
 	if (fd < 0)
 		return errno == EINVAL ? -ESRCH : -errno;
 	return fd;
+}
+
+int process_open(pid_t pid, unsigned long long started)
+{
+	int fd = process_watch(pid);
+
+	/* Behind the open: the descriptor stays with whom it found. */
+	if (fd < 0 || record_process_runs(pid, started))
+		return fd;
+	close(fd);
+	return -ESRCH;
+}
+
+int process_signal(int fd, int number, int value)
+{
+	siginfo_t info = { .si_signo = number, .si_code = SI_QUEUE };
+
+	info.si_pid = getpid();
+	info.si_uid = getuid();
+	info.si_value.sival_int = value;
+	return syscall(SYS_pidfd_send_signal, fd, number, &info, 0) ? -errno :
+								      0;
 }
 
 /*
@@ -314,6 +344,32 @@ uint64_t process_clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+uint64_t process_worked(pid_t pid)
+{
+	char path[32], text[512];
+	unsigned long long user, system;
+	char *field;
+	ssize_t length;
+	int fd, i;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	if (fd >= 0)
+		close(fd);
+	text[length > 0 ? length : 0] = '\0';
+
+	/* Fields 14 and 15; the second, a name in brackets, may hold spaces. */
+	field = strrchr(text, ')');
+	for (i = 2; field && i < 14; i++)
+		field = strchr(field + 1, ' ');
+	if (!field)
+		return 0;
+	user = strtoull(field, &field, 10);
+	system = strtoull(field, NULL, 10);
+	return user + system;
 }
 
 unsigned int process_cpus(void)

@@ -34,6 +34,9 @@ int process_ready(const char *text);
  */
 void process_detach(void);
 
+/* The same, but the caller's wait ends with failure. */
+void process_detach_failed(void);
+
 /*
  * In the background: lets go of the terminal and of the caller's directory, and
  * sends later messages to the kernel log. Nothing happens in the foreground.
@@ -58,6 +61,18 @@ void process_continued(void);
  * when that has ended, or another -errno.
  */
 int process_watch(pid_t pid);
+
+/*
+ * A descriptor of process @pid, as of process_watch(), which is the one that
+ * started at @started (record.h): -ESRCH when the number is another one's by now.
+ */
+int process_open(pid_t pid, unsigned long long started);
+
+/*
+ * Sends signal @number to the process of a descriptor, with @value as sigqueue()
+ * does. Returns 0 or -errno: -ESRCH when it has ended.
+ */
+int process_signal(int fd, int number, int value);
 
 /*
  * The program is in memory and locked there, and its data is locked as it is
@@ -89,6 +104,9 @@ int process_serve_root(void);
 
 /* Milliseconds of the clock that nobody sets. */
 uint64_t process_clock_ms(void);
+
+/* How long process @pid has worked, in clock ticks; 0 where nobody knows. */
+uint64_t process_worked(pid_t pid);
 
 /* How many CPUs this process may use. */
 unsigned int process_cpus(void);

@@ -36,7 +36,8 @@ static const struct option_spec recover_options[] = {
 /* A worker that is alone needs a supervisor; a server of one process none. */
 static bool has_server(const struct listed *listed)
 {
-	return listed->supervised || (listed->pid && !listed->worker);
+	return !listed->given_up &&
+	       (listed->supervised || (listed->pid && !listed->worker));
 }
 
 static int refuse_served(const struct listed *listed)
@@ -54,12 +55,15 @@ static int recover_record(struct ublk_device *device)
 {
 	int lock = record_lock();
 	struct listed listed;
+	int id = device->info.dev_id;
 	int err;
 
 	if (lock < 0)
 		return message_fail(lock, "the records");
-	if (!list_lookup(&device->ctrl, device->info.dev_id, &listed) &&
-	    has_server(&listed))
+	err = list_lookup(&device->ctrl, id, &listed);
+	if (err)
+		list_lookup_failed(id, err);
+	else if (has_server(&listed))
 		err = refuse_served(&listed);
 	else
 		err = device_record(device);
@@ -97,25 +101,37 @@ static int recover_serve(void *arg)
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
-/* Waits until @pid has ended. False when it has not by then, or not at all. */
-static bool wait_end(pid_t pid, int milliseconds)
+/*
+ * Waits until process @pid, which started at @started, has ended, after signal
+ * @number, 0: none. False when it has not by then, or not at all.
+ */
+static bool wait_end(pid_t pid, unsigned long long started, int number,
+		     int milliseconds)
 {
 	struct pollfd ended = { .events = POLLIN };
 	bool gone;
 
-	ended.fd = process_watch(pid);
+	ended.fd = process_open(pid, started);
 	if (ended.fd < 0)
 		return ended.fd == -ESRCH;
+	if (number)
+		process_signal(ended.fd, number, 0);
 	gone = poll(&ended, 1, milliseconds) > 0;
 	close(ended.fd);
 	return gone;
 }
 
-/* A worker whose supervisor died has nobody to tell it what to do. */
-static void end_worker(pid_t worker)
+/*
+ * A worker whose supervisor died has nobody to tell it what to do; one that has
+ * given up answers with errors only.
+ */
+static void end_processes(const struct listed *listed)
 {
-	kill(worker, SIGKILL);
-	wait_end(worker, NOTICE_MS);
+	if (listed->given_up)
+		wait_end(listed->pid, listed->started, SIGKILL, NOTICE_MS);
+	if (listed->worker)
+		wait_end(listed->worker, listed->worker_started, SIGKILL,
+			 NOTICE_MS);
 }
 
 /*
@@ -149,7 +165,8 @@ static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 {
 	int err = list_lookup(ctrl, id, listed);
 
-	if (err || !has_server(listed) || !wait_end(listed->pid, DYING_MS))
+	if (err || !has_server(listed) || !listed->started ||
+	    !wait_end(listed->pid, listed->started, 0, DYING_MS))
 		return err;
 	return list_lookup(ctrl, id, listed);
 }
@@ -167,12 +184,11 @@ static int recover_with(struct ublk_device *device, int id)
 {
 	struct ublk_ctrl *ctrl = &device->ctrl;
 	struct listed listed;
-	int state;
+	int state, err;
 
-	if (lookup(ctrl, id, &listed)) {
-		message("%d: no such device", id);
-		return -ENODEV;
-	}
+	err = lookup(ctrl, id, &listed);
+	if (err)
+		return list_lookup_failed(id, err);
 	if (!listed.recorded) {
 		message("device %d: no record says what it is", id);
 		return -ENOENT;
@@ -183,13 +199,14 @@ static int recover_with(struct ublk_device *device, int id)
 		return clean_up(ctrl, id, "is gone at the driver");
 	if (resume_device(device, id))
 		return -EINVAL;
-	if (listed.worker)
-		end_worker(listed.worker);
+	end_processes(&listed);
 	state = state_without_server(ctrl, id, &listed);
 	if (has_server(&listed))
 		return refuse_served(&listed);
-	if (state < 0 || state == UBLK_S_DEV_DEAD)
+	if (state == -ENODEV || state == UBLK_S_DEV_DEAD)
 		return clean_up(ctrl, id, "has no disk any more");
+	if (state < 0)
+		return message_fail(state, "device %d", id);
 	if (state == UBLK_S_DEV_LIVE) {
 		message("device %d: the driver does not see that its server is "
 			"gone", id);
@@ -208,9 +225,12 @@ static int recover_device(int id, bool named, void *arg)
 	(void)arg;
 	if (ctrl_open(&device.ctrl))
 		return -EIO;
-	if (!named && (lookup(&device.ctrl, id, &listed) || !listed.recorded ||
-		       has_server(&listed)))
+	err = named ? 0 : lookup(&device.ctrl, id, &listed);
+	if (!named && (err == -ENODEV || err == -EPERM || err == -EACCES ||
+		       (!err && (!listed.recorded || has_server(&listed)))))
 		err = 0;
+	else if (err)
+		list_lookup_failed(id, err);
 	else
 		err = recover_with(&device, id);
 	ctrl_close(&device.ctrl);

@@ -18,7 +18,8 @@
 #include "core/process.h"
 #include "core/verb.h"
 
-#define ANSWER_MS 90000
+/* Until the supervisor has said something: a little more than it waits itself. */
+#define ANSWER_MS (HANDOVER_START_MS + 30000)
 
 struct upgrade_settings {
 	bool all;
@@ -62,19 +63,30 @@ static int load_program(const char *path)
 
 /*
  * Passes on what the supervisor says, up to how it ends. True when that is a
- * success.
+ * success. Once the other program serves, it opens the target a second time, for
+ * which it may take as long as it works.
  */
-static bool wait_answer(int fd, pid_t supervisor)
+static bool wait_answer(int fd, int supervisor, const struct listed *device)
 {
 	struct pollfd events[] = {
 		{ .fd = fd, .events = POLLIN },
-		{ .fd = process_watch(supervisor), .events = POLLIN },
+		{ .fd = supervisor, .events = POLLIN },
 	};
+	uint64_t worked = process_worked(device->pid), before;
 	char text[512], last = HANDOVER_FAILED;
 	bool ended = false;
 	ssize_t got;
 
-	while (!ended && poll(events, 2, ANSWER_MS) > 0) {
+	while (!ended) {
+		if (poll(events, 2, ANSWER_MS) <= 0) {
+			before = worked;
+			worked = process_worked(device->pid);
+			if (worked != before)
+				continue;
+			message("device %d: its server, process %d, does not "
+				"answer", device->id, (int)device->pid);
+			break;
+		}
 		got = events[0].revents ? read(fd, text, sizeof(text)) : 0;
 		if (got <= 0)
 			break;
@@ -83,7 +95,6 @@ static bool wait_answer(int fd, pid_t supervisor)
 		if (write(STDERR_FILENO, text, got - ended) < 0)
 			break;
 	}
-	close(events[1].fd);
 	return ended && last == HANDOVER_DONE;
 }
 
@@ -93,14 +104,12 @@ static int upgrade_device(int id, bool named, void *arg)
 	const struct upgrade *upgrade = arg;
 	struct handover request = { .binary = upgrade->binary };
 	struct listed device;
-	int fds[2], err;
+	int supervisor, fds[2], err;
 
-	if (list_lookup(upgrade->ctrl, id, &device)) {
-		if (!named)
-			return 0;
-		message("%d: no such device", id);
-		return -ENODEV;
-	}
+	err = list_lookup(upgrade->ctrl, id, &device);
+	if (err)
+		return err == -ENODEV && !named ? 0 :
+		       list_lookup_failed(id, err);
 	if (!device.supervised) {
 		if (!named)
 			return 0;
@@ -111,11 +120,15 @@ static int upgrade_device(int id, bool named, void *arg)
 	if (pipe2(fds, O_CLOEXEC))
 		return message_fail(errno, "device %d", id);
 	request.answer = fds[1];
-	err = handover_request(device.pid, &request);
+	supervisor = process_open(device.pid, device.started);
+	err = supervisor < 0 ? supervisor :
+	      handover_request(supervisor, &request);
 	if (err)
 		message_fail(err, "device %d", id);
-	else if (!wait_answer(fds[0], device.pid))
+	else if (!wait_answer(fds[0], supervisor, &device))
 		err = -EIO;
+	if (supervisor >= 0)
+		close(supervisor);
 	close(fds[0]);
 	close(fds[1]);
 	return err;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --timeout 600
+# board: --add tests/devices.lib --add build/x86_64/driver/refuse --timeout 600
 #
 # `ublk recover`: after everything of a device was killed its disk is there
 # again with its contents, whoever waited goes on, and a record that does not
@@ -56,6 +56,18 @@ for target in "ram 8M" "file $tmp/file" "file $tmp/file -q 2 --offset 1M --buffe
 		"$target: and told why"
 	stopped "$target: stop it" "$dev"
 done
+
+# A worker that is alone is replaced, and no stranger who has its number by then.
+served "a disk" ram 8M
+put "$dev" 0 <"$tmp/data"
+server=$(server_of "$id")
+kill -KILL "$server"
+wait_until 5 eval '! runs $server'
+run "${0%/*}/refuse" kill EPERM 0 ublk recover "$id"
+is $status 3 "a worker that is alone is not killed by its number"
+ok "recover" wait_until 10 state_is live
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+stopped "stop it" "$dev"
 
 # What is discarded before stays so, what is written stays, page by page.
 served "a disk" ram 8M

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool fio --mem 512M --timeout 300
+# board: --add tests/devices.lib --add build/x86_64/driver/slow
+# board: --add build/x86_64/driver/refuse --tool fio --mem 512M --timeout 400
 #
 # `ublk upgrade`: another program behind a running device, under load, without an
 # error; one that does not come up leaves the old one there.
@@ -72,6 +73,20 @@ for bad in /bin/busybox "$tmp/half"; do
 done
 ok "then a good one" ublk upgrade "/dev/ublkb$id"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+
+# One that comes up slowly, as where it reads a large gzip.
+cp "${0%/*}/slow" "$tmp/slow"
+ln -s "$tmp/new" /tmp/slow.program
+at_exit 'rm -f /tmp/slow /tmp/slow.program'
+echo 40 >/tmp/slow
+ok "one that takes 40 seconds" ublk upgrade "$id" "$tmp/slow"
+is "$err" "" "is waited for"
+is "$(server_of "$id")" "$server" "the supervisor is the same"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+
+# The request reaches no stranger, whoever has the number of the process by then.
+run "${0%/*}/refuse" rt_sigqueueinfo EPERM 0 ublk upgrade "$id"
+is $status 3 "it is not sent to a number"
 
 # Who has no supervisor, and all who have.
 other=$dev

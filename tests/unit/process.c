@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A signal goes to the process that is meant, and to no other that has its number;
+ * and the one that asks for an upgrade has the same number in every C library.
+ */
+#include "core/process.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/handover.h"
+#include "core/record.h"
+
+static int number, failures;
+
+static void check(bool good, const char *claim)
+{
+	failures += !good;
+	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
+}
+
+/* A child that waits for the signal, and ends with 7 when it is as it should be. */
+static pid_t start_child(int value)
+{
+	struct signalfd_siginfo info;
+	pid_t parent = getpid(), child = fork();
+	sigset_t set;
+
+	if (child)
+		return child;
+	sigemptyset(&set);
+	sigaddset(&set, HANDOVER_SIGNAL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (read(signalfd(-1, &set, 0), &info, sizeof(info)) != sizeof(info))
+		_exit(1);
+	_exit(info.ssi_code == SI_QUEUE && info.ssi_int == value &&
+	      info.ssi_pid == (uint32_t)parent ? 7 : 2);
+}
+
+static void test_signal(void)
+{
+	const int value = 0x12345678;
+	sigset_t set;
+	int status = 0, fd;
+	pid_t child;
+
+	/* What comes before the child waits for it stays pending. */
+	sigemptyset(&set);
+	sigaddset(&set, HANDOVER_SIGNAL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	child = start_child(value);
+	check(process_open(child, record_process_started(child) + 1) == -ESRCH,
+	      "another process of that number is not opened");
+	check(process_open(child, 0) == -ESRCH,
+	      "nor one of which nobody knows when it started");
+	fd = process_open(child, record_process_started(child));
+	check(fd >= 0, "the one that is meant is");
+	check(!process_signal(fd, HANDOVER_SIGNAL, value), "it gets a signal");
+	waitpid(child, &status, 0);
+	check(WIFEXITED(status) && WEXITSTATUS(status) == 7,
+	      "with its value, and who sent it");
+	check(process_signal(fd, SIGTERM, 0) == -ESRCH,
+	      "one that has ended gets none, whoever has its number");
+	close(fd);
+}
+
+int main(void)
+{
+	test_signal();
+	check(HANDOVER_SIGNAL == 35, "the signal of an upgrade is number 35");
+	printf("1..%d\n", number);
+	return failures != 0;
+}
