@@ -17,15 +17,18 @@
 #include "core/message.h"
 
 #define CONTROL_DEVICE "/dev/ublk-control"
+#define BESIDE (UINT64_C(1) << 63)	/* in user data: of no command */
+#define STOPS_MAX 16		/* at once: each takes a thread of the kernel */
 #define DELETE_WAIT_MS 1000	/* for programs that are about to close it */
 #define START_GRACE_MS 100	/* for the answer, when the server has ended */
 
 /*
- * Linux takes the memory of a disk's tags and queues where it is free, and does
- * not wait until it is. A command for which there was none is given again.
+ * A command that fails for want of memory or because it was interrupted is given
+ * again. Linux takes the memory of a disk's tags and queues where it is free, and
+ * does not wait until it is.
  */
-#define MEMORY_PAUSE_MS 100
-#define MEMORY_TRIES 100
+#define AGAIN_MS 100
+#define AGAIN_TRIES 100
 
 static bool kernel_at_least(unsigned long major, unsigned long minor)
 {
@@ -45,8 +48,19 @@ static int ctrl_ring_init(struct ublk_ctrl *ctrl)
 	return io_uring_queue_init(4, &ctrl->ring, IORING_SETUP_SQE128);
 }
 
-#define PATH_BYTES 24	/* of "/dev/ublkc" and a number */
-#define DATA_MAX 1024
+/*
+ * True when a command shall be given again: @err may pass, and @tries, 0 at first,
+ * are not too many yet. Waits before that, and gives up when @cancel_fd, -1: none,
+ * becomes readable.
+ */
+static bool ctrl_again(int err, int *tries, int cancel_fd)
+{
+	struct pollfd cancel = { .fd = cancel_fd, .events = POLLIN };
+
+	if (err != -ENOMEM && err != -EAGAIN && err != -EINTR)
+		return false;
+	return (*tries)++ < AGAIN_TRIES && poll(&cancel, 1, AGAIN_MS) <= 0;
+}
 
 /*
  * A command to device @id, with @length bytes of @data there and back. One to a
@@ -60,81 +74,190 @@ struct exchange {
 	size_t length;
 	uint64_t argument;
 	bool has_path;
-	char with_path[PATH_BYTES + DATA_MAX];
 };
 
-static void exchange_add_path(struct exchange *exchange)
+/* Writes path and data to where the driver reads them. Returns their bytes. */
+static size_t exchange_write(struct ublk_ctrl *ctrl,
+			     const struct exchange *exchange)
 {
-	exchange->has_path = true;
-	memset(exchange->with_path, 0, PATH_BYTES);
-	snprintf(exchange->with_path, PATH_BYTES, "/dev/ublkc%d", exchange->id);
+	size_t path = exchange->has_path ? CTRL_PATH_BYTES : 0;
+
+	if (path) {
+		memset(ctrl->data, 0, path);
+		snprintf(ctrl->data, path, "/dev/ublkc%d", exchange->id);
+	}
 	if (exchange->length)
-		memcpy(exchange->with_path + PATH_BYTES, exchange->data,
-		       exchange->length);
+		memcpy(ctrl->data + path, exchange->data, exchange->length);
+	return path + exchange->length;
 }
 
-static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
+static void exchange_read(const struct ublk_ctrl *ctrl,
+			  const struct exchange *exchange)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&ctrl->ring);
+	size_t path = exchange->has_path ? CTRL_PATH_BYTES : 0;
+
+	if (exchange->length)
+		memcpy(exchange->data, ctrl->data + path, exchange->length);
+}
+
+/*
+ * The kernel does not take an entry when the submission fails. Such an entry is
+ * still in the ring: the next command must replace it, not follow it.
+ */
+static struct io_uring_sqe *ctrl_sqe(struct ublk_ctrl *ctrl)
+{
+	if (!io_uring_sq_ready(&ctrl->ring))
+		ctrl->sqe = io_uring_get_sqe(&ctrl->ring);
+	memset(ctrl->sqe, 0, 2 * sizeof(*ctrl->sqe));	/* 128-byte SQEs */
+	return ctrl->sqe;
+}
+
+static int ctrl_push(struct ublk_ctrl *ctrl)
+{
+	int ret = io_uring_submit(&ctrl->ring);
+
+	if (ret < 0)
+		return ret;
+	return io_uring_sq_ready(&ctrl->ring) ? -EAGAIN : 0;
+}
+
+/* An entry for the command, but for its number. */
+static void ctrl_fill(struct ublk_ctrl *ctrl, const struct exchange *exchange)
+{
+	struct io_uring_sqe *sqe = ctrl_sqe(ctrl);
 	struct ublksrv_ctrl_cmd command = {
 		.dev_id = exchange->id,
 		.queue_id = UINT16_MAX,
-		.addr = (uintptr_t)exchange->data,
-		.len = exchange->length,
 		.data = { exchange->argument },
 	};
-	int ret;
 
-	if (!sqe)
-		return -EBUSY;
-	if (exchange->has_path) {
-		command.addr = (uintptr_t)exchange->with_path;
-		command.len += PATH_BYTES;
-		command.dev_path_len = PATH_BYTES;
-	}
-	memset(sqe, 0, 2 * sizeof(*sqe));	/* 128-byte SQEs */
+	command.len = exchange_write(ctrl, exchange);
+	if (command.len)
+		command.addr = (uintptr_t)ctrl->data;
+	if (exchange->has_path)
+		command.dev_path_len = CTRL_PATH_BYTES;
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = ctrl->fd;
 	sqe->cmd_op = ctrl->encoded ? exchange->op : _IOC_NR(exchange->op);
 	memcpy(sqe->cmd, &command, sizeof(command));
-	do {
-		ret = io_uring_submit(&ctrl->ring);
-	} while (ret == -EINTR);
-	return ret < 0 ? ret : 0;
 }
 
-static int ctrl_wait(struct ublk_ctrl *ctrl)
+static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
+{
+	ctrl_fill(ctrl, exchange);
+	ctrl->sqe->user_data = ++ctrl->last;
+	return ctrl_push(ctrl);
+}
+
+struct io_uring_sqe *ctrl_sqe_beside(struct ublk_ctrl *ctrl)
+{
+	return ctrl_sqe(ctrl);
+}
+
+void ctrl_submit_beside(struct ublk_ctrl *ctrl, uint64_t number)
+{
+	ctrl->sqe->user_data = BESIDE | number;
+	while (ctrl_push(ctrl))
+		poll(NULL, 0, AGAIN_MS);
+}
+
+/*
+ * Takes what has completed off the ring. True when the last command is among it,
+ * and its answer in @answer. One that was abandoned may be answered late.
+ */
+static bool ctrl_answered(struct ublk_ctrl *ctrl, int *answer)
 {
 	struct io_uring_cqe *cqe;
-	int ret;
+	bool answered = false;
+
+	while (!answered && !io_uring_peek_cqe(&ctrl->ring, &cqe)) {
+		struct io_uring_cqe completed = *cqe;
+
+		io_uring_cqe_seen(&ctrl->ring, cqe);
+		answered = completed.user_data == ctrl->last;
+		if (answered)
+			*answer = completed.res;
+		else if (completed.user_data & BESIDE && ctrl->beside)
+			ctrl->beside(ctrl->beside_arg,
+				     completed.user_data & ~BESIDE,
+				     completed.res);
+	}
+	return answered;
+}
+
+void ctrl_beside(struct ublk_ctrl *ctrl)
+{
+	int answer;
+
+	/* Of a command that was abandoned, if any. */
+	while (ctrl_answered(ctrl, &answer))
+		;
+}
+
+/*
+ * Gives the last command up: an answer that comes all the same is not taken for
+ * that of the next. Where it cannot be cancelled it runs on.
+ */
+static void ctrl_abandon(struct ublk_ctrl *ctrl)
+{
+	uint64_t abandoned = ctrl->last++;
+	int tries = 0, err;
 
 	do {
-		ret = io_uring_wait_cqe(&ctrl->ring, &cqe);
-	} while (ret == -EINTR);
-	if (ret)
-		return ret;
-	ret = cqe->res;
-	io_uring_cqe_seen(&ctrl->ring, cqe);
-	return ret;
+		struct io_uring_sqe *sqe = ctrl_sqe(ctrl);
+
+		sqe->opcode = IORING_OP_ASYNC_CANCEL;
+		sqe->fd = -1;
+		sqe->addr = abandoned;
+		sqe->user_data = ctrl->last;
+		err = ctrl_push(ctrl);
+	} while (ctrl_again(err, &tries, -1));
 }
 
-/* Cancels a command, whose answer must not be taken for that of the next. */
-static int ctrl_abandon(struct ublk_ctrl *ctrl)
+/*
+ * Waits for the answer to the last command, @timeout_ms long, -1: for ever. When
+ * @cancel_fd, -1: none, becomes readable it waits @grace_ms more. Returns the
+ * answer, or -ECANCELED when none came: then the command is given up.
+ */
+static int ctrl_wait(struct ublk_ctrl *ctrl, int timeout_ms, int cancel_fd,
+		     int grace_ms)
 {
-	io_uring_queue_exit(&ctrl->ring);
-	return ctrl_ring_init(ctrl);
+	struct pollfd either[] = {
+		{ .fd = ctrl->ring.ring_fd, .events = POLLIN },
+		{ .fd = cancel_fd, .events = POLLIN },
+	};
+	int answer, ready;
+
+	while (!ctrl_answered(ctrl, &answer)) {
+		ready = poll(either, 2, timeout_ms);
+		if (ready < 0 && errno != EINTR)
+			poll(NULL, 0, AGAIN_MS);
+		if (!ready) {
+			ctrl_abandon(ctrl);
+			return -ECANCELED;
+		}
+		if (ready > 0 && either[1].revents) {
+			either[1].fd = -1;
+			either[1].revents = 0;
+			timeout_ms = grace_ms;
+		}
+	}
+	return answer < 0 ? answer : 0;
 }
 
-static int ctrl_exchange(struct ublk_ctrl *ctrl, struct exchange *exchange)
+static int ctrl_exchange(struct ublk_ctrl *ctrl,
+			 const struct exchange *exchange)
 {
-	int ret = ctrl_submit(ctrl, exchange);
+	int tries = 0, err;
 
-	if (!ret)
-		ret = ctrl_wait(ctrl);
-	if (ret >= 0 && exchange->has_path && exchange->length)
-		memcpy(exchange->data, exchange->with_path + PATH_BYTES,
-		       exchange->length);
-	return ret < 0 ? ret : 0;
+	do {
+		err = ctrl_submit(ctrl, exchange);
+		if (!err)
+			err = ctrl_wait(ctrl, -1, -1, 0);
+	} while (ctrl_again(err, &tries, -1));
+	if (!err)
+		exchange_read(ctrl, exchange);
+	return err;
 }
 
 /* A command to no device, or to one that is not there yet. */
@@ -156,8 +279,7 @@ static void ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
 	if (ctrl->known_id != exchange->id &&
 	    ctrl_get_dev_info(ctrl, exchange->id, &info))
 		return;
-	if (ctrl->known_users)
-		exchange_add_path(exchange);
+	exchange->has_path = ctrl->known_users;
 }
 
 static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op, int id, void *data,
@@ -183,9 +305,9 @@ static int ctrl_probe(struct ublk_ctrl *ctrl)
 	ctrl->encoded = true;
 	err = ctrl_send_plain(ctrl, UBLK_U_CMD_GET_FEATURES, -1,
 			      &ctrl->features, sizeof(ctrl->features));
-	if (!err)
-		return 0;
-	if (err == -EPERM || err == -EACCES)
+	/* What a driver says that does not know it. */
+	if (err != -EINVAL && err != -EOPNOTSUPP && err != -ENOTTY &&
+	    err != -ENODEV)
 		return err;
 
 	ctrl->features = UBLK_F_URING_CMD_COMP_IN_TASK | UBLK_F_NEED_GET_DATA;
@@ -261,27 +383,11 @@ static void ctrl_know(struct ublk_ctrl *ctrl,
 	ctrl->known_users = info->flags & UBLK_F_UNPRIVILEGED_DEV;
 }
 
-/*
- * True when a command shall be given again: it returned @err, and @tries, 0 at
- * first, are not too many yet. Waits before that, and gives up when @cancel_fd,
- * -1: none, speaks.
- */
-static bool ctrl_again(int err, int *tries, int cancel_fd)
-{
-	struct pollfd cancel = { .fd = cancel_fd, .events = POLLIN };
-
-	return err == -ENOMEM && (*tries)++ < MEMORY_TRIES &&
-	       poll(&cancel, 1, MEMORY_PAUSE_MS) <= 0;
-}
-
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
 {
-	int tries = 0, err;
+	int err = ctrl_send_plain(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id, info,
+				  sizeof(*info));
 
-	do {
-		err = ctrl_send_plain(ctrl, UBLK_U_CMD_ADD_DEV, info->dev_id,
-				      info, sizeof(*info));
-	} while (ctrl_again(err, &tries, -1));
 	if (!err)
 		ctrl_know(ctrl, info);
 	return err;
@@ -296,13 +402,15 @@ int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 		.op = users ? UBLK_U_CMD_GET_DEV_INFO2 :
 			      UBLK_U_CMD_GET_DEV_INFO,
 		.id = id, .data = info, .length = sizeof(*info),
+		.has_path = users,
 	};
 	int err;
 
 	memset(info, 0, sizeof(*info));
-	if (users)
-		exchange_add_path(&exchange);
 	err = ctrl_exchange(ctrl, &exchange);
+	/* What drivers say of a device that is not there, before Linux 6.3. */
+	if (err == -EINVAL && !users)
+		err = -ENODEV;
 	/*
 	 * Linux's driver looks for the path in any case, and where the ring's
 	 * thread began: that of a root's server in a /dev that init has moved.
@@ -323,21 +431,15 @@ int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 {
 	struct exchange exchange = { .op = UBLK_U_CMD_DEL_DEV, .id = id };
-	struct pollfd answer = { .events = POLLIN };
-	int ret;
+	int tries = 0, err;
 
 	ctrl_address(ctrl, &exchange);
-	ret = ctrl_submit(ctrl, &exchange);
-	if (ret)
-		return ret;
-	answer.fd = ctrl->ring.ring_fd;
 	do {
-		ret = poll(&answer, 1, DELETE_WAIT_MS);
-	} while (ret < 0 && errno == EINTR);
-	if (ret > 0)
-		return ctrl_wait(ctrl);
-	ret = ctrl_abandon(ctrl);
-	return ret ? ret : -EBUSY;
+		err = ctrl_submit(ctrl, &exchange);
+		if (!err)
+			err = ctrl_wait(ctrl, DELETE_WAIT_MS, -1, 0);
+	} while (ctrl_again(err, &tries, -1));
+	return err == -ECANCELED ? -EBUSY : err;
 }
 
 /*
@@ -349,38 +451,23 @@ static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 			     pid_t server, int cancel_fd, int grace_ms)
 {
 	struct exchange exchange = { .op = op, .id = id, .argument = server };
-	struct pollfd either[] = {
-		{ .events = POLLIN },
-		{ .fd = cancel_fd, .events = POLLIN },
-	};
-	int ret;
+	int tries = 0, err;
 
 	ctrl_address(ctrl, &exchange);
-	ret = ctrl_submit(ctrl, &exchange);
-	if (ret)
-		return ret;
-	either[0].fd = ctrl->ring.ring_fd;
-	while (!either[0].revents && !either[1].revents) {
-		if (poll(either, 2, -1) < 0 && errno != EINTR)
-			return -errno;
-	}
-	if (either[0].revents || poll(either, 1, grace_ms) > 0)
-		return ctrl_wait(ctrl);
-
-	ret = ctrl_abandon(ctrl);
-	return ret ? ret : -ECANCELED;
+	do {
+		err = ctrl_submit(ctrl, &exchange);
+		if (!err)
+			err = ctrl_wait(ctrl, -1, cancel_fd, grace_ms);
+	} while (ctrl_again(err, &tries, cancel_fd));
+	/* A START that was interrupted has been done all the same. */
+	return err == -EEXIST && tries ? 0 : err;
 }
 
 int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 		   int cancel_fd)
 {
-	int tries = 0, err;
-
-	do {
-		err = ctrl_send_waiting(ctrl, UBLK_U_CMD_START_DEV, id, server,
-					cancel_fd, START_GRACE_MS);
-	} while (ctrl_again(err, &tries, cancel_fd));
-	return err;
+	return ctrl_send_waiting(ctrl, UBLK_U_CMD_START_DEV, id, server,
+				 cancel_fd, START_GRACE_MS);
 }
 
 int ctrl_start_recovery(struct ublk_ctrl *ctrl, int id)
@@ -403,7 +490,72 @@ int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds)
 
 int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id)
 {
-	return ctrl_send(ctrl, UBLK_U_CMD_STOP_DEV, id, NULL, 0, 0);
+	struct ublksrv_ctrl_dev_info info;
+	int err = ctrl_send(ctrl, UBLK_U_CMD_STOP_DEV, id, NULL, 0, 0);
+
+	/* As it is before Linux 6.3 where there is no such device. */
+	if (err == -EINVAL && ctrl_get_dev_info(ctrl, id, &info) == -ENODEV)
+		err = -ENODEV;
+	return err;
+}
+
+/* Devices that are stopped side by side, by their place among them. */
+struct stops {
+	int *errs;
+	unsigned int left;	/* answers that have not come */
+};
+
+static void stop_answered(void *arg, uint64_t number, int result)
+{
+	struct stops *stops = arg;
+
+	stops->errs[number] = result;
+	stops->left--;
+}
+
+static void stops_wait(struct ublk_ctrl *ctrl, const struct stops *stops,
+		       unsigned int most)
+{
+	struct pollfd ring = { .fd = ctrl->ring.ring_fd, .events = POLLIN };
+
+	for (ctrl_beside(ctrl); stops->left > most; ctrl_beside(ctrl))
+		if (poll(&ring, 1, -1) < 0 && errno != EINTR)
+			poll(NULL, 0, AGAIN_MS);
+}
+
+void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
+		    unsigned int count)
+{
+	static struct stops stops;
+	unsigned int i;
+
+	stops = (struct stops){ .errs = errs };
+	ctrl->beside = stop_answered;
+	ctrl->beside_arg = &stops;
+	for (i = 0; i < count; i++) {
+		struct exchange exchange = {
+			.op = UBLK_U_CMD_STOP_DEV, .id = ids[i],
+		};
+
+		if (errs[i])
+			continue;
+		ctrl_address(ctrl, &exchange);
+		/* A path would have to stay until the driver has read it. */
+		if (exchange.has_path) {
+			errs[i] = ctrl_stop_dev(ctrl, ids[i]);
+			continue;
+		}
+		stops_wait(ctrl, &stops, STOPS_MAX - 1);
+		ctrl_fill(ctrl, &exchange);
+		stops.left++;
+		ctrl_submit_beside(ctrl, i);
+	}
+	stops_wait(ctrl, &stops, 0);
+	ctrl->beside = NULL;
+	/* Alone it is tried again, or said what it means. */
+	for (i = 0; i < count; i++)
+		if (errs[i] && errs[i] != -ENODEV)
+			errs[i] = ctrl_stop_dev(ctrl, ids[i]);
 }
 
 int ctrl_set_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)

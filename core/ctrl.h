@@ -13,6 +13,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define CTRL_PATH_BYTES 24	/* of "/dev/ublkc" and a number */
+#define CTRL_DATA_MAX 1024
+
 struct ublk_ctrl {
 	struct io_uring ring;
 	int fd;
@@ -22,6 +25,17 @@ struct ublk_ctrl {
 	/* The device that was asked about last: it is an ordinary user's. */
 	int known_id;
 	bool known_users;
+
+	/* The last entry of the ring, and the number of the last command. */
+	struct io_uring_sqe *sqe;
+	uint64_t last;
+
+	/* Told what completes beside that, numbered as ctrl_submit_beside() did. */
+	void (*beside)(void *arg, uint64_t number, int result);
+	void *beside_arg;
+
+	/* What is sent and comes back. */
+	char data[CTRL_PATH_BYTES + CTRL_DATA_MAX];
 };
 
 /*
@@ -35,13 +49,12 @@ void ctrl_close(struct ublk_ctrl *ctrl);
 
 /*
  * The commands. They return 0 or -errno as the driver answered, and tell
- * nothing: only the caller knows what the error means to a person.
+ * nothing: only the caller knows what the error means to a person. -ENODEV alone
+ * says that there is no such device. What may pass (ENOMEM, EAGAIN, EINTR) is
+ * tried again for ten seconds, and then returned.
  */
 
-/*
- * Adds a device as @info asks (dev_id -1: any) and updates @info. Where the kernel
- * has no memory for it, waits for that up to ten seconds, as ctrl_start_dev() does.
- */
+/* Adds a device as @info asks (dev_id -1: any) and updates @info. */
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
 
 /*
@@ -76,6 +89,24 @@ int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds);
 
 /* Removes the disk, after its I/O; the device stays until it is deleted. */
 int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id);
+
+/*
+ * The same for @count devices side by side, of which @errs tells how it went: only
+ * those are meant that have 0 there.
+ */
+void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
+		    unsigned int count);
+
+/*
+ * The ring for something else, while commands go on: an entry to fill in, and its
+ * submission, which is tried until the kernel takes it. ctrl->beside is told
+ * @number and the result, from ctrl_beside() or any command.
+ */
+struct io_uring_sqe *ctrl_sqe_beside(struct ublk_ctrl *ctrl);
+void ctrl_submit_beside(struct ublk_ctrl *ctrl, uint64_t number);
+
+/* Takes what has completed; ctrl->ring.ring_fd is readable when something has. */
+void ctrl_beside(struct ublk_ctrl *ctrl);
 
 int ctrl_set_params(struct ublk_ctrl *ctrl, int id,
 		    struct ublk_params *params);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,16 +22,20 @@
 #define SERVER_TICK_MS 100
 #define RECORD_WAIT_MS 500
 #define RECORD_TICK_MS 10
+#define SIDE_BY_SIDE 16
 
 struct stop_settings {
 	bool all;
 	bool force;
 };
 
-/* What stop_device() is given. */
+/* A device to be stopped. */
 struct stop {
-	struct ublk_ctrl *ctrl;
-	bool force;
+	int id;
+	bool named;		/* not one of --all */
+	bool done;		/* it is gone */
+	int err;		/* why it is not; told, but that it is in use */
+	struct listed device;
 };
 
 static const struct option_spec stop_options[] = {
@@ -59,13 +64,15 @@ static void stop_started(struct ublk_ctrl *ctrl, const struct listed *device)
  * program's does. Returns 0 or -errno after telling.
  */
 static int wait_for_process(struct ublk_ctrl *ctrl,
-			    const struct listed *device, pid_t pid)
+			    const struct listed *device, pid_t pid,
+			    unsigned long long started)
 {
 	struct pollfd ended = { .events = POLLIN };
 	unsigned int waited;
 	int ret;
 
-	ended.fd = process_watch(pid);
+	/* Of another program's server nobody wrote down when it started. */
+	ended.fd = started ? process_open(pid, started) : process_watch(pid);
 	if (ended.fd == -ESRCH)
 		return 0;
 	if (ended.fd < 0)
@@ -103,89 +110,177 @@ static int wait_for_server(struct ublk_ctrl *ctrl, const struct listed *device)
 	int err = 0;
 
 	if (device->pid)
-		err = wait_for_process(ctrl, device, device->pid);
+		err = wait_for_process(ctrl, device, device->pid,
+				       device->started);
 	if (!err && device->worker && device->worker != device->pid)
-		err = wait_for_process(ctrl, device, device->worker);
+		err = wait_for_process(ctrl, device, device->worker,
+				       device->worker_started);
 	return err;
 }
 
 /*
- * Whether a server that has ended left its record, because it was killed. If
- * not, it has cleaned up, and the id may already be another device's.
+ * Whether a server that has ended left its record, because it was killed: 1 or 0. If
+ * not, it has cleaned up, and the id may already be another device's. Returns -errno
+ * where that cannot be told.
  */
-static bool was_killed(struct ublk_ctrl *ctrl, int id)
+static int was_killed(struct ublk_ctrl *ctrl, int id)
 {
 	struct listed now;
+	int err = list_lookup(ctrl, id, &now);
 
-	return !list_lookup(ctrl, id, &now) && now.recorded && !now.pid;
+	if (err)
+		return err == -ENODEV ? 0 : list_lookup_failed(id, err);
+	return now.recorded && !now.pid;
 }
 
 /*
  * What there is of a device. One that a server has just added has no record yet,
  * and must not be deleted behind its back: Linux 6.1 lets neither of the two go
- * when it is about to be started. Returns 0 or -ENODEV after telling.
+ * when it is about to be started. Of all devices those of others are not meant, nor
+ * one that went away meanwhile. Returns 0, or -errno after telling.
  */
-static int look_up(struct ublk_ctrl *ctrl, int id, struct listed *device)
+static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 {
+	struct listed *device = &stop->device;
 	const struct timespec tick = { .tv_nsec = RECORD_TICK_MS * 1000000 };
 	unsigned int waited;
+	int err;
 
-	for (waited = 0; !list_lookup(ctrl, id, device);
-	     waited += RECORD_TICK_MS) {
+	for (waited = 0;; waited += RECORD_TICK_MS) {
+		err = list_lookup(ctrl, stop->id, device);
+		stop->done = !stop->named && (err == -ENODEV || err == -EPERM ||
+					      err == -EACCES);
+		if (stop->done)
+			return 0;
+		if (err)
+			return list_lookup_failed(stop->id, err);
 		if (device->recorded || device->pid ||
 		    strcmp(device->state, "dead") || waited >= RECORD_WAIT_MS)
 			return 0;
 		nanosleep(&tick, NULL);
 	}
-	message("%d: no such device", id);
-	return -ENODEV;
 }
 
-/* For list_each(). */
-static int stop_device(int id, bool named, void *arg)
+static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop, bool force)
 {
-	const struct stop *stop = arg;
-	struct ublk_ctrl *ctrl = stop->ctrl;
-	struct listed device;
+	stop->err = look_up(ctrl, stop);
+	if (!stop->err && !stop->done && !force && device_in_use(stop->id))
+		stop->err = -EBUSY;
+}
+
+/* The driver has stopped it: waits for its server, and removes what is left. */
+static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop)
+{
+	const struct listed *device = &stop->device;
 	int err;
 
-	(void)named;
-	err = look_up(ctrl, id, &device);
-	if (err)
-		return err;
-	if (!stop->force && device_in_use(id)) {
-		message("device %d is in use; unmount it first, or --force",
-			id);
-		return -EBUSY;
-	}
-	/* Of one that still starts the server ends when its disk was there. */
-	if (device.at_driver && strcmp(device.state, "starting")) {
-		err = ctrl_stop_dev(ctrl, id);
-		if (err && err != -ENODEV)
-			return message_fail(err, "cannot stop device %d", id);
-	}
-	if (device.pid) {
-		err = wait_for_server(ctrl, &device);
+	if (device->pid) {
+		err = wait_for_server(ctrl, device);
 		if (err)
 			return err;
-		if (device.recorded && !was_killed(ctrl, id))
-			return 0;
+		err = device->recorded ? was_killed(ctrl, stop->id) : 1;
+		if (err <= 0)
+			return err;
 	}
-	return device_delete(ctrl, id);
+	return device_delete(ctrl, stop->id);
+}
+
+/* Has the driver stop all that can be, side by side. */
+static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
+			   unsigned int count)
+{
+	int ids[SIDE_BY_SIDE], errs[SIDE_BY_SIDE];
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		const struct listed *device = &stops[i].device;
+
+		ids[i] = stops[i].id;
+		/* One that still starts ends when its disk was there. */
+		errs[i] = stops[i].done || stops[i].err ||
+			  !device->at_driver ||
+			  !strcmp(device->state, "starting") ? -ENODEV : 0;
+	}
+	ctrl_stop_devs(ctrl, ids, errs, count);
+	for (i = 0; i < count; i++)
+		if (errs[i] && errs[i] != -ENODEV)
+			stops[i].err = message_fail(errs[i], "cannot stop "
+						    "device %d", ids[i]);
+}
+
+/* Stops what can be stopped now. Returns how many are gone that were there. */
+static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
+		      unsigned int count, bool force)
+{
+	unsigned int i, from;
+	int gone = 0;
+
+	/* Not all at once: between the look at one and its end is little time. */
+	for (from = 0; from < count; from = i) {
+		for (i = from; i < count && i < from + SIDE_BY_SIDE; i++)
+			if (!stops[i].done &&
+			    (!stops[i].err || stops[i].err == -EBUSY))
+				stop_begin(ctrl, &stops[i], force);
+		stop_at_driver(ctrl, stops + from, i - from);
+	}
+	for (i = 0; i < count; i++) {
+		if (stops[i].done || stops[i].err)
+			continue;
+		stops[i].err = stop_finish(ctrl, &stops[i]);
+		stops[i].done = !stops[i].err;
+		gone += stops[i].done;
+	}
+	return gone;
+}
+
+/*
+ * A disk may lie on another one that is to be stopped, too, which is in use as long
+ * as the upper one is there. Returns an exit status.
+ */
+static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
+			unsigned int count, bool force)
+{
+	int status = EXIT_DONE;
+	unsigned int i;
+	int gone;
+
+	do {
+		gone = stop_round(ctrl, stops, count, force);
+	} while (gone > 0);
+	for (i = 0; i < count; i++) {
+		if (stops[i].err == -EBUSY)
+			message("device %d is in use; unmount it first, or "
+				"--force", stops[i].id);
+		if (!stops[i].done)
+			status = EXIT_FAILED;
+	}
+	return status;
 }
 
 static int stop_run(const void *values, int argc, char **argv)
 {
 	const struct stop_settings *settings = values;
+	int *ids = NULL, count = argc, status = EXIT_FAILED, i;
+	struct stop *stops;
 	struct ublk_ctrl ctrl;
-	struct stop stop = { .ctrl = &ctrl, .force = settings->force };
-	int status;
 
 	if (!list_names_ok("stop", settings->all, argc, argv))
 		return EXIT_USAGE;
 	if (ctrl_open(&ctrl))
 		return EXIT_FAILED;
-	status = list_each(settings->all, argc, argv, stop_device, &stop);
+	if (settings->all)
+		count = list_ids(&ids);
+	stops = count < 0 ? NULL : calloc(count + 1, sizeof(*stops));
+	for (i = 0; stops && i < count; i++) {
+		stops[i].id = ids ? ids[i] : list_parse_id(argv[i]);
+		stops[i].named = !settings->all;
+	}
+	if (stops)
+		status = stop_devices(&ctrl, stops, count, settings->force);
+	else
+		message_fail(ENOMEM, "the list of devices");
+	free(stops);
+	free(ids);
 	ctrl_close(&ctrl);
 	/* As a root's server could not, having mounts of its own. */
 	memory_release();

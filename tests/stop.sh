@@ -80,6 +80,22 @@ cat "$tmp/data" >"$dev"
 ok "stop it" ublk stop "$dev"
 same "$tmp/file" "$tmp/data" "what was written is in the file"
 
+# Disks that lie on each other: the upper ones first.
+served "a disk" ram 4M
+lowest=$dev
+served "a file on it" file "$dev"
+served "a file on that" file "$dev" --cow 1M
+fails 1 "what is below others is refused" ublk stop "$lowest"
+like "$err" "^ublk: device ${lowest#/dev/ublkb} is in use" "and told why"
+ok "stop them all" ublk stop --all
+is "$err" "" "in silence"
+is "$(what_is)" "" "nothing is left"
+served "a disk" ram 4M
+lowest=$dev
+served "a file on it" file "$dev"
+ok "so it is where they are named" ublk stop "$lowest" "$dev"
+is "$(what_is)" "" "nothing is left"
+
 # In use.
 served "a disk with a filesystem" ram 16M
 mkfs.ext4 -q "$dev"
@@ -90,6 +106,7 @@ server=$(server_of "$id")
 fails 1 "a mounted one is refused" ublk stop "$dev"
 like "$err" "^ublk: device $id is in use; unmount" "and what to do is said"
 fails 1 "also by --all" ublk stop --all
+is "$(grep -c 'in use' "$tmp/err")" 1 "which is said once"
 kill -TERM "$server"
 sleep 1
 if runs "$server"; then
