@@ -35,6 +35,9 @@
 #define DEPTH_USUAL 64
 #define DEPTH_LEAST 4
 
+/* The block layer takes no less for nr_requests. */
+#define REQUESTS_LEAST 4
+
 const struct serve_settings serve_defaults = {
 	.id = -1,
 	.queues = 1,
@@ -353,6 +356,11 @@ static int device_add(struct ublk_device *device)
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_NEED_GET_DATA;
 	device->info.flags &= DEVICE_FEATURES;
+	/* A tag to spare, where the server's death is seen by it alone. */
+	if (device_recovers(device) &&
+	    !(device->ctrl.features & UBLK_F_QUIESCE) &&
+	    device->info.queue_depth <= REQUESTS_LEAST)
+		device->info.queue_depth = REQUESTS_LEAST + 1;
 	err = ctrl_add_dev(&device->ctrl, &device->info);
 	if (err == -EEXIST) {
 		message("device %d exists already; choose another --id, or "
@@ -400,6 +408,8 @@ static void device_fill_record(FILE *out, const void *arg)
 	fprintf(out, "size=%llu\npid=%d\nstarted=%llu\n",
 		(unsigned long long)device->disk.size, (int)getpid(),
 		record_process_started(getpid()));
+	if (device->given_up)
+		fprintf(out, "given_up=1\n");
 	if (device->server)
 		fprintf(out, "worker=%d\nworker_started=%llu\n",
 			(int)device->server,
@@ -517,7 +527,12 @@ static int device_serve_alone(struct ublk_device *device)
 	if (!err)
 		device_wait(device);
 	/* A disk that never appeared is no error here. */
-	ctrl_stop_dev(&device->ctrl, id);
+	failed = ctrl_stop_dev(&device->ctrl, id);
+	if (failed && failed != -ENODEV) {
+		/* The driver takes the tags back when the process ends. */
+		message_fail(failed, "cannot stop device %d", id);
+		_exit(EXIT_FAILED);
+	}
 	failed = worker_join(device);
 	return err ? err : failed;
 }

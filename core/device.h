@@ -60,6 +60,7 @@ struct ublk_device {
 	 * in the order in which the target registered them.
 	 */
 	bool resumed;
+	bool given_up;		/* nobody serves it: all I/O fails */
 	int inherited[UBLK_DEVICE_FILES];
 	unsigned int inherited_count;
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/device.h"
+#include "core/fail.h"
 #include "core/handover.h"
 #include "core/message.h"
 #include "core/process.h"
@@ -27,8 +28,12 @@
 #define DEATHS_MAX 8
 #define LIFE_MS 1000
 
-/* The wait before the second attempt to start one; doubled for each further. */
+/*
+ * The wait before the second attempt to start one; doubled for each further, also to
+ * let the I/O of a device fail that has been given up.
+ */
 #define RETRY_MS 50
+#define RETRY_MAX_MS 30000
 
 /* How long a driver may take to notice that a server has died. */
 #define NOTICE_MS 30000
@@ -47,9 +52,13 @@ struct supervisor {
 	pid_t worker;			/* 0: there is none */
 	int ended_fd;			/* readable when it has ended */
 	int live_fd;			/* tells it that the disk is there */
-	uint64_t started;		/* when; in milliseconds */
+	uint64_t served_from;		/* in milliseconds; 0: it does not yet */
+	bool lived;			/* the last one did, for LIFE_MS */
 	uint64_t answered;		/* requests, when the last one died */
 	unsigned int deaths;		/* without progress */
+
+	bool given_up;			/* no worker: */
+	struct fail fail;		/* this process answers, with errors */
 
 	/*
 	 * The process that looks for partitions before the disk is announced,
@@ -96,11 +105,14 @@ static uint64_t answered_requests(int id)
 	return sum;
 }
 
-/* Waits for a byte of a worker that starts. False: it ended, or takes forever. */
-static bool wait_byte(int fd)
+/*
+ * Waits for a byte of a worker that starts. False: it ended, or takes longer than
+ * @milliseconds.
+ */
+static bool wait_byte(int fd, unsigned int milliseconds)
 {
 	struct pollfd event = { .fd = fd, .events = POLLIN };
-	uint64_t end = process_clock_ms() + START_MS;
+	uint64_t end = process_clock_ms() + milliseconds;
 	char byte;
 	int ret;
 
@@ -121,7 +133,12 @@ static int worker_collect(struct supervisor *s)
 		return 0;
 	while (waitpid(s->worker, &status, 0) < 0 && errno == EINTR)
 		;
-	close(s->ended_fd);
+	s->lived = s->served_from &&
+		   process_clock_ms() - s->served_from >= LIFE_MS;
+	s->served_from = 0;
+	if (s->ended_fd >= 0)
+		close(s->ended_fd);
+	s->ended_fd = -1;
 	if (s->live_fd >= 0)
 		close(s->live_fd);
 	s->live_fd = -1;
@@ -167,7 +184,7 @@ static int worker_run(struct supervisor *s, const struct handover *next,
 static int worker_fork(struct supervisor *s, const struct handover *next,
 		       int fetched[2], int live[2])
 {
-	s->started = process_clock_ms();
+	s->lived = false;
 	s->worker = fork();
 	if (s->worker < 0) {
 		s->worker = 0;
@@ -217,7 +234,7 @@ static int worker_begin(struct supervisor *s, const struct handover *next)
 		return message_fail(err, "a server process");
 	}
 	s->live_fd = live[1];
-	ready = wait_byte(fetched[0]);
+	ready = wait_byte(fetched[0], next ? HANDOVER_START_MS : START_MS);
 	close(fetched[0]);
 	if (ready)
 		return 0;
@@ -265,22 +282,28 @@ static int worker_live(struct supervisor *s)
 		return message_fail(errno, "the server process");
 	close(s->live_fd);
 	s->live_fd = -1;
+	s->served_from = process_clock_ms();
 	return 0;
 }
 
-/* Whether the driver has a disk for us to serve, now or when it has noticed. */
+/*
+ * Whether the driver has a disk for us to serve, now or when it has noticed. As long
+ * as it does not say that there is none, there is one.
+ */
 static bool device_is_there(struct supervisor *s)
 {
 	struct ublksrv_ctrl_dev_info info;
+	int err = ctrl_get_dev_info(&s->device->ctrl, s->device->info.dev_id,
+				    &info);
 
-	return !ctrl_get_dev_info(&s->device->ctrl, s->device->info.dev_id,
-				  &info) && info.state != UBLK_S_DEV_DEAD;
+	return err ? err != -ENODEV : info.state != UBLK_S_DEV_DEAD;
 }
 
 /*
  * Waits until the driver has taken everything back from the worker that is no
  * more, and lets another one begin. That is not before the last operation of
  * the old one's rings has ended: none can come after what the next one does.
+ * Returns 0; -ENODEV when the disk is no more; or another -errno after telling.
  */
 static int recovery_begin(struct supervisor *s)
 {
@@ -291,11 +314,13 @@ static int recovery_begin(struct supervisor *s)
 
 	for (;;) {
 		err = ctrl_start_recovery(&device->ctrl, id);
-		/* Linux's: begun already, for one that then fetched nothing. */
-		if (!err || err == -EINVAL)
+		if (!err)
 			return 0;
 		if (!device_is_there(s))
 			return -ENODEV;
+		/* Linux's: begun already, for one that then fetched nothing. */
+		if (err == -EINVAL)
+			return 0;
 		if (err != -EBUSY)
 			return message_fail(err, "device %d: no new server", id);
 		if (process_clock_ms() > end) {
@@ -311,17 +336,17 @@ static int recovery_begin(struct supervisor *s)
 static bool made_progress(struct supervisor *s)
 {
 	uint64_t answered = answered_requests(s->device->info.dev_id);
-	bool progress = answered != s->answered ||
-			process_clock_ms() - s->started >= LIFE_MS;
+	bool progress = answered != s->answered || s->lived;
 
+	s->lived = false;
 	s->answered = answered;
 	s->deaths = progress ? 0 : s->deaths + 1;
 	return s->deaths < DEATHS_MAX;
 }
 
 /*
- * One attempt to put a worker behind a disk that has none. Returns 0, -EIO when
- * another one may succeed, or as worker_replace().
+ * One attempt to put a worker behind a disk that has none. Returns 0, -ENODEV when
+ * the disk is no more, or -EIO when another one may succeed.
  */
 static int worker_try(struct supervisor *s, const struct handover *next)
 {
@@ -330,7 +355,7 @@ static int worker_try(struct supervisor *s, const struct handover *next)
 
 	err = recovery_begin(s);
 	if (err)
-		return err;
+		return err == -ENODEV ? err : -EIO;
 	if (worker_begin(s, next))
 		return -EIO;
 	err = ctrl_end_recovery(&device->ctrl, device->info.dev_id, s->worker,
@@ -344,9 +369,58 @@ static int worker_try(struct supervisor *s, const struct handover *next)
 	return 0;
 }
 
+/* One attempt to let the I/O of a disk without a worker fail. As worker_try(). */
+static int fail_try(struct supervisor *s)
+{
+	struct ublk_device *device = s->device;
+	int err;
+
+	if (!s->fail.tags) {
+		err = recovery_begin(s);
+		if (err)
+			return err == -ENODEV ? err : -EIO;
+		err = fail_begin(&s->fail, device);
+		if (err) {
+			s->fail.tags = 0;
+			return -EIO;
+		}
+	}
+	err = ctrl_end_recovery(&device->ctrl, device->info.dev_id, getpid(),
+				-1);
+	if (err)
+		message_fail(err, "device %d: its I/O does not fail yet",
+			     device->info.dev_id);
+	return err ? -EIO : 0;
+}
+
 /*
- * Puts a new worker behind the disk, whatever that takes. Returns 0; -ENODEV
- * when the disk is no more, without telling; or another -errno after telling.
+ * No worker can be started: this process answers all requests with errors, and the
+ * device keeps what it has. Returns 0, or -ENODEV when the disk is no more.
+ */
+static int give_up(struct supervisor *s)
+{
+	int id = s->device->info.dev_id;
+	unsigned int wait = RETRY_MS;
+	int err;
+
+	message("device %d: %u servers died without having answered anything; "
+		"the device fails all I/O and keeps what it has, until `ublk "
+		"recover %d` or `ublk stop %d`", id, s->deaths, id, id);
+	while ((err = fail_try(s)) == -EIO) {
+		sleep_ms(wait);
+		wait = wait < RETRY_MAX_MS / 2 ? 2 * wait : RETRY_MAX_MS;
+	}
+	if (err)
+		return err;
+	s->given_up = true;
+	s->device->given_up = true;
+	device_record(s->device);
+	return 0;
+}
+
+/*
+ * Puts a new worker behind the disk, whatever that takes, or gives it up. Returns
+ * 0, or -ENODEV when the disk is no more, without telling.
  */
 static int worker_replace(struct supervisor *s)
 {
@@ -360,11 +434,7 @@ static int worker_replace(struct supervisor *s)
 			sleep_ms(RETRY_MS << s->deaths);
 	}
 	process_calm();
-	if (err == -EIO)
-		message("device %d: %u servers died without having answered "
-			"anything; the device fails",
-			s->device->info.dev_id, s->deaths);
-	return err;
+	return err == -EIO ? give_up(s) : err;
 }
 
 /* The worker has ended: because the device did, or another one has to come. */
@@ -379,7 +449,7 @@ static int worker_ended(struct supervisor *s)
 		return -ENODEV;
 	err = worker_replace(s);
 	/* One line: the kernel's log takes ten in five seconds. */
-	if (!err && status)
+	if (!err && status && !s->given_up)
 		message("device %d: the server %s; process %d serves it now, "
 			"after %u ms", s->device->info.dev_id,
 			end_text(status, text), (int)s->worker,
@@ -398,6 +468,23 @@ static void worker_dismiss(struct supervisor *s)
 	worker_collect(s);
 }
 
+/* The end of an upgrade that failed. */
+static void upgrade_failed(const struct handover *next, int before)
+{
+	message_redirect(before);
+	close(next->binary);
+	handover_answer(next->answer, HANDOVER_FAILED);
+}
+
+static int upgrade_refuse(struct supervisor *s, const struct handover *next,
+			  int before)
+{
+	message("device %d has no server; `ublk recover %d` puts one behind it",
+		s->device->info.dev_id, s->device->info.dev_id);
+	upgrade_failed(next, before);
+	return 0;
+}
+
 /*
  * `ublk upgrade` asks for another program: it gets a worker first, and when
  * that serves takes this process's place. Where it does not come up, a worker
@@ -412,6 +499,8 @@ static int supervisor_upgrade(struct supervisor *s,
 	if (handover_accept(&next, signal))
 		return 0;
 	before = message_redirect(next.answer);
+	if (s->given_up)
+		return upgrade_refuse(s, &next, before);
 	worker_dismiss(s);
 	tried = worker_try(s, &next);
 	err = tried;
@@ -422,13 +511,11 @@ static int supervisor_upgrade(struct supervisor *s,
 	}
 	if (tried != -ENODEV) {
 		err = worker_replace(s);
-		if (!err)
+		if (!err && !s->given_up)
 			message("device %d: goes on with the old program",
 				s->device->info.dev_id);
 	}
-	message_redirect(before);
-	close(next.binary);
-	handover_answer(next.answer, HANDOVER_FAILED);
+	upgrade_failed(&next, before);
 	return err;
 }
 
@@ -491,6 +578,56 @@ static int prober_ended(struct supervisor *s)
 	return err;
 }
 
+/*
+ * As device_asked_to_end(), which opens the disk: where this process answers the
+ * disk's requests, it must not wait for one itself.
+ */
+static bool asked_to_end(struct supervisor *s, int number)
+{
+	struct ublk_ctrl *ctrl = &s->device->ctrl;
+	int status = -1;
+	pid_t child;
+
+	if (!s->given_up)
+		return device_asked_to_end(s->device, number);
+	child = fork();
+	if (child < 0)
+		return false;
+	if (!child)
+		_exit(!device_asked_to_end(s->device, number));
+	while (!waitpid(child, &status, WNOHANG)) {
+		struct pollfd ring = {
+			.fd = ctrl->ring.ring_fd, .events = POLLIN,
+		};
+
+		poll(&ring, 1, NOTICE_TICK_MS);
+		ctrl_beside(ctrl);
+	}
+	return !status;
+}
+
+/*
+ * The end of the disk, which was asked for: its I/O is done, or fails where nobody
+ * is left. False where it goes on, as the driver cannot stop it.
+ */
+static bool disk_stopped(struct supervisor *s)
+{
+	int id = s->device->info.dev_id;
+	int err = ctrl_stop_dev(&s->device->ctrl, id);
+
+	if (!err || err == -ENODEV)
+		return true;
+	message_fail(err, "device %d goes on, it cannot be stopped", id);
+	return false;
+}
+
+/* The driver has taken back all that was answered with errors. */
+static int fail_ended(struct supervisor *s)
+{
+	ctrl_beside(&s->device->ctrl);
+	return s->fail.tags ? 0 : -ENODEV;
+}
+
 static int supervisor_loop(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
@@ -499,7 +636,8 @@ static int supervisor_loop(struct supervisor *s)
 
 	while (!err) {
 		struct pollfd events[] = {
-			{ .fd = s->ended_fd, .events = POLLIN },
+			{ .fd = s->given_up ? device->ctrl.ring.ring_fd :
+				s->ended_fd, .events = POLLIN },
 			{ .fd = s->probed_fd, .events = POLLIN },
 			{ .fd = device->signal_fd, .events = POLLIN },
 		};
@@ -509,7 +647,7 @@ static int supervisor_loop(struct supervisor *s)
 		if (poll(events, count, -1) < 0)
 			continue;
 		if (events[0].revents) {
-			err = worker_ended(s);
+			err = s->given_up ? fail_ended(s) : worker_ended(s);
 			continue;
 		}
 		if (s->prober) {
@@ -520,27 +658,32 @@ static int supervisor_loop(struct supervisor *s)
 			continue;
 		if (signal.ssi_signo == (uint32_t)HANDOVER_SIGNAL)
 			err = supervisor_upgrade(s, &signal);
-		else if (device_asked_to_end(device, signal.ssi_signo))
+		else if (asked_to_end(s, signal.ssi_signo) && disk_stopped(s))
 			return 0;
 	}
 	return err == -ENODEV ? 0 : err;
 }
 
 /*
- * The end of the disk: its I/O is done, or fails where nobody is left, and the
- * worker is given its tags back. A disk that never appeared is no error here.
+ * The worker is given its tags back, and ends. A disk that never appeared is no
+ * error here.
  */
 static void supervisor_end(struct supervisor *s)
 {
-	ctrl_stop_dev(&s->device->ctrl, s->device->info.dev_id);
-	worker_collect(s);
+	if (disk_stopped(s))
+		worker_collect(s);
+	else
+		worker_kill(s);
 	prober_collect(s);
+	if (s->given_up)
+		fail_end(&s->fail);
 }
 
 int supervise(struct ublk_device *device)
 {
 	struct supervisor s = {
 		.device = device,
+		.ended_fd = -1,
 		.live_fd = -1,
 		.probed_fd = -1,
 	};
@@ -581,6 +724,7 @@ int supervise_resumed(struct ublk_device *device)
 {
 	struct supervisor s = {
 		.device = device,
+		.ended_fd = -1,
 		.live_fd = -1,
 		.probed_fd = -1,
 	};
@@ -592,7 +736,9 @@ int supervise_resumed(struct ublk_device *device)
 			device->info.dev_id);
 	if (err)
 		return err;
-	if (prober_begin(&s))
+	if (s.given_up)
+		process_detach_failed();
+	else if (prober_begin(&s))
 		process_detach();
 	return supervisor_serve(&s);
 }
@@ -603,7 +749,7 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 	struct supervisor s = {
 		.device = device,
 		.worker = worker,
-		.started = process_clock_ms(),
+		.served_from = process_clock_ms(),
 		.live_fd = -1,
 		.probed_fd = -1,
 	};

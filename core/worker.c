@@ -59,8 +59,13 @@ static int worker_start_queues(struct ublk_device *device)
 	for (i = 0; i < worker->started; i++)
 		while (sem_wait(&worker->reports))
 			;
-	if (!err && worker->failed)
+	if (!err && worker->failed == -EPERM) {
+		message("cannot start a queue: not permitted; see the sysctl "
+			"kernel.io_uring_disabled");
+		err = -EPERM;
+	} else if (!err && worker->failed) {
 		err = message_fail(worker->failed, "cannot start a queue");
+	}
 	return err;
 }
 

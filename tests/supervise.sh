@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib
+# board: --add tests/devices.lib --timeout 900
 #
 # A worker that dies, by whatever signal, is replaced at once: who reads and
 # writes sees a pause and no error. One that dies for ever is given up.
@@ -76,25 +76,104 @@ dd if="$dev" of=/dev/null bs=512 count=3000 iflag=direct 2>/dev/null
 is "$(hurrying)" 0 "until it has answered some thousand requests"
 stopped "stop it" "$dev"
 
-# One after the other, faster than it can do anything, is not a device that works.
-served "a disk" ram 16M
-server=$(server_of "$id")
-gives_up() {
-	kill -KILL "$(worker_of "$id")" 2>/dev/null
-	! runs "$server"
+# As many requests at once as the disk takes, and nobody answers them: a driver that
+# knows a server by its commands alone has one of them left.
+truncate -s 8M "$tmp/file"
+for depth in 1 4 5 64; do
+	served "a disk of depth $depth" ram 8M -d $depth
+	worker=$(worker_of "$id")
+	kill -STOP "$worker"
+	n=0 readers=''
+	while [ $n -lt 12 ]; do
+		dd if="$dev" of=/dev/null bs=4k count=1 skip=$((n * 16)) \
+			iflag=direct 2>/dev/null &
+		readers="$readers $!"
+		n=$((n + 1))
+	done
+	sleep 0.5
+	kill -KILL "$worker"
+	ok "depth $depth: another worker comes" wait_until 30 another_worker
+	problem=''
+	for reader in $readers; do
+		wait_until 30 eval '! runs '"$reader" ||
+			problem="a reader hangs"
+	done
+	is "$problem" "" "depth $depth: nobody hangs"
+	stopped "depth $depth: stop it" "$dev"
+done
+
+# One after the other, faster than it can do anything, is not a device that works: its
+# I/O fails, and it keeps what it has.
+given_up() {
+	grep -q '^given_up=1$' "/run/ublk/$id"
 }
-if wait_until 30 gives_up; then
-	pass "a worker that dies again and again is given up"
-else
-	fail "a worker that dies again and again is given up"
-fi
-like "$(dmesg)" "servers died without having answered anything; the device fails" \
-	"the kernel's log says so"
-if nothing_of "$id" "$server"; then
-	pass "nothing is left"
-else
-	fail "nothing is left" "$(what_is)"
-fi
+kill_again() {
+	kill -KILL "$(worker_of "$id")" 2>/dev/null
+	given_up
+}
+# give_up: no server can start any more, since a system that runs has switched
+# io_uring off; or each dies at once.
+sysctl=/proc/sys/kernel/io_uring_disabled
+[ ! -w $sysctl ] || at_exit 'echo 0 >$sysctl'
+give_up() {
+	if [ -w $sysctl ]; then
+		echo 2 >$sysctl
+		kill -KILL "$(worker_of "$id")"
+		wait_until 120 given_up
+		echo 0 >$sysctl
+	else
+		wait_until 120 kill_again
+	fi
+	given_up
+}
+# fails_all NAME: reads and writes end with an error, and soon.
+fails_all() {
+	run timeout 60 dd if="$dev" of=/dev/null bs=4k count=1 iflag=direct
+	reads=$status
+	run timeout 60 dd if=/dev/zero of="$dev" bs=4k count=1 oflag=direct
+	is "$reads $status" "1 1" "$1"
+}
+truncate -s 8M "$tmp/below"
+ublk pack "$tmp/data" "$tmp/image.gz"
+for target in "ram 8M" "ram 8M --cow 4M -q 2" "file $tmp/file -q 2" \
+	"file $tmp/below --cow 4M" "file $tmp/below --cow $tmp/kept" \
+	"zimg $tmp/image.gz"; do
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$target" $target
+	case $target in zimg*) ;; *) put "$dev" 0 <"$tmp/data" ;; esac
+	server=$(server_of "$id")
+	dmesg -c >/dev/null
+	dd if="$dev" of=/dev/null bs=4k iflag=direct 2>/dev/null &
+	reader=$!
+	ok "$target: servers that cannot start are given up" give_up
+	like "$(dmesg)" "8 servers died without having answered anything; the device fails all I/O and keeps what it has, until .ublk recover $id. or .ublk stop $id." \
+		"$target: the log says so, and what to do"
+	[ ! -w $sysctl ] || like "$(dmesg)" "kernel.io_uring_disabled" \
+		"$target: and why"
+	ok "$target: who waited is told" wait_until 60 eval '! runs $reader'
+	fails_all "$target: I/O fails"
+	like "$(ublk list "$id")" " fail-io .* $server no " "$target: list says so"
+	fails 1 "$target: it cannot be upgraded" ublk upgrade "$id"
+	ok "$target: recover it" ublk recover "$id"
+	is "$out" "$dev" "$target: the node is printed"
+	is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" \
+		"$target: all is there"
+	like "$(ublk list "$id")" " live .* yes " "$target: it is supervised"
+	stopped "$target: stop it" "$dev"
+done
+served "a disk" ram 16M
+put "$dev" 0 <"$tmp/data"
+give_up
+kill -KILL "$(server_of "$id")"
+ok "recover one that has given up and was killed" ublk recover "$id"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+give_up
+stopped "one that has given up can be stopped" "$dev"
+served "a disk" ram 16M
+give_up
+server=$(server_of "$id")
+kill -TERM "$server"
+ok "a signal ends one that has given up" wait_until 60 nothing_of "$id" "$server"
 
 # Without.
 for option in --no-supervise -f; do

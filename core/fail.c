@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A server that only fails. It looks at no request, so that it needs neither the
+ * descriptors nor the target.
+ */
+#include "core/fail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/message.h"
+
+/* Newer than the header of the kernel we build. */
+#ifndef UBLK_AUTO_BUF_REG_FALLBACK
+#define UBLK_AUTO_BUF_REG_FALLBACK (1 << 0)
+#endif
+#define LEND_FLAGS_SHIFT 16	/* of the flags in an SQE's addr */
+
+/* Where the numbers of ctrl.h have the tag. */
+#define TAG_BITS 16
+
+static void fail_command(struct fail *fail, uint64_t number, uint32_t op)
+{
+	struct ublk_device *device = fail->device;
+	struct io_uring_sqe *sqe = ctrl_sqe_beside(&device->ctrl);
+	struct ublksrv_io_cmd command = {
+		.q_id = number >> TAG_BITS,
+		.tag = number & ((1 << TAG_BITS) - 1),
+		.result = -EIO,
+	};
+
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fail->fd;
+	sqe->cmd_op = device->ctrl.encoded ? op : _IOC_NR(op);
+	/* The ring has no table for pages: it is told that, and answers. */
+	if (device->info.flags & UBLK_F_AUTO_BUF_REG)
+		sqe->addr = UBLK_AUTO_BUF_REG_FALLBACK << LEND_FLAGS_SHIFT;
+	/* All share the first buffer: nobody looks at what is in it. */
+	else
+		command.addr = (uintptr_t)device->buffers.data;
+	memcpy(sqe->cmd, &command, sizeof(command));
+	ctrl_submit_beside(&device->ctrl, number);
+}
+
+static void fail_answered(void *arg, uint64_t number, int result)
+{
+	struct fail *fail = arg;
+
+	if (result == UBLK_IO_RES_OK || result == UBLK_IO_RES_NEED_GET_DATA)
+		fail_command(fail, number, UBLK_U_IO_COMMIT_AND_FETCH_REQ);
+	else
+		fail->tags--;
+}
+
+int fail_begin(struct fail *fail, struct ublk_device *device)
+{
+	const unsigned int depth = device->info.queue_depth;
+	const unsigned int count = device->info.nr_hw_queues * depth;
+	char node[DEVICE_NODE_MAX];
+	uint64_t i;
+
+	snprintf(node, sizeof(node), "/dev/ublkc%d", device->info.dev_id);
+	*fail = (struct fail){ device, device_open_node(node, O_RDWR), count };
+	if (fail->fd < 0)
+		return fail->fd;
+	device->ctrl.beside = fail_answered;
+	device->ctrl.beside_arg = fail;
+	for (i = 0; i < count; i++)
+		fail_command(fail, i / depth << TAG_BITS | i % depth,
+			     UBLK_U_IO_FETCH_REQ);
+	/* A refusal is there at once. */
+	ctrl_beside(&device->ctrl);
+	if (fail->tags == count)
+		return 0;
+	message("device %d: the driver refuses to let its I/O fail",
+		device->info.dev_id);
+	return -EIO;
+}
+
+void fail_end(struct fail *fail)
+{
+	fail->device->ctrl.beside = NULL;
+	close(fail->fd);
+}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# board: --add tests/devices.lib --add build/x86_64/driver/refuse --timeout 400
+#
+# A control command that fails says nothing of the device: no device is taken for
+# gone, none is deleted, and nothing of what it holds is lost. What passes is waited
+# for; what does not is told.
+. "${0%/*}/lib.sh"
+. "${0%/*}/devices.lib"
+
+[ -n "$recovers" ] || skip_all "the driver has no recovery"
+refuse=${0%/*}/refuse
+pattern data 262144 >"$tmp/data"
+whole=$(sum "$tmp/data")
+state() {
+	ublk list --json "$id" | sed -n 's/.*"state": "\([a-z-]*\)".*/\1/p'
+}
+state_is() {
+	[ "$(state)" = "$1" ]
+}
+# disk: one with contents.
+disk() {
+	serve ram 1M
+	put "$dev" 0 <"$tmp/data"
+	server=$(server_of "$id")
+	worker=$(worker_of "$id")
+}
+# kept NAME: it is live and has its contents.
+kept() {
+	if wait_until 60 state_is live; then
+		is "$(read_back "$dev" 262144 | sum -)" "$whole" "$1"
+	else
+		fail "$1" "$(ublk list; dmesg | grep ublk: | tail -n 5)"
+	fi
+}
+kill_all() {
+	kill -KILL "$server" "$worker"
+	wait_until 10 state_is quiesced
+}
+
+# The supervisor, when its worker dies.
+for error in ENOMEM EAGAIN EINTR; do
+	disk
+	ok "$error while a worker dies" "$refuse" io_uring_enter $error 0 \
+		-p "$server" sh -c "kill -KILL $worker; sleep 2"
+	kept "$error: another one serves"
+	is "$(server_of "$id")" "$server" "$error: the supervisor is the same"
+	stopped "$error: stop it" "$dev"
+done
+# What does not pass by itself, again and again.
+disk
+ok "EIO while a worker dies" "$refuse" io_uring_enter EIO 0 -p "$server" \
+	sh -c "kill -KILL $worker; sleep 2"
+kept "EIO: another one serves"
+stopped "EIO: stop it" "$dev"
+
+# A command that could not be sent is not sent with the next one: that has an answer
+# of its own.
+disk
+ok "a poll that fails, too" "$refuse" poll ENOMEM 0 -p "$server" \
+	sh -c "kill -KILL $worker; sleep 1"
+kept "another one serves"
+stopped "stop it" "$dev"
+
+# Commands. Each has asked for the features first: that is two calls.
+for error in ENOMEM EIO; do
+	for skip in 0 1 2 3 4 5 6 7 8; do
+		disk
+		kill_all
+		"$refuse" io_uring_enter $error $skip timeout 40 ublk recover "$id" \
+			>"$tmp/out" 2>"$tmp/err"
+		[ -s "$tmp/err" ] || fail "recover, $error after $skip calls: that is said"
+		run ublk recover --all
+		kept "recover, $error after $skip calls: nothing is lost"
+		stopped "recover, $error after $skip calls: stop it" "$dev"
+	done
+done
+disk
+kill_all
+for verb in "list" "list $id" "stop $id" "stop --all" "upgrade $id" \
+	"recover --all" features "ram 1M"; do
+	for skip in 0 1; do
+		# shellcheck disable=SC2086 # words are meant to be split
+		run "$refuse" io_uring_enter EIO $skip ublk $verb
+		[ $status -eq 1 ] && [ -n "$err" ] && pass "$verb, EIO after $skip calls: fails" ||
+			{ fail "$verb, EIO after $skip calls: fails"; seen; }
+		is "$(state)" quiesced "and the device is as it was"
+	done
+done
+ok "recover it" ublk recover "$id"
+kept "it has all"
+server=$(server_of "$id")
+ok "while its server cannot ask for its end" "$refuse" io_uring_enter EIO 0 \
+	-p "$server" sh -c "kill -TERM $server; sleep 1"
+kept "a signal does not end it"
+stopped "stop it" "$dev"
+
+before
+leaves_nothing "nothing is left"
+done_testing
