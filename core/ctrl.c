@@ -271,15 +271,20 @@ static int ctrl_send_plain(struct ublk_ctrl *ctrl, uint32_t op, int id,
 	return ctrl_exchange(ctrl, &exchange);
 }
 
-/* Puts a path into the command where the device is an ordinary user's. */
-static void ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
+/*
+ * Puts a path into the command where the device is an ordinary user's. Returns 0 or
+ * -errno. One that is gone has no path: the command itself says so, when it has.
+ */
+static int ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
 {
 	struct ublksrv_ctrl_dev_info info;
+	int err = 0;
 
-	if (ctrl->known_id != exchange->id &&
-	    ctrl_get_dev_info(ctrl, exchange->id, &info))
-		return;
-	exchange->has_path = ctrl->known_users;
+	if (ctrl->known_id != exchange->id)
+		err = ctrl_get_dev_info(ctrl, exchange->id, &info);
+	if (!err)
+		exchange->has_path = ctrl->known_users;
+	return err == -ENODEV ? 0 : err;
 }
 
 static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op, int id, void *data,
@@ -289,9 +294,9 @@ static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op, int id, void *data,
 		.op = op, .id = id, .data = data, .length = length,
 		.argument = argument,
 	};
+	int err = ctrl_address(ctrl, &exchange);
 
-	ctrl_address(ctrl, &exchange);
-	return ctrl_exchange(ctrl, &exchange);
+	return err ? err : ctrl_exchange(ctrl, &exchange);
 }
 
 /*
@@ -431,9 +436,11 @@ int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 {
 	struct exchange exchange = { .op = UBLK_U_CMD_DEL_DEV, .id = id };
-	int tries = 0, err;
+	int err = ctrl_address(ctrl, &exchange);
+	int tries = 0;
 
-	ctrl_address(ctrl, &exchange);
+	if (err)
+		return err;
 	do {
 		err = ctrl_submit(ctrl, &exchange);
 		if (!err)
@@ -451,9 +458,11 @@ static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 			     pid_t server, int cancel_fd, int grace_ms)
 {
 	struct exchange exchange = { .op = op, .id = id, .argument = server };
-	int tries = 0, err;
+	int err = ctrl_address(ctrl, &exchange);
+	int tries = 0;
 
-	ctrl_address(ctrl, &exchange);
+	if (err)
+		return err;
 	do {
 		err = ctrl_submit(ctrl, &exchange);
 		if (!err)
@@ -539,7 +548,9 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 
 		if (errs[i])
 			continue;
-		ctrl_address(ctrl, &exchange);
+		errs[i] = ctrl_address(ctrl, &exchange);
+		if (errs[i])
+			continue;
 		/* A path would have to stay until the driver has read it. */
 		if (exchange.has_path) {
 			errs[i] = ctrl_stop_dev(ctrl, ids[i]);
