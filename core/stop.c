@@ -235,7 +235,8 @@ static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
 
 /*
  * A disk may lie on another one that is to be stopped, too, which is in use as long
- * as the upper one is there. Returns an exit status.
+ * as the upper one is there. Force comes last: what the upper one has not written
+ * yet goes to the lower one. Returns an exit status.
  */
 static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
 			unsigned int count, bool force)
@@ -245,8 +246,10 @@ static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
 	int gone;
 
 	do {
-		gone = stop_round(ctrl, stops, count, force);
-	} while (gone > 0);
+		gone = stop_round(ctrl, stops, count, false);
+	} while (gone);
+	if (force)
+		stop_round(ctrl, stops, count, true);
 	for (i = 0; i < count; i++) {
 		if (stops[i].err == -EBUSY)
 			message("device %d is in use; unmount it first, or "

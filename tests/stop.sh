@@ -95,6 +95,14 @@ lowest=$dev
 served "a file on it" file "$dev"
 ok "so it is where they are named" ublk stop "$lowest" "$dev"
 is "$(what_is)" "" "nothing is left"
+truncate -s 4M "$tmp/below"
+served "a file" file "$tmp/below"
+served "a file on it" file --buffered "$dev"
+pattern above 1048576 >"$tmp/above"
+cat "$tmp/above" >"$dev"
+ok "also by force" ublk stop --all --force
+is "$(head -c 1048576 "$tmp/below" | sum -)" "$(sum "$tmp/above")" \
+	"what was written to the upper one is in the file"
 
 # In use.
 served "a disk with a filesystem" ram 16M
