@@ -128,6 +128,15 @@ int device_open_node(const char *node, int flags)
 	return err;
 }
 
+/* A record is lines. */
+static int device_check_argument(const struct ublk_device *device)
+{
+	if (!strchr(device->argument, '\n'))
+		return 0;
+	message("a path with a newline in it cannot be served");
+	return -EINVAL;
+}
+
 static int device_check_settings(const struct ublk_device *device)
 {
 	uint64_t block = device->settings->block_size;
@@ -140,12 +149,7 @@ static int device_check_settings(const struct ublk_device *device)
 		message("--block-size must be a power of two");
 		return -EINVAL;
 	}
-	/* A record is lines. */
-	if (strchr(device->argument, '\n')) {
-		message("a path with a newline in it cannot be served");
-		return -EINVAL;
-	}
-	return 0;
+	return device_check_argument(device);
 }
 
 /* What the target promised, against what was asked for. */
@@ -403,8 +407,9 @@ static void device_fill_record(FILE *out, const void *arg)
 	settings.read_only = device->disk.read_only;
 	device_node(device->info.dev_id, node);
 	options_record(out, NULL, serve_options, &settings);
-	fprintf(out, "node=%s\ntarget=%s\nargument=%s\n", node,
-		device->target->name, device->argument);
+	record_put(out, "node", node);
+	record_put(out, "target", device->target->name);
+	record_put(out, "argument", device->argument);
 	fprintf(out, "size=%llu\npid=%d\nstarted=%llu\n",
 		(unsigned long long)device->disk.size, (int)getpid(),
 		record_process_started(getpid()));
@@ -442,6 +447,11 @@ static bool device_has_partitions(int id)
 		found = !strncmp(entry->d_name, prefix, strlen(prefix));
 	closedir(dir);
 	return found;
+}
+
+static int device_record_new(const struct ublk_device *device)
+{
+	return record_create(device->info.dev_id, device_fill_record, device);
 }
 
 int device_probe(const struct ublk_device *device)
@@ -555,7 +565,7 @@ static int device_at_driver(struct ublk_device *device)
 	if (!err && device->settings->rootfs)
 		err = process_serve_root();
 	if (!err)
-		err = device_record(device);
+		err = device_record_new(device);
 	if (!err) {
 		err = device_set_params(device);
 		if (err)
@@ -598,7 +608,10 @@ int device_open(struct ublk_device *device)
 	if (device->target->open(device, device->argument,
 				 device->target_settings, &device->disk))
 		return EXIT_FAILED;
-	err = device_check_disk(device);
+	/* A link may lead to such a name. */
+	err = device_check_argument(device);
+	if (!err)
+		err = device_check_disk(device);
 	if (!err && device->resumed)
 		err = device_check_resumed(device);
 	if (err)

@@ -113,14 +113,15 @@ static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
 int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
 {
 	struct ublksrv_ctrl_dev_info info;
-	char text[RECORD_MAX];
+	char *text;
 	int err;
 
 	memset(device, 0, sizeof(*device));
 	device->id = id;
 	device->state = "gone";
-	if (record_read(id, text) >= 0)
+	if (record_read(id, &text) >= 0)
 		from_record(device, text);
+	free(text);
 	err = ctrl_get_dev_info(ctrl, id, &info);
 	if (!err)
 		err = from_driver(device, ctrl, &info);
@@ -269,16 +270,47 @@ int list_each(bool all, int argc, char **argv,
 	return status;
 }
 
+/* Bytes of the character that UTF-8 has at @text; 0: it is none. */
+static int utf8_length(const char *text)
+{
+	const unsigned char *byte = (const unsigned char *)text;
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t code;
+	int length, i;
+
+	if (*byte < 0x80)
+		return 1;
+	if (*byte < 0xc2 || *byte > 0xf4)
+		return 0;
+	length = *byte < 0xe0 ? 2 : *byte < 0xf0 ? 3 : 4;
+	code = *byte & 0x7f >> length;
+	for (i = 1; i < length; i++) {
+		if ((byte[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (byte[i] & 0x3f);
+	}
+	if (code < least[length] || code > 0x10ffff ||
+	    (code >= 0xd800 && code < 0xe000))
+		return 0;
+	return length;
+}
+
+/* JSON is UTF-8, and names are any bytes: what is none is replaced. */
 static void json_string(const char *text)
 {
+	int length;
+
 	putchar('"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
+	for (; *text; text += length ? length : 1) {
+		length = utf8_length(text);
+		if (!length)
+			printf("\\ufffd");
+		else if (*text == '"' || *text == '\\')
 			printf("\\%c", *text);
-		else if ((unsigned char)*text < ' ')
+		else if (length == 1 && (*text < ' ' || *text == 0x7f))
 			printf("\\u%04x", *text);
 		else
-			putchar(*text);
+			printf("%.*s", length, text);
 	}
 	putchar('"');
 }

@@ -43,7 +43,7 @@ static bool memory_mount(void)
 {
 	if (is_mounted())
 		return true;
-	mkdir(RECORD_DIR, 0755);
+	record_make_dir();
 	mkdir(MEMORY_DIR, 0700);
 	return !mount("ublk", MEMORY_DIR, "tmpfs",
 		      MS_NOSUID | MS_NODEV | MS_NOEXEC,

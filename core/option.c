@@ -270,54 +270,64 @@ void options_record(FILE *out, const char *owner,
 
 		if (is_unsaid(spec, field))
 			continue;
-		fprintf(out, "%s=", option_key(key, owner, spec->name));
+		option_key(key, owner, spec->name);
 		switch (spec->kind) {
 		case OPTION_FLAG:
-			fprintf(out, "%d\n", *(const bool *)field);
+			fprintf(out, "%s=%d\n", key, *(const bool *)field);
 			break;
 		case OPTION_SIZE:
-			fprintf(out, "%llu\n",
+			fprintf(out, "%s=%llu\n", key,
 				(unsigned long long)*(const uint64_t *)field);
 			break;
 		case OPTION_NUMBER:
-			fprintf(out, "%lld\n",
+			fprintf(out, "%s=%lld\n", key,
 				(long long)*(const int64_t *)field);
 			break;
 		case OPTION_STRING:
 		case OPTION_PATH:
 		case OPTION_PLACE:
-			fprintf(out, "%s\n", *(char *const *)field);
+			record_put(out, key, *(char *const *)field);
 			break;
 		}
 	}
+}
+
+/* Takes over @text, or frees it. */
+static int option_recall(const struct option_spec *spec, void *field,
+			 char *text)
+{
+	int err = 0;
+
+	if (is_text(spec)) {
+		*(const char **)field = text;
+		return 0;
+	}
+	if (spec->kind == OPTION_FLAG)
+		*(bool *)field = !strcmp(text, "1");
+	else if (spec->kind == OPTION_SIZE)
+		err = size_parse(text, field);
+	else
+		err = option_number(text, field);
+	free(text);
+	return err ? -EINVAL : 0;
 }
 
 int options_recall(const char *record, const char *owner,
 		   const struct option_spec *specs, void *values)
 {
 	const struct option_spec *spec;
-	char text[RECORD_MAX], key[KEY_MAX];
+	char key[KEY_MAX], *text;
+	int err;
 
 	for (spec = specs; spec->name; spec++) {
-		void *field = (char *)values + spec->offset;
-		const char *string;
-
-		if (!record_get(record, option_key(key, owner, spec->name),
-				text, sizeof(text)))
-			continue;
-		if (spec->kind == OPTION_FLAG) {
-			*(bool *)field = !strcmp(text, "1");
-		} else if (is_text(spec)) {
-			string = strdup(text);
-			if (!string)
-				return -ENOMEM;
-			*(const char **)field = string;
-		} else if (spec->kind == OPTION_SIZE) {
-			if (size_parse(text, field))
-				return -EINVAL;
-		} else if (option_number(text, field)) {
-			return -EINVAL;
-		}
+		option_key(key, owner, spec->name);
+		err = record_get_whole(record, key, &text);
+		if (!err)
+			err = option_recall(spec,
+					    (char *)values + spec->offset,
+					    text);
+		if (err && err != -ENOENT)
+			return err;
 	}
 	return 0;
 }

@@ -52,11 +52,15 @@ static bool record_dir_ours(const char *dir)
 	       !(st.st_mode & 022);
 }
 
-static bool record_make_dir(const char *dir)
+bool record_make_dir(void)
 {
-	if (mkdir(dir, geteuid() ? 0700 : 0755) && errno != EEXIST)
-		return false;
-	return record_dir_ours(dir);
+	const mode_t mode = geteuid() ? 0700 : 0755;
+	const char *dir = record_dir();
+
+	/* The umask is of no matter to those who read it later. */
+	if (!mkdir(dir, mode))
+		return !chmod(dir, mode);
+	return errno == EEXIST && record_dir_ours(dir);
 }
 
 static void record_path(char path[PATH_BYTES], int id)
@@ -64,12 +68,32 @@ static void record_path(char path[PATH_BYTES], int id)
 	snprintf(path, PATH_BYTES, "%s/%d", record_dir(), id);
 }
 
+/* Makes the file anew, for everybody to read whatever the umask is. */
+static FILE *record_make_file(const char *path)
+{
+	FILE *out = NULL;
+	int fd, err;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return NULL;
+	if (!fchmod(fd, 0644))
+		out = fdopen(fd, "w");
+	if (out)
+		return out;
+	err = errno;
+	close(fd);
+	errno = err;
+	return NULL;
+}
+
 /* Writes and checks all of it: a full /run must not leave half a record. */
 static int record_write_file(const char *path,
 			     void (*fill)(FILE *out, const void *arg),
 			     const void *arg)
 {
-	FILE *out = fopen(path, "we");
+	FILE *out = record_make_file(path);
 	int err = 0;
 
 	if (!out)
@@ -89,7 +113,7 @@ int record_write(int id, void (*fill)(FILE *out, const void *arg),
 	char path[PATH_BYTES], temporary[PATH_BYTES];
 	int err;
 
-	if (!record_make_dir(record_dir()))
+	if (!record_make_dir())
 		return message_fail(errno, "%s", record_dir());
 	record_path(path, id);
 	/* A dot in front: record_each() must not take it for a record. */
@@ -104,46 +128,157 @@ int record_write(int id, void (*fill)(FILE *out, const void *arg),
 	return 0;
 }
 
-int record_read(int id, char text[RECORD_MAX])
+int record_create(int id, void (*fill)(FILE *out, const void *arg),
+		  const void *arg)
+{
+	int lock, err;
+
+	if (!record_make_dir())
+		return message_fail(errno, "%s", record_dir());
+	lock = record_lock();
+	if (lock < 0)
+		return message_fail(lock, "%s", record_dir());
+	err = record_write(id, fill, arg);
+	close(lock);
+	return err;
+}
+
+/* Reads all of @fd to memory that the caller frees. Its length or -errno. */
+static ssize_t read_whole(int fd, char **text)
+{
+	size_t length = 0, room = 4096;
+	char *data = NULL, *more;
+	ssize_t got = -ENOMEM;
+
+	while ((more = realloc(data, room))) {
+		data = more;
+		got = read(fd, data + length, room - length - 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			got = -errno;
+		if (got <= 0)
+			break;
+		length += got;
+		if (length + 1 < room)
+			continue;
+		got = -EFBIG;
+		if (room == RECORD_MAX)
+			break;
+		got = -ENOMEM;
+		room *= 2;
+	}
+	if (got < 0) {
+		free(data);
+		return got;
+	}
+	data[length] = '\0';
+	*text = data;
+	return length;
+}
+
+int record_read(int id, char **text)
 {
 	char path[PATH_BYTES];
 	ssize_t length;
 	int fd;
 
+	*text = NULL;
 	if (!record_dir_ours(record_dir()))
 		return -errno;
 	record_path(path, id);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* A pipe of that name is not waited for. */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	length = read(fd, text, RECORD_MAX - 1);
-	if (length < 0)
-		length = -errno;
-	else
-		text[length] = '\0';
+	length = read_whole(fd, text);
 	close(fd);
 	return length;
 }
 
-bool record_get(const char *text, const char *key, char *value, size_t size)
+/* What a shell takes as it is, wherever it stands behind `key=`. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	      "0123456789_./:@%+,=-"
+
+void record_put(FILE *out, const char *key, const char *value)
+{
+	fprintf(out, "%s=", key);
+	if (!value[strspn(value, PLAIN)]) {
+		fprintf(out, "%s\n", value);
+		return;
+	}
+	putc('\'', out);
+	for (; *value; value++) {
+		if (*value == '\'')
+			fputs("'\\''", out);
+		else
+			putc(*value, out);
+	}
+	fputs("'\n", out);
+}
+
+/*
+ * Copies a value without its quotes. One that begins with none is as it is: so
+ * earlier programs wrote all of them.
+ */
+static void unquote(const char *value, size_t length, char *to, size_t size)
+{
+	const char *end = value + length;
+	bool quoted = false, plain = !length || *value != '\'';
+	size_t used = 0;
+
+	for (; value < end && used + 1 < size; value++) {
+		if (!plain && *value == '\'') {
+			quoted = !quoted;
+			continue;
+		}
+		if (!plain && !quoted && *value == '\\' && value + 1 < end)
+			value++;
+		to[used++] = *value;
+	}
+	to[used] = '\0';
+}
+
+/* Finds the value of @key, as it is written. NULL where there is none. */
+static const char *find_value(const char *text, const char *key,
+			      size_t *length)
 {
 	size_t key_length = strlen(key);
 
 	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
-		size_t length;
-
 		if (strncmp(text, key, key_length) || text[key_length] != '=')
 			continue;
 		text += key_length + 1;
-		length = strcspn(text, "\n");
-		if (length >= size)
-			length = size - 1;
-		memcpy(value, text, length);
-		value[length] = '\0';
-		return true;
+		*length = strcspn(text, "\n");
+		return text;
 	}
+	return NULL;
+}
+
+bool record_get(const char *text, const char *key, char *value, size_t size)
+{
+	size_t length;
+	const char *found = find_value(text, key, &length);
+
 	*value = '\0';
-	return false;
+	if (found)
+		unquote(found, length, value, size);
+	return found;
+}
+
+int record_get_whole(const char *text, const char *key, char **value)
+{
+	size_t length;
+	const char *found = find_value(text, key, &length);
+
+	*value = NULL;
+	if (!found)
+		return -ENOENT;
+	*value = malloc(length + 1);
+	if (!*value)
+		return -ENOMEM;
+	unquote(found, length, *value, length + 1);
+	return 0;
 }
 
 int record_open(int id)
@@ -156,16 +291,29 @@ int record_open(int id)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Whether @path still is what was opened as @fd. */
+static bool is_same_file(int fd, const char *path)
+{
+	struct stat opened, there;
+
+	return !fstat(fd, &opened) && !lstat(path, &there) &&
+	       opened.st_dev == there.st_dev && opened.st_ino == there.st_ino;
+}
+
 void record_remove(int id, int fd)
 {
 	char path[PATH_BYTES];
-	struct stat st;
+	int lock;
 
 	if (fd < 0)
 		return;
 	record_path(path, id);
-	if (!fstat(fd, &st) && st.st_nlink && unlink(path))
+	/* The number is free: its next device may be about to write its own. */
+	lock = record_lock();
+	if (is_same_file(fd, path) && unlink(path))
 		message_fail(errno, "%s", path);
+	if (lock >= 0)
+		close(lock);
 	close(fd);
 }
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The record of a running device: /run/ublk/ID (an ordinary user's:
- * $XDG_RUNTIME_DIR/ublk/ID, or /tmp/ublk-UID/ID where that is not set), plain `key=value` lines that
- * a script can read. It holds what the driver does not know: the target, its
- * argument and options. It is written whole or not at all, and whether the
- * device still runs is for the driver to say, not for the record.
+ * $XDG_RUNTIME_DIR/ublk/ID, or /tmp/ublk-UID/ID where that is not set), lines of
+ * `key=value` that a script can source: what a shell would not take literally is
+ * quoted, and no value has more than one line. It holds what the driver does not
+ * know: the target, its argument and options. It is written whole or not at all,
+ * and whether the device still runs is for the driver to say, not for the record.
  */
 #ifndef CORE_RECORD_H
 #define CORE_RECORD_H
@@ -15,26 +16,47 @@
 #include <sys/types.h>
 
 #define RECORD_DIR "/run/ublk"
-#define RECORD_MAX 8192		/* bytes of one record */
+#define RECORD_MAX (1 << 20)	/* bytes of one record; a power of two */
+
+/* Makes the directory of the records. False, with errno, where there is none. */
+bool record_make_dir(void);
 
 /*
- * Writes the record of device @id: @fill prints the lines. An older record of
- * the id is replaced. Returns 0 or -errno after telling.
+ * Writes the record of device @id: @fill prints the lines, with record_put()
+ * where a value may be anything. An older record of the id is replaced. Returns
+ * 0 or -errno after telling.
  */
 int record_write(int id, void (*fill)(FILE *out, const void *arg),
 		 const void *arg);
 
 /*
- * Reads the record of @id into @text. Returns its length, -ENOENT without
- * telling where there is none, -errno otherwise.
+ * The same for a device that is new. record_remove() of an earlier one of that
+ * number does not come between.
  */
-int record_read(int id, char text[RECORD_MAX]);
+int record_create(int id, void (*fill)(FILE *out, const void *arg),
+		  const void *arg);
+
+/* Prints the line of @key. @value has no newline. */
+void record_put(FILE *out, const char *key, const char *value);
 
 /*
- * The value of @key in a record's @text, copied to @value (cut to @size bytes
- * with the NUL). Returns false and an empty value where the key is missing.
+ * Reads the record of @id to *@text, which the caller frees. Returns its
+ * length; or, without telling, -ENOENT where there is none, -errno otherwise.
+ */
+int record_read(int id, char **text);
+
+/*
+ * The value of @key in a record's @text, copied to @value without quotes (cut to
+ * @size bytes with the NUL). Returns false and an empty value where the key is
+ * missing.
  */
 bool record_get(const char *text, const char *key, char *value, size_t size);
+
+/*
+ * All of that value, however long, in memory that the caller frees. Returns 0,
+ * -ENOENT where the key is missing, or -ENOMEM.
+ */
+int record_get_whole(const char *text, const char *key, char **value);
 
 /*
  * Opens the record of @id for record_remove(). Returns the descriptor, or -errno

@@ -5,6 +5,7 @@
 #include "core/resume.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/device.h"
@@ -38,16 +39,18 @@ int resume_device(struct ublk_device *device, int id)
 {
 	static _Alignas(uint64_t) char target_settings[SETTINGS_MAX];
 	static struct serve_settings settings;
-	static char text[RECORD_MAX], argument[RECORD_MAX];
+	static char *text, *argument;
 	char name[32];
 	int err;
 
-	if (record_read(id, text) < 0) {
+	free(text);
+	free(argument);
+	argument = NULL;
+	if (record_read(id, &text) < 0) {
 		message("device %d: no record says what it is", id);
 		return -ENOENT;
 	}
 	record_get(text, "target", name, sizeof(name));
-	record_get(text, "argument", argument, sizeof(argument));
 	device->target = find_target(name);
 	if (!device->target ||
 	    device->target->settings_size > sizeof(target_settings)) {
@@ -59,7 +62,8 @@ int resume_device(struct ublk_device *device, int id)
 	if (device->target->defaults)
 		memcpy(target_settings, device->target->defaults,
 		       device->target->settings_size);
-	if (options_recall(text, NULL, serve_options, &settings) ||
+	if (record_get_whole(text, "argument", &argument) ||
+	    options_recall(text, NULL, serve_options, &settings) ||
 	    (device->target->options &&
 	     options_recall(text, name, device->target->options,
 			    target_settings))) {

@@ -96,13 +96,17 @@ static void pass_on(int level, char *said)
  */
 static void spare_server(const char *node)
 {
-	char record[RECORD_MAX], pid[24], worker[24];
+	char *record, pid[24], worker[24];
+	bool known;
 	int fd;
 
-	if (record_read(atoi(node + strcspn(node, "0123456789")), record) < 0 ||
-	    !record_get(record, "pid", pid, sizeof(pid)))
+	if (record_read(atoi(node + strcspn(node, "0123456789")), &record) < 0)
 		return;
+	known = record_get(record, "pid", pid, sizeof(pid));
 	record_get(record, "worker", worker, sizeof(worker));
+	free(record);
+	if (!known)
+		return;
 	mkdir(SPARED_DIR, 0755);
 	fd = open(SPARED, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)

@@ -103,6 +103,59 @@ is "$(stat -c '%a %U' /run/ublk/5)" "644 root" "everybody may read it"
 is "$(ls -A /run/ublk | sort -n | tr '\n' ' ')" "2 5 12 " \
 	"nothing else is in the folder"
 
+# Whatever a name is, a script that sources the record gets it, and runs nothing.
+mkdir "$tmp/names"
+cd "$tmp/names" || exit
+n=100
+for file in "x;touch PWNED" '$(touch PWNED)`touch PWNED`' "a'; touch PWNED; '" \
+	' "two"  spaces\ $HOME * ~ #x & | < > ' \
+	"$(printf '\033[31mred\ttab Straße 日本')" \
+	"$(printf 'no\377utf\303')"; do
+	truncate -s 64K "./$file"
+	n=$((n + 1))
+	served "a file $n" file -n $n --cow "./cow $file" -- "./$file"
+	got=$(. "/run/ublk/$n"; printf '%s|%s|%s' "$argument" "$file_cow" "$id")
+	is "$got" "$tmp/names/$file|$tmp/names/./cow $file|$n" \
+		"the name of file $n is exact"
+	ok "it is listed" ublk list --json $n
+	jq -r '.[0].argument' "$tmp/out" >"$tmp/argument"
+	case $file in
+	no*) is "$(jq -r '.[0].argument' "$tmp/out")" \
+		"$tmp/names/$(printf 'no\357\277\275utf\357\277\275')" \
+		"what is no UTF-8 is replaced in JSON" ;;
+	*) is "$(jq -r '.[0].argument' "$tmp/out")" "$tmp/names/$file" \
+		"in JSON, too" ;;
+	esac
+	if [ -n "$recovers" ]; then
+		kill -KILL "$(server_of $n)" "$(worker_of $n)"
+		ok "it is found again" ublk recover $n
+	fi
+	stopped "stop it" "$dev"
+done
+[ ! -e PWNED ] && [ ! -e /PWNED ] && pass "no name was run" ||
+	fail "no name was run"
+cd /
+truncate -s 64K "$tmp/names/two
+lines"
+ln -s "$tmp/names/two
+lines" "$tmp/names/link"
+fails 1 "a link to a name of two lines" ublk file "$tmp/names/link"
+like "$err" "newline" "is refused"
+
+# Everybody may read a record, and nobody write it.
+for mask in 000 077 777; do
+	rm -rf "$tmp/saved"
+	cp -a /run/ublk "$tmp/saved"
+	rm -r /run/ublk
+	umask $mask
+	serve null 1M -n 99
+	umask 022
+	is "$(stat -c %a /run/ublk /run/ublk/99 | tr '\n' ' ')" "755 644 " \
+		"umask $mask changes nothing of it"
+	stopped "stop it" "$dev"
+	cp -a "$tmp/saved/." /run/ublk
+done
+
 # What is wrong in /run/ublk.
 mkdir /run/ublk/7
 echo x >/run/ublk/x

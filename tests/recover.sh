@@ -121,6 +121,25 @@ ok "once more" ublk recover --all
 is "$out" "" "nothing is left to do"
 ok "stop them" ublk stop "$first" "$second" "$id"
 
+# A record has room for all of its paths.
+long=$tmp
+while [ ${#long} -lt 3700 ]; do
+	long=$long/$(printf "it's%0200d" 0)
+done
+mkdir -p "$long"
+truncate -s 1M "$long/file"
+served "long paths" file "$long/file" --cow "$long/kept"
+put "$dev" 0 <"$tmp/data"
+is "$(. "/run/ublk/$id"; echo "$file_cow")" "$long/kept" \
+	"the record has them"
+kill_all
+ok "recover it" ublk recover "$id"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
+is "$(ls "$long")" "file
+kept" "and no other file was made"
+stopped "stop it" "$dev"
+rm -rf "$tmp"/it*
+
 # A file that is not the one any more.
 served "a file" file "$tmp/file"
 kill_all

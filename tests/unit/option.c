@@ -270,6 +270,16 @@ static void test_printed(void)
 	parse("--name x -d 3");
 	printed(print_record, text, sizeof(text));
 	check(strstr(text, "\nname=x\n"), "a record with a string");
+	parse("--name $(x)'s --file /a;b");
+	printed(print_record, text, sizeof(text));
+	check(strstr(text, "\nname='$(x)'\\''s'\n"), "a string for a shell");
+	printed(print_owned, text, sizeof(text));
+	check(strstr(text, "\nfile_file='/a;b'\n"), "a path for a shell");
+	more.file = NULL;
+	check(!options_recall(text, "file", more_specs, &more) && more.file &&
+	      !strcmp(more.file, "/a;b"), "and back");
+	free((char *)(uintptr_t)more.file);
+	parse("--name x -d 3");
 	printed(print_owned, text, sizeof(text));
 	check(!strcmp(text, "file_fast=0\nfile_depth=3\n"),
 	      "a record of an owner");
