@@ -393,11 +393,29 @@ int device_delete(struct ublk_ctrl *ctrl, int id)
 	return 0;
 }
 
+int device_end(struct ublk_device *device)
+{
+	int id = device->info.dev_id;
+	int err = 0, deleted;
+
+	if (device->unfinished)
+		err = device->target->finish(device);
+	/* For another try there must be a memory that outlives us. */
+	if (err && memory_is_kept(id)) {
+		message("device %d: what was written is not all in its place; "
+			"it stays until `ublk stop %d` succeeds", id, id);
+		return err;
+	}
+	deleted = device_delete(&device->ctrl, id);
+	return err ? err : deleted;
+}
+
 static void device_fill_record(FILE *out, const void *arg)
 {
 	const struct ublk_device *device = arg;
 	struct serve_settings settings = *device->settings;
-	char node[DEVICE_NODE_MAX];
+	char node[DEVICE_NODE_MAX], key[32];
+	unsigned int i;
 
 	settings.id = device->info.dev_id;
 	settings.queues = device->info.nr_hw_queues;
@@ -419,6 +437,12 @@ static void device_fill_record(FILE *out, const void *arg)
 		fprintf(out, "worker=%d\nworker_started=%llu\n",
 			(int)device->server,
 			record_process_started(device->server));
+	for (i = 0; i < device->identity_count; i++) {
+		snprintf(key, sizeof(key), "identity_%s",
+			 device->identities[i].name);
+		record_put(out, key, device->identities[i].text);
+	}
+	fprintf(out, "unfinished=%d\n", device->unfinished);
 	if (device->target->options)
 		options_record(out, device->target->name,
 			       device->target->options,
@@ -550,7 +574,7 @@ static int device_serve_alone(struct ublk_device *device)
 /* With the target open: everything from ADD_DEV to DEL_DEV. */
 static int device_at_driver(struct ublk_device *device)
 {
-	int id, err;
+	int id, err, ended;
 
 	err = device_add(device);
 	if (err)
@@ -573,11 +597,14 @@ static int device_at_driver(struct ublk_device *device)
 	}
 	if (!err)
 		err = worker_prepare(device);
-	if (!err)
-		err = device_recovers(device) ? supervise(device) :
-						device_serve_alone(device);
-	device_delete(&device->ctrl, id);
-	return err;
+	if (err) {
+		device_delete(&device->ctrl, id);
+		return err;
+	}
+	err = device_recovers(device) ? supervise(device) :
+					device_serve_alone(device);
+	ended = device_end(device);
+	return err ? err : ended;
 }
 
 int device_hold_signals(struct ublk_device *device)
@@ -706,6 +733,42 @@ uint64_t ublk_device_block_size(const struct ublk_device *device)
 void ublk_device_set_argument(struct ublk_device *device, const char *argument)
 {
 	device->argument = argument;
+}
+
+void ublk_device_unfinished(struct ublk_device *device)
+{
+	device->unfinished = true;
+}
+
+/* What it is now, against what the record says that it was. */
+static int check_identity(const struct ublk_device *device,
+			  const struct device_identity *now, const char *path)
+{
+	char key[32], then[IDENTITY_MAX];
+
+	snprintf(key, sizeof(key), "identity_%s", now->name);
+	/* Earlier programs did not know of it. */
+	if (!record_get(device->record, key, then, sizeof(then)) ||
+	    identity_same(then, now->text))
+		return 0;
+	message("device %d: %s is not what it was: %s, not %s",
+		device->info.dev_id, path, now->text, then);
+	return -ESTALE;
+}
+
+int ublk_device_identify(struct ublk_device *device, const char *name,
+			 const char *path, int fd,
+			 const struct identity_contents *contents)
+{
+	struct device_identity *now =
+		&device->identities[device->identity_count++];
+	int err;
+
+	now->name = name;
+	err = identity_of(fd, contents, now->text);
+	if (err)
+		return message_fail(err, "%s", path);
+	return device->resumed ? check_identity(device, now, path) : 0;
 }
 
 int ublk_device_register_file(struct ublk_device *device, int fd)

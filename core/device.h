@@ -12,6 +12,7 @@
 
 #include "core/buffers.h"
 #include "core/ctrl.h"
+#include "core/identity.h"
 #include "core/target.h"
 #include "core/worker.h"
 
@@ -56,11 +57,13 @@ struct ublk_device {
 
 	/*
 	 * A device that exists already, when a server takes it over: @info is
-	 * set, and so are the files that an earlier program of it left open,
-	 * in the order in which the target registered them.
+	 * set, as are the text of its record and the files that an earlier
+	 * program of it left open, in the order in which the target registered
+	 * them.
 	 */
 	bool resumed;
 	bool given_up;		/* nobody serves it: all I/O fails */
+	const char *record;
 	int inherited[UBLK_DEVICE_FILES];
 	unsigned int inherited_count;
 
@@ -68,6 +71,12 @@ struct ublk_device {
 	struct ublk_disk disk;
 	int files[1 + UBLK_DEVICE_FILES];	/* /dev/ublkcN, the target's */
 	unsigned int file_count;
+	struct device_identity {
+		const char *name;
+		char text[IDENTITY_MAX];
+	} identities[UBLK_DEVICE_FILES];
+	unsigned int identity_count;
+	bool unfinished;		/* target->finish() has to be called */
 
 	struct ublk_ctrl ctrl;
 	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
@@ -143,6 +152,14 @@ int device_open_node(const char *node, int flags);
 /* The node of device @id, "/dev/ublkb7". */
 #define DEVICE_NODE_MAX 32
 void device_node(int id, char node[DEVICE_NODE_MAX]);
+
+/*
+ * The end of a device whose disk is gone and which has no server any more, with
+ * its target open: makes permanent what is not yet, and then deletes it. Where
+ * that cannot be the device stays, for `ublk stop`. Returns 0 or -errno after
+ * telling.
+ */
+int device_end(struct ublk_device *device);
 
 /*
  * Deletes device @id at the driver and forgets it; one that is gone already is

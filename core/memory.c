@@ -118,6 +118,14 @@ int memory_reopen(int id, uint64_t size)
 	return fd;
 }
 
+bool memory_is_kept(int id)
+{
+	char path[PATH_BYTES];
+
+	memory_path(path, id);
+	return !access(path, F_OK);
+}
+
 static bool is_empty(void)
 {
 	DIR *dir = opendir(MEMORY_DIR);

@@ -27,6 +27,9 @@ int memory_keep(int id);
  */
 int memory_reopen(int id, uint64_t size);
 
+/* Whether one has left something. */
+bool memory_is_kept(int id);
+
 /* The memory of @id goes back when its last user closes it. */
 void memory_forget(int id);
 

@@ -16,6 +16,7 @@
 #include "core/process.h"
 #include "core/record.h"
 #include "core/resume.h"
+#include "core/settle.h"
 #include "core/supervise.h"
 #include "core/verb.h"
 
@@ -174,6 +175,11 @@ static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 /* What was left of a device that cannot be served any more goes. */
 static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 {
+	if (settle_device(id)) {
+		message("device %d: %s; what was written stays until `ublk stop "
+			"%d` succeeds", id, why, id);
+		return -ENODEV;
+	}
 	device_delete(ctrl, id);
 	message("device %d: %s; what was left of it is removed", id, why);
 	return -ENODEV;

@@ -24,24 +24,48 @@ static const struct ublk_target *find_target(const char *name)
 	return NULL;
 }
 
+/* A number of the record is this one, or is not there. */
+static bool says(const struct ublk_device *device, const char *key,
+		 uint64_t number)
+{
+	char value[24], wanted[24];
+
+	snprintf(wanted, sizeof(wanted), "%llu", (unsigned long long)number);
+	return !record_get(device->record, key, value, sizeof(value)) ||
+	       !strcmp(value, wanted);
+}
+
+/* The record is that of device @id, whatever file it lies in. */
+static bool is_of(const struct ublk_device *device, int id)
+{
+	char node[DEVICE_NODE_MAX], value[DEVICE_NODE_MAX];
+
+	device_node(id, node);
+	return says(device, "id", id) &&
+	       (!record_get(device->record, "node", value, sizeof(value)) ||
+		!strcmp(value, node));
+}
+
 /* The driver's device is the one that the record speaks of. */
-static bool is_same(const struct ublk_device *device)
+static bool is_same(struct ublk_device *device)
 {
 	const struct ublksrv_ctrl_dev_info *info = &device->info;
 	const struct serve_settings *settings = device->settings;
+	struct ublk_params params;
 
 	return info->nr_hw_queues == settings->queues &&
 	       info->queue_depth == settings->depth &&
-	       info->max_io_buf_bytes == settings->max_io;
+	       info->max_io_buf_bytes == settings->max_io &&
+	       !ctrl_get_params(&device->ctrl, info->dev_id, &params) &&
+	       says(device, "size", params.basic.dev_sectors << 9);
 }
 
-int resume_device(struct ublk_device *device, int id)
+int resume_record(struct ublk_device *device, int id)
 {
 	static _Alignas(uint64_t) char target_settings[SETTINGS_MAX];
 	static struct serve_settings settings;
 	static char *text, *argument;
 	char name[32];
-	int err;
 
 	free(text);
 	free(argument);
@@ -73,7 +97,21 @@ int resume_device(struct ublk_device *device, int id)
 	device->argument = argument;
 	device->settings = &settings;
 	device->target_settings = target_settings;
+	device->record = text;
 	device->resumed = true;
+	device->info.dev_id = id;
+	if (is_of(device, id))
+		return 0;
+	message("device %d: its record is that of another device", id);
+	return -EINVAL;
+}
+
+int resume_device(struct ublk_device *device, int id)
+{
+	int err = resume_record(device, id);
+
+	if (err)
+		return err;
 	err = ctrl_get_dev_info(&device->ctrl, id, &device->info);
 	if (err)
 		return message_fail(err, "device %d", id);

@@ -9,10 +9,16 @@
 struct ublk_device;
 
 /*
+ * Fills in @device for what the record of @id says: target, argument, settings.
+ * The target is not opened yet. What it points to is valid until the next call
+ * of this or the next function. Returns 0, or -errno after telling.
+ */
+int resume_record(struct ublk_device *device, int id);
+
+/*
  * Fills in @device, whose control channel is open, for device @id: target,
- * argument, settings, info. The target is not opened yet. What it points to is
- * valid until the next call. Returns 0, or -errno after telling; a record that
- * is not that of the driver's device is refused.
+ * argument, settings, info. As resume_record(). Returns 0, or -errno after
+ * telling; a record that is not that of the driver's device is refused.
  */
 int resume_device(struct ublk_device *device, int id);
 

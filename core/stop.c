@@ -16,6 +16,7 @@
 #include "core/memory.h"
 #include "core/message.h"
 #include "core/process.h"
+#include "core/settle.h"
 #include "core/verb.h"
 
 #define SERVER_WAIT_MS 10000
@@ -169,7 +170,8 @@ static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop, bool force)
 }
 
 /* The driver has stopped it: waits for its server, and removes what is left. */
-static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop)
+static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
+		       bool force)
 {
 	const struct listed *device = &stop->device;
 	int err;
@@ -181,6 +183,13 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop)
 		err = device->recorded ? was_killed(ctrl, stop->id) : 1;
 		if (err <= 0)
 			return err;
+	}
+	/* Nobody is left who could. */
+	err = settle_device(stop->id);
+	if (err && !force) {
+		message("device %d: what was written is not all in its place; "
+			"try again, or give it up with --force", stop->id);
+		return err;
 	}
 	return device_delete(ctrl, stop->id);
 }
@@ -226,7 +235,7 @@ static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
 	for (i = 0; i < count; i++) {
 		if (stops[i].done || stops[i].err)
 			continue;
-		stops[i].err = stop_finish(ctrl, &stops[i]);
+		stops[i].err = stop_finish(ctrl, &stops[i], force);
 		stops[i].done = !stops[i].err;
 		gone += stops[i].done;
 	}

@@ -714,10 +714,11 @@ int supervise(struct ublk_device *device)
 static int supervisor_serve(struct supervisor *s)
 {
 	int err = supervisor_loop(s);
+	int ended;
 
 	supervisor_end(s);
-	device_delete(&s->device->ctrl, s->device->info.dev_id);
-	return err;
+	ended = device_end(s->device);
+	return err ? err : ended;
 }
 
 int supervise_resumed(struct ublk_device *device)

@@ -120,7 +120,15 @@ struct ublk_target {
 	 */
 	int (*start)(struct ublk_device *device);
 
-	/* Gives back all that open() and start() took. */
+	/*
+	 * The disk is gone, and its requests are answered: makes permanent what
+	 * is not yet, in a process that has the target open. Returns 0 or -errno
+	 * after telling: then it is called again, in that or another process.
+	 * Only of a device with ublk_device_unfinished(). May be NULL.
+	 */
+	int (*finish)(struct ublk_device *device);
+
+	/* Gives back all that open() and start() took; changes nothing else. */
 	void (*close)(struct ublk_device *device);
 
 	/* State of one queue, by ublk_queue_set_data(). May be NULL. */
@@ -166,6 +174,21 @@ uint64_t ublk_device_block_size(const struct ublk_device *device);
  * of a relative one). @argument must live as long as the device.
  */
 void ublk_device_set_argument(struct ublk_device *device, const char *argument);
+
+/*
+ * From open(), before anything is changed there: what the disk is made of is what
+ * lies in @fd, which @path is a name of. @name (a letter and more) is how the
+ * record calls it. @contents, if not NULL, must not change either. Returns 0; or
+ * -ESTALE, after telling, where the device exists and was served from another one;
+ * or another -errno after telling.
+ */
+struct identity_contents;
+int ublk_device_identify(struct ublk_device *device, const char *name,
+			 const char *path, int fd,
+			 const struct identity_contents *contents);
+
+/* From open(): there is something for finish() to do when the disk is gone. */
+void ublk_device_unfinished(struct ublk_device *device);
 
 /*
  * Registers @fd with every queue's ring; from open() only, at most

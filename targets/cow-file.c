@@ -19,11 +19,11 @@
 #include "core/message.h"
 #include "targets/backing.h"
 #include "targets/little-endian.h"
+#include "targets/output.h"
 #include "targets/whole-io.h"
 
 #define VERSION 1
 #define HEADER 64		/* bytes of it; the rest of its block is zero */
-#define SAMPLES 64		/* pieces of the base that tell it from others */
 #define NEW_ZEROES 32		/* blocks that are zeroes in what is new */
 
 static const char magic[8] = "ublk-cow";
@@ -51,16 +51,17 @@ static ssize_t read_page(int fd, uint64_t offset)
 	return n < 0 ? -errno : n;
 }
 
-/* CRC-32 of blocks all over the base, the first and the last among them. */
-static int sample_base(const struct cow_base *base, uint32_t *crc)
+/* Blocks all over the base, the first and the last among them. */
+int cow_base_samples(const struct cow_base *base, unsigned int count,
+		     uint32_t *crc)
 {
 	uint64_t last = (base->size - 1) / COW_BLOCK;
 	unsigned int i;
 
 	*crc = 0;
-	for (i = 0; i < SAMPLES; i++) {
-		uint64_t block = last / (SAMPLES - 1) * i +
-				 last % (SAMPLES - 1) * i / (SAMPLES - 1);
+	for (i = 0; i < count; i++) {
+		uint64_t block = last / (count - 1) * i +
+				 last % (count - 1) * i / (count - 1);
 		uint64_t left = base->size - block * COW_BLOCK;
 		ssize_t n = read_page(base->fd,
 				      base->offset + block * COW_BLOCK);
@@ -124,7 +125,10 @@ static int make(const struct cow_file *file, const struct stat *st,
 	uint64_t at;
 	int err = 0;
 
-	if (S_ISREG(st->st_mode) && ftruncate(file->fd, file->layout.size))
+	/* One that is longer has something behind it. */
+	if (S_ISREG(st->st_mode) &&
+	    (uint64_t)st->st_size < file->layout.size &&
+	    ftruncate(file->fd, file->layout.size))
 		return -errno;
 	memset(page, 0, sizeof(page));
 	for (at = 0; !err && at < file->layout.data; at += COW_BLOCK)
@@ -191,7 +195,7 @@ static int check_or_make(struct cow_file *file, const struct stat *st,
 		ret = check_header(file, header);
 		return ret ? ret : check_size(file, st);
 	}
-	if (file->read_only) {
+	if (file->read_only || file->resumed) {
 		message("%s: holds nothing that was written", file->path);
 		return -EINVAL;
 	}
@@ -201,27 +205,46 @@ static int check_or_make(struct cow_file *file, const struct stat *st,
 	return ret ? message_fail(ret, "%s", file->path) : 0;
 }
 
+/* Makes it, and its name permanent: what is flushed to it later would go with it. */
+static int create(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	char *real;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	/* It may be where a link leads to. */
+	real = realpath(path, NULL);
+	if (!real)
+		return -errno;
+	err = output_sync_directory(real);
+	free(real);
+	return err;
+}
+
 /* A device that is not there is not made, as a file in its place. */
 static int open_path(struct cow_file *file)
 {
-	int fd;
+	int err;
 
-	if (!file->read_only && access(file->path, F_OK) &&
+	if (!file->read_only && !file->resumed && access(file->path, F_OK) &&
 	    strncmp(file->path, "/dev/", 5)) {
-		fd = open(file->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-		if (fd < 0)
-			return message_fail(errno, "%s", file->path);
-		close(fd);
+		err = create(file->path);
+		if (err)
+			return message_fail(err, "%s", file->path);
 	}
 	return backing_open(file->path, &file->read_only);
 }
 
 static int set_up(struct cow_file *file, const struct cow_base *base,
-		  bool read_only, bool claimed, bool wait)
+		  bool read_only, bool claimed)
 {
 	uint8_t header[HEADER];
 	struct stat st;
 	uint32_t crc;
+	uint64_t end;
 	int err;
 
 	err = backing_examine(file->fd, file->path, &st, &file->read_only);
@@ -229,24 +252,27 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 		err = message_fail(EROFS, "%s", file->path);
 	if (!err && !claimed)
 		err = backing_claim(&file->fd, file->path, &st, read_only,
-				    wait);
+				    file->resumed);
 	if (err)
 		return err;
-	err = sample_base(base, &crc);
+	err = cow_base_samples(base, COW_SAMPLES, &crc);
 	if (err)
 		return message_fail(err, "what is below %s", file->path);
 	put_header(header, &file->layout, base, crc);
 	err = check_or_make(file, &st, header);
 	if (err)
 		return err;
-	file->punches = !read_only &&
-			backing_punches(file->fd, &st, file->layout.size);
+	/* What follows the last block is not ours. */
+	end = file->layout.size;
+	if ((uint64_t)st.st_size > end)
+		end = st.st_size;
+	file->punches = !read_only && backing_punches(file->fd, &st, end);
 	return 0;
 }
 
 int cow_file_open(struct cow_file *file, const char *path,
 		  const struct cow_base *base, uint64_t disk_size,
-		  bool read_only, int inherited, bool wait)
+		  bool read_only, int inherited, bool resumed)
 {
 	int err;
 
@@ -254,15 +280,18 @@ int cow_file_open(struct cow_file *file, const char *path,
 		.fd = inherited,
 		.path = path,
 		.read_only = read_only,
+		.resumed = resumed,
 		.layout = cow_layout(disk_size),
 	};
 	if (inherited < 0)
 		file->fd = open_path(file);
 	if (file->fd < 0)
 		return file->fd;
-	err = set_up(file, base, read_only, inherited >= 0, wait);
-	if (err)
-		close(file->fd);
+	err = set_up(file, base, read_only, inherited >= 0);
+	if (!err)
+		return 0;
+	close(file->fd);
+	file->fd = -1;
 	return err;
 }
 

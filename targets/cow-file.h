@@ -34,22 +34,31 @@ struct cow_file {
 	int fd;
 	const char *path;
 	bool read_only;
+	bool resumed;		/* a device has it already */
 	bool punches;		/* holes can be made that read as zeroes */
 	struct cow_layout layout;
 };
 
 struct cow_layout cow_layout(uint64_t disk_size);
 
+/* Pieces of the base that tell it from others; the first and the last are two. */
+#define COW_SAMPLES 64
+
+/* Sets *@crc to the CRC-32 of @count of them, at least 2. Returns 0 or -errno. */
+int cow_base_samples(const struct cow_base *base, unsigned int count,
+		     uint32_t *crc);
+
 /*
  * Opens @path, which belongs to @base and a disk of @disk_size bytes, and claims
  * it; makes it where it is new: not there, or empty, or begins with zeroes. With
- * @inherited >= 0 that is the descriptor, claimed already. @path must stay, and
- * what is to be written when @read_only is set must be there. @wait as in
- * backing_claim(). Returns 0, or -errno after telling.
+ * @inherited >= 0 that is the descriptor, claimed already. @path must stay. With
+ * @read_only or @resumed (a device has it already, whose last server may be about
+ * to let go of it) nothing is made. Returns 0, or -errno after telling; then
+ * nothing is left open.
  */
 int cow_file_open(struct cow_file *file, const char *path,
 		  const struct cow_base *base, uint64_t disk_size,
-		  bool read_only, int inherited, bool wait);
+		  bool read_only, int inherited, bool resumed);
 
 /* Reads the map to @map, map_size bytes. Returns 0 or -errno after telling. */
 int cow_file_load(const struct cow_file *file, uint8_t *map);

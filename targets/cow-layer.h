@@ -18,7 +18,6 @@ struct cow {
 	uint64_t disk_size;
 	uint64_t limit;			/* blocks in memory at most; 0: a file */
 	struct cow_file file;		/* if there is no limit */
-	bool loaded;			/* the file's map is in `present` */
 	int memory_fd;
 	int store;			/* what has the blocks, among the ring's */
 	uint64_t data;			/* offset of the first block in it */

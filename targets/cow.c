@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "core/identity.h"
 #include "core/message.h"
 #include "core/size.h"
 #include "targets/backing.h"
@@ -32,6 +33,26 @@ static int load_map(struct cow *cow)
 
 		if (bits)
 			cow->present[word] = bits;
+	}
+	return err;
+}
+
+/*
+ * The map in memory has all that the file's has: otherwise another device has
+ * written there since, and what it wrote must not become what is below.
+ */
+static int check_map(struct cow *cow)
+{
+	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
+	int err = cow_file_load(&cow->file, cow->map);
+
+	for (word = 0; !err && word < words; word++) {
+		if (!(get_le64(cow->map + word * sizeof(uint64_t)) &
+		      ~cow->present[word]))
+			continue;
+		message("%s: was written by another device since",
+			cow->file.path);
+		err = -ESTALE;
 	}
 	return err;
 }
@@ -67,6 +88,9 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 				    ublk_device_read_only(device),
 				    ublk_device_inherited_file(device),
 				    ublk_device_resumed(device));
+		if (!err)
+			err = ublk_device_identify(device, "cow", place,
+						   cow->file.fd, NULL);
 		if (err)
 			return err;
 		backing_try_direct(cow->file.fd, cow->layout.data, block);
@@ -86,9 +110,9 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 		return message_fail(ENOMEM, "--cow %s", place);
 	cow->changed = (_Atomic uint8_t *)cow->stale +
 		       cow->layout.map_size / COW_BLOCK;
-	err = ublk_device_resumed(device) ? 0 : load_map(cow);
-	cow->loaded = !err;
-	return err;
+	if (!cow->file.read_only)
+		ublk_device_unfinished(device);
+	return ublk_device_resumed(device) ? check_map(cow) : load_map(cow);
 }
 
 static void describe(const struct cow *cow, struct ublk_device *device,
@@ -103,6 +127,17 @@ static void describe(const struct cow *cow, struct ublk_device *device,
 	disk->discard_granularity = COW_BLOCK;
 	disk->max_discard = 1u << 30;
 	disk->max_write_zeroes = 1u << 30;
+}
+
+int cow_identify_base(struct ublk_device *device, const char *path,
+		      const struct cow_base *base)
+{
+	struct identity_contents contents = { .size = base->size };
+
+	/* What cannot be read is for who reads it to see. */
+	contents.sampled = !cow_base_samples(base, COW_SAMPLES,
+					     &contents.samples);
+	return ublk_device_identify(device, "file", path, base->fd, &contents);
 }
 
 int cow_open(struct cow **result, struct ublk_device *device,
@@ -182,13 +217,17 @@ int cow_start(struct cow *cow, struct ublk_device *device,
 }
 
 /* No request is under way any more. */
+int cow_finish(struct cow *cow)
+{
+	if (!cow || cow->limit || cow->file.read_only)
+		return 0;
+	all_changed(cow);
+	cow_take_map(cow);
+	return cow_file_store(&cow->file, cow->map);
+}
+
 static void close_file(struct cow *cow)
 {
-	if (cow->loaded && !cow->file.read_only) {
-		all_changed(cow);
-		cow_take_map(cow);
-		cow_file_store(&cow->file, cow->map);
-	}
 	if (cow->map && cow->map != MAP_FAILED)
 		munmap(cow->map, cow->layout.map_size);
 	close(cow->file.fd);

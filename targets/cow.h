@@ -28,6 +28,13 @@ struct cow;
 #define COW_CALLS SYS_pread64, SYS_pwrite64, SYS_fallocate
 
 /*
+ * From open(): the base is what it was when the device was made, its bytes too, as
+ * far as samples tell. As ublk_device_identify().
+ */
+int cow_identify_base(struct ublk_device *device, const char *path,
+		      const struct cow_base *base);
+
+/*
  * From open(), when @disk is filled in for the base and its files are
  * registered: opens @place, the option's value, and changes @disk to what it is
  * now. The base stays the caller's, and open. Sets *cow, to NULL where @place
@@ -41,7 +48,13 @@ int cow_start(struct cow *cow, struct ublk_device *device,
 	      int (*read)(struct ublk_queue *queue,
 			  struct ublk_request *request));
 
-/* From close(). What was written is permanent then, as after a FLUSH. */
+/*
+ * From finish(): what was written is permanent then, as after a FLUSH. Returns 0 or
+ * -errno after telling.
+ */
+int cow_finish(struct cow *cow);
+
+/* From close(). */
 void cow_close(struct cow *cow);
 
 /* From submit(), for every request. */

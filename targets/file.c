@@ -232,6 +232,7 @@ static int file_open(struct ublk_device *device, const char *path,
 {
 	const struct file_settings *options = settings;
 	struct file *file = calloc(1, sizeof(*file));
+	struct cow_base base;
 	int err;
 
 	if (!file)
@@ -247,11 +248,13 @@ static int file_open(struct ublk_device *device, const char *path,
 		return err;
 	}
 	err = file_setup(device, file, path, options, disk);
+	base = (struct cow_base){ file->fd, file->offset, disk->size };
+	if (!err)
+		err = options->cow ? cow_identify_base(device, path, &base) :
+		      ublk_device_identify(device, "file", path, file->fd, NULL);
 	if (!err) {
 		file->index = ublk_device_register_file(device, file->fd);
-		err = cow_open(&file->cow, device, options->cow,
-			       &(struct cow_base){ file->fd, file->offset,
-						   disk->size }, disk);
+		err = cow_open(&file->cow, device, options->cow, &base, disk);
 	}
 	if (err) {
 		file_free(file);
@@ -260,6 +263,13 @@ static int file_open(struct ublk_device *device, const char *path,
 	ublk_device_set_argument(device, file->path);
 	ublk_device_set_data(device, file);
 	return 0;
+}
+
+static int file_finish(struct ublk_device *device)
+{
+	const struct file *file = ublk_device_data(device);
+
+	return cow_finish(file->cow);
 }
 
 static void file_close(struct ublk_device *device)
@@ -457,6 +467,7 @@ const struct ublk_target target_file = {
 	.frees_memory = true,
 	.open = file_open,
 	.start = file_start,
+	.finish = file_finish,
 	.close = file_close,
 	.submit = file_submit,
 };

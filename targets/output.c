@@ -137,8 +137,7 @@ int output_create(struct output *output, const char *path, bool replace)
 	return ret;
 }
 
-/* A rename is safe on the medium once its directory is. */
-static int sync_directory(char *path)
+int output_sync_directory(char *path)
 {
 	char *slash = strrchr(path, '/');
 	int fd, ret = 0;
@@ -170,7 +169,7 @@ int output_commit(struct output *output)
 		nothing_doomed();
 		free(output->temporary);
 		output->temporary = NULL;
-		ret = sync_directory(output->path);
+		ret = output_sync_directory(output->path);
 	}
 	if (ret)
 		message_fail(ret, "%s", output->name);

@@ -26,6 +26,12 @@ int output_create(struct output *output, const char *path, bool replace);
 /* Makes it permanent under its name. Returns 0, or -errno after telling. */
 int output_commit(struct output *output);
 
+/*
+ * Makes the name of a file permanent: syncs the directory of @path, of which it
+ * leaves no more than that. Returns 0 or -errno without telling.
+ */
+int output_sync_directory(char *path);
+
 /* Removes what was written. Nothing happens after a commit. */
 void output_abandon(struct output *output);
 

@@ -172,6 +172,13 @@ static void ram_find_written(struct ram *ram)
 	}
 }
 
+static int ram_finish(struct ublk_device *device)
+{
+	const struct ram *ram = ublk_device_data(device);
+
+	return cow_finish(ram->cow);
+}
+
 static void ram_close(struct ublk_device *device)
 {
 	ram_free(ublk_device_data(device));
@@ -330,6 +337,7 @@ const struct ublk_target target_ram = {
 	.system_calls = { COW_CALLS },
 	.open = ram_open,
 	.start = ram_start,
+	.finish = ram_finish,
 	.close = ram_close,
 	.submit = ram_submit,
 };

@@ -145,7 +145,7 @@ static bool are_sane(const struct restart_index *index)
 		    point.window > index->windows_size || point.bit > 7 ||
 		    point.header_bit > 7 || point.header > RESTART_HEADER ||
 		    point.skip > RESTART_WINDOW ||
-		    point.trailer + MEMBER_TRAILER + 0ULL >
+		    (uint64_t)point.trailer + MEMBER_TRAILER >
 		    index->file_size - point.file_offset)
 			return false;
 	}

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/identity.h"
 #include "core/memory.h"
 #include "core/message.h"
 #include "targets/restart.h"
@@ -175,6 +176,22 @@ static void zimg_free(struct zimg *zimg)
 	free(zimg);
 }
 
+/* Beside the front, an image ends with what its chunks are found or checked by. */
+static int zimg_identify(struct ublk_device *device, const struct zimg *zimg,
+			 const char *cow)
+{
+	const struct cow_base base = {
+		zimg->image.fd, 0, zimg->image.file_size
+	};
+	struct identity_contents contents = { .size = base.size };
+
+	if (cow)
+		return cow_identify_base(device, zimg->path, &base);
+	contents.sampled = !cow_base_samples(&base, 2, &contents.samples);
+	return ublk_device_identify(device, "file", zimg->path, base.fd,
+				    &contents);
+}
+
 static int zimg_open(struct ublk_device *device, const char *path,
 		     const void *values, struct ublk_disk *disk)
 {
@@ -210,6 +227,9 @@ static int zimg_open(struct ublk_device *device, const char *path,
 	disk->size = (zimg->image.disk_size + zimg->block - 1) / zimg->block *
 		     zimg->block;
 	disk->read_only = true;
+	ret = zimg_identify(device, zimg, settings->cow);
+	if (ret)
+		goto fail_close;
 	zimg->file = ublk_device_register_file(device, zimg->image.fd);
 	ret = cow_open(&zimg->cow, device, settings->cow,
 		       &(struct cow_base){ zimg->image.fd, 0,
@@ -239,6 +259,13 @@ static int zimg_start(struct ublk_device *device)
 			ublk_device_cpus(device) - 1);
 	zimg->started = true;
 	return cow_start(zimg->cow, device, zimg_answer);
+}
+
+static int zimg_finish(struct ublk_device *device)
+{
+	const struct zimg *zimg = ublk_device_data(device);
+
+	return cow_finish(zimg->cow);
 }
 
 static void zimg_close(struct ublk_device *device)
@@ -276,6 +303,7 @@ const struct ublk_target target_zimg = {
 	.frees_memory = true,
 	.open = zimg_open,
 	.start = zimg_start,
+	.finish = zimg_finish,
 	.close = zimg_close,
 	.queue_start = zimg_queue_start,
 	.queue_stop = zimg_queue_stop,

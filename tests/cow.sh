@@ -222,6 +222,76 @@ fails 1 "a second server of the same file" ublk file "$tmp/base" \
 like "$err" 'in use by another server' "is refused"
 stopped "stop it" "$dev"
 
+# What follows the last block is somebody else's.
+pattern behind 65536 >"$tmp/behind"
+truncate -s $((4096 + 4096 + size)) "$tmp/larger"
+cat "$tmp/behind" >>"$tmp/larger"
+served "a file with more behind it" file "$tmp/base" --cow "$tmp/larger"
+put "$dev" 1024 <"$tmp/new"
+stopped "stop it" "$dev"
+tail -c 65536 "$tmp/larger" >"$tmp/got"
+same "$tmp/got" "$tmp/behind" "has that still"
+
+# Whoever is the last writes the map: the supervisor, its worker, or `ublk stop`.
+# kept NAME: what was written is there when it is served again.
+kept() {
+	served "$1: once more" file "$tmp/base" --cow "$tmp/last"
+	is "$(read_back "$dev" 5120 1024 | sum -)" "$(sum "$tmp/new")" \
+		"$1: what was written is there"
+	is "$(read_back "$dev" 5120 $((size - 8192)) | sum -)" \
+		"$(sum "$tmp/new")" "$1: all of it"
+	stopped "$1: stop it" "$dev"
+	rm "$tmp/last"
+}
+for dead in supervisor worker both; do
+	[ -n "$recovers" ] || break
+	served "$dead" file "$tmp/base" --cow "$tmp/last" -q 2
+	put_direct "$dev" 2 <"$tmp/new"
+	case $dead in
+	supervisor) kill -KILL "$(server_of "$id")" ;;
+	worker) kill -KILL "$(worker_of "$id")" ;;
+	esac
+	put_direct "$dev" $((size / 512 - 16)) <"$tmp/new"
+	[ $dead != both ] || kill_all
+	ok "$dead is killed: stop it" ublk stop "$dev"
+	is "$(what_is)" "" "$dead: nothing is left"
+	kept "$dead"
+done
+
+# Where that cannot be, `stop` fails, and what was written stays.
+[ -z "$recovers" ] || {
+	served "a disk that will fail" ram 32M
+	lower=$dev
+	mkfs.ext4 -q "$lower"
+	mkdir "$tmp/failing"
+	mount "$lower" "$tmp/failing"
+	served "a device over it" file "$tmp/base" --cow "$tmp/failing/kept"
+	put_direct "$dev" 2 <"$tmp/new"
+	ok "take the lower one away" ublk stop --force "$lower"
+	fails 1 "stop fails" ublk stop "$dev"
+	like "$err" "device $id: what was written is not all in its place" \
+		"and says so"
+	like "$(ublk list)" "^$id .* (dead|gone) " "the device is left"
+	[ -e "/run/ublk.memory/$id" ] && pass "with what was written" ||
+		fail "with what was written"
+	fails 1 "so it is once more" ublk stop "$id"
+	fails 1 "recover says that, too" ublk recover "$id"
+	ok "by force it is stopped" ublk stop --force "$id"
+	is "$(what_is)" "" "nothing is left"
+	umount "$tmp/failing"
+
+	served "one whose file is moved" file "$tmp/base" --cow "$tmp/last"
+	put_direct "$dev" 2 <"$tmp/new"
+	put_direct "$dev" $((size / 512 - 16)) <"$tmp/new"
+	kill_all
+	mv "$tmp/last" "$tmp/moved"
+	fails 1 "stop fails" ublk stop "$id"
+	mv "$tmp/moved" "$tmp/last"
+	ok "with it, it is stopped" ublk stop "$id"
+	like "$err" "what was written is in its place now" "which says so"
+	kept "moved"
+}
+
 # A filesystem in an image.
 truncate -s 12M "$tmp/fs"
 mkfs.ext4 -q -b 1024 "$tmp/fs"

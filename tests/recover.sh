@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/refuse --timeout 600
+# board: --add tests/devices.lib --add build/x86_64/driver/refuse --tool mkfs.ext4 --disk 32M --timeout 900
 #
 # `ublk recover`: after everything of a device was killed its disk is there
 # again with its contents, whoever waited goes on, and a record that does not
@@ -87,7 +87,8 @@ served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
 kill_all
 cp "/run/ublk/$id" "$tmp/record"
-for change in queues=3 depth=7 max_io=65536 size_of_argument target=none depth=x; do
+for change in queues=3 depth=7 max_io=65536 size_of_argument target=none depth=x \
+	size=4194304 size=x node=/dev/ublkb77 id=77; do
 	case $change in
 	size_of_argument) sed 's/^argument=.*/argument=4M/' "$tmp/record" ;;
 	*) sed "s/^${change%=*}=.*/$change/" "$tmp/record" ;;
@@ -143,15 +144,142 @@ rm -rf "$tmp"/it*
 # A file that is not the one any more.
 served "a file" file "$tmp/file"
 kill_all
-rm "$tmp/file"
+mv "$tmp/file" "$tmp/first"
 fails 1 "a file that is gone is refused" ublk recover "$id"
-truncate -s 4M "$tmp/file"
+truncate -s 8M "$tmp/file"
+fails 1 "another file is refused, though it fits" ublk recover "$id"
+like "$err" "$tmp/file is not what it was: dev=.*inode=[0-9]+.*, not dev=.*inode=[0-9]" \
+	"with what it is, and what it was"
+truncate -s 4M "$tmp/first"
+mv "$tmp/first" "$tmp/file"
 fails 1 "a file that is smaller than the disk is refused" ublk recover "$id"
 like "$err" "does not fit device $id" "and told why"
 truncate -s 8M "$tmp/file"
-ok "one that fits is taken" ublk recover "$id"
+ok "when it fits it is taken" ublk recover "$id"
 kill_all
 stopped "one that waits can be stopped" "$dev"
+
+# refused NAME: it is not recovered, both are told, and it waits on.
+refused() {
+	fails 1 "$1 is refused" ublk recover "$id"
+	like "$err" "is not what it was: .*, not " "$1: both are told"
+	state_is quiesced && pass "$1: it waits on" ||
+		fail "$1: it waits on" "$(ublk list "$id")"
+}
+# back NAME: it is recovered, with the same contents as before.
+back() {
+	ok "$1: recover it" ublk recover "$id"
+	is "$(read_back "$dev" 1048576 | sum -)" "$content" "$1: it is the same"
+}
+mkfs.ext4 -q /dev/vda
+mkdir "$tmp/mnt"
+mount /dev/vda "$tmp/mnt"
+at_exit 'stop_started; umount "$tmp/mnt"'
+pattern other 1048576 >"$tmp/other"
+# Two images of one size: chunks that cannot be compressed.
+for n in a b; do
+	head -c 1048576 /dev/urandom >"$tmp/random.$n"
+	ublk pack "$tmp/random.$n" "$tmp/$n.gz"
+done
+is "$(wc -c <"$tmp/a.gz")" "$(wc -c <"$tmp/b.gz")" "two images have one size"
+x=$tmp/mnt/x
+for what in "file" "file -r" "file --cow 2M" "file --cow $tmp/mnt/kept" "zimg" \
+	"zimg --cow 1M" "zimg --cow $tmp/mnt/kept"; do
+	target=${what%% *}
+	options=${what#"$target"}
+	one=$tmp/data two=$tmp/other
+	[ "$target" = file ] || one=$tmp/a.gz two=$tmp/b.gz
+	cp "$one" "$x"
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$what" "$target" "$x" $options
+	case $what in
+	*--cow*) head -c 8192 "$tmp/other" | put "$dev" 65536 ;;
+	esac
+	content=$(read_back "$dev" 1048576 | sum -)
+	kill_all
+	mv "$x" "$x.first"
+	cp "$two" "$x"
+	refused "$what: another by that name"
+	cp "$one" "$x"
+	refused "$what: a copy"
+	mv "$x.first" "$x"
+	back "$what"
+	# The number of the inode is used again at once.
+	kill_all
+	inode=$(stat -c %i "$x")
+	ln "$x" "$x.kept"
+	mv "$x.kept" "$tmp/mnt/other.name"
+	back "$what: with another link"
+	kill_all
+	case $what in
+	file | "file -r") ;;
+	*)
+		touch -r "$x" "$tmp/time"
+		cat "$two" >"$x"
+		refused "$what: written over"
+		touch -r "$tmp/time" "$x"
+		refused "$what: with its old time"
+		cat "$one" >"$x"
+		touch -r "$tmp/time" "$x" ;;
+	esac
+	back "$what: as it was"
+	kill_all
+	rm "$x" "$tmp/mnt/other.name"
+	for n in 1 2 3 4 5 6 7 8 9; do
+		cp "$two" "$x"
+		[ "$(stat -c %i "$x")" != "$inode" ] || break
+		mv "$x" "$x.$n"
+	done
+	is "$(stat -c %i "$x")" "$inode" "$what: another one has its inode"
+	refused "$what: by the number of its inode"
+	stopped "$what: stop it" "$dev"
+	rm "$tmp/mnt/x"* "$tmp/mnt/kept" 2>/dev/null
+done
+
+# What keeps the writes.
+served "with a file for writes" file "$tmp/data" --cow "$tmp/kept"
+head -c 8192 "$tmp/other" | put "$dev" 65536
+content=$(read_back "$dev" 1048576 | sum -)
+kill_all
+mv "$tmp/kept" "$tmp/kept.first"
+fails 1 "without the file it is refused" ublk recover "$id"
+[ ! -e "$tmp/kept" ] && pass "and none is made" || fail "and none is made"
+: >"$tmp/kept"
+fails 1 "an empty one is refused" ublk recover "$id"
+is "$(wc -c <"$tmp/kept")" 0 "and stays empty"
+cp "$tmp/kept.first" "$tmp/kept"
+refused "a copy"
+mv "$tmp/kept.first" "$tmp/kept"
+back "with its own"
+kill_all
+first=$id
+served "another device over the same" file "$tmp/data" --cow "$tmp/kept"
+head -c 8192 "$tmp/other" | put "$dev" 262144
+stopped "which writes and is stopped" "$dev"
+fails 1 "then it is refused" ublk recover "$first"
+like "$err" "kept: was written by another device since" "and told why"
+fails 1 "nor does stop spoil that" ublk stop "$first"
+ok "but by force" ublk stop --force "$first"
+served "the other is whole" file "$tmp/data" --cow "$tmp/kept"
+is "$(read_back "$dev" 8192 262144 | sum -)" \
+	"$(head -c 8192 "$tmp/other" | sum -)" "and has what it wrote"
+stopped "stop it" "$dev"
+
+# A block device.
+loop=$(losetup -f)
+cp "$tmp/data" "$tmp/below"
+losetup "$loop" "$tmp/below"
+at_exit 'stop_started; losetup -d "$loop" 2>/dev/null'
+served "a block device" file "$loop"
+content=$(read_back "$dev" 1048576 | sum -)
+kill_all
+back "the same device"
+kill_all
+losetup -d "$loop"
+losetup "$loop" "$tmp/other"
+refused "another in its place"
+stopped "stop it" "$dev"
+losetup -d "$loop"
 
 # Death in the middle of things: one command later it is served or gone.
 for what in stop recover; do

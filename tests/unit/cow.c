@@ -206,6 +206,23 @@ unsigned int ublk_device_depth(const struct ublk_device *self)
 	return DEPTH;
 }
 
+int ublk_device_identify(struct ublk_device *self, const char *name,
+			 const char *path, int fd,
+			 const struct identity_contents *contents)
+{
+	(void)self;
+	(void)name;
+	(void)path;
+	(void)fd;
+	(void)contents;
+	return 0;
+}
+
+void ublk_device_unfinished(struct ublk_device *self)
+{
+	(void)self;
+}
+
 int ublk_device_register_file(struct ublk_device *self, int fd)
 {
 	(void)fd;

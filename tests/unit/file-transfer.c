@@ -93,6 +93,23 @@ bool ublk_device_resumed(const struct ublk_device *device)
 	return false;
 }
 
+int ublk_device_identify(struct ublk_device *device, const char *name,
+			 const char *path, int fd,
+			 const struct identity_contents *contents)
+{
+	(void)device;
+	(void)name;
+	(void)path;
+	(void)fd;
+	(void)contents;
+	return 0;
+}
+
+void ublk_device_unfinished(struct ublk_device *device)
+{
+	(void)device;
+}
+
 int ublk_device_register_file(struct ublk_device *device, int fd)
 {
 	(void)device;

@@ -357,6 +357,7 @@ static void test_index(const uint8_t *disk, uint64_t size)
 	uint8_t *file, *again, *other;
 	size_t length, same;
 	int fd = new_file("", 0), changed;
+	struct restart_index index;
 
 	if (!mkdtemp(directory))
 		abort();
@@ -398,6 +399,16 @@ static void test_index(const uint8_t *disk, uint64_t size)
 		wrong += outcome == WRONG;
 	}
 	check(!wrong, "a hostile one does no harm (%u)", wrong);
+
+	/* With what a trailer takes it is 4. */
+	memcpy(again, file, length);
+	put_le32(again + 48 + 12, 0xfffffffc);
+	put_le32(again + 40, crc32(0, again + 48, length - 48));
+	put_le32(again + 44, crc32(0, again, 44));
+	write_path(path, again, length);
+	check(restart_load(&index, fd, "image", lseek(fd, 0, SEEK_END), path) ==
+	      -EBADMSG, "a trailer behind 4 GiB makes no sense");
+	restart_free(&index);
 
 	write_path(path, file, length);
 	changed = new_file("", 0);
