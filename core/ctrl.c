@@ -512,12 +512,16 @@ int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id)
 struct stops {
 	int *errs;
 	unsigned int left;	/* answers that have not come */
+	bool unused;
 };
 
 static void stop_answered(void *arg, uint64_t number, int result)
 {
 	struct stops *stops = arg;
 
+	/* Of a device without a disk: the other command stops it. */
+	if (stops->unused && result == -ENODEV)
+		result = -EAGAIN;
 	stops->errs[number] = result;
 	stops->left--;
 }
@@ -532,18 +536,29 @@ static void stops_wait(struct ublk_ctrl *ctrl, const struct stops *stops,
 			poll(NULL, 0, AGAIN_MS);
 }
 
+/* One that is asked alone is tried again where that may help. */
+static int ctrl_stop_alone(struct ublk_ctrl *ctrl, int id, bool unused)
+{
+	int err = unused ? ctrl_try_stop_dev(ctrl, id) : -ENODEV;
+
+	/* A device that has no disk is refused by the former. */
+	return err == -ENODEV ? ctrl_stop_dev(ctrl, id) : err;
+}
+
 void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
-		    unsigned int count)
+		    unsigned int count, bool unused)
 {
 	static struct stops stops;
 	unsigned int i;
 
-	stops = (struct stops){ .errs = errs };
+	stops = (struct stops){ .errs = errs, .unused = unused };
 	ctrl->beside = stop_answered;
 	ctrl->beside_arg = &stops;
 	for (i = 0; i < count; i++) {
 		struct exchange exchange = {
-			.op = UBLK_U_CMD_STOP_DEV, .id = ids[i],
+			.op = unused ? UBLK_U_CMD_TRY_STOP_DEV :
+				       UBLK_U_CMD_STOP_DEV,
+			.id = ids[i],
 		};
 
 		if (errs[i])
@@ -553,7 +568,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 			continue;
 		/* A path would have to stay until the driver has read it. */
 		if (exchange.has_path) {
-			errs[i] = ctrl_stop_dev(ctrl, ids[i]);
+			errs[i] = ctrl_stop_alone(ctrl, ids[i], unused);
 			continue;
 		}
 		stops_wait(ctrl, &stops, STOPS_MAX - 1);
@@ -563,10 +578,15 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 	}
 	stops_wait(ctrl, &stops, 0);
 	ctrl->beside = NULL;
-	/* Alone it is tried again, or said what it means. */
 	for (i = 0; i < count; i++)
-		if (errs[i] && errs[i] != -ENODEV)
-			errs[i] = ctrl_stop_dev(ctrl, ids[i]);
+		if (errs[i] && errs[i] != -ENODEV &&
+		    !(unused && errs[i] == -EBUSY))
+			errs[i] = ctrl_stop_alone(ctrl, ids[i], unused);
+}
+
+int ctrl_try_stop_dev(struct ublk_ctrl *ctrl, int id)
+{
+	return ctrl_send(ctrl, UBLK_U_CMD_TRY_STOP_DEV, id, NULL, 0, 0);
 }
 
 int ctrl_set_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)

@@ -91,11 +91,17 @@ int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds);
 int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id);
 
 /*
- * The same for @count devices side by side, of which @errs tells how it went: only
- * those are meant that have 0 there.
+ * The same where nobody has the disk or a partition open, -EBUSY otherwise. With
+ * UBLK_F_SAFE_STOP_DEV only.
+ */
+int ctrl_try_stop_dev(struct ublk_ctrl *ctrl, int id);
+
+/*
+ * Either for @count devices side by side: where @unused is set ctrl_try_stop_dev().
+ * @errs tells how it went: only those are meant that have 0 there.
  */
 void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
-		    unsigned int count);
+		    unsigned int count, bool unused);
 
 /*
  * The ring for something else, while commands go on: an entry to fill in, and its

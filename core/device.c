@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "core/handover.h"
+#include "core/holders.h"
 #include "core/memory.h"
 #include "core/message.h"
 #include "core/process.h"
@@ -71,19 +72,6 @@ const struct option_spec serve_options[] = {
 void device_node(int id, char node[DEVICE_NODE_MAX])
 {
 	snprintf(node, DEVICE_NODE_MAX, "/dev/ublkb%d", id);
-}
-
-bool device_in_use(int id)
-{
-	char node[DEVICE_NODE_MAX];
-	int fd;
-
-	/* The kernel grants this open only where nobody has a claim. */
-	device_node(id, node);
-	fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 && errno == EBUSY;
 }
 
 /* As far as sysfs tells, the kernel has no device that @node would be of. */
@@ -510,12 +498,14 @@ int device_announce(const struct ublk_device *device)
 
 bool device_asked_to_end(const struct ublk_device *device, int number)
 {
+	struct holder holder;
+
 	if (device->settings->rootfs || number == HANDOVER_SIGNAL)
 		return false;
-	if (!device_in_use(device->info.dev_id))
+	if (!holders_stay(device->info.dev_id, &holder))
 		return true;
-	message("device %d is in use and goes on; unmount it first",
-		device->info.dev_id);
+	message("device %d is in use and goes on: %s", device->info.dev_id,
+		holder.text);
 	return false;
 }
 

@@ -168,11 +168,4 @@ int device_end(struct ublk_device *device);
  */
 int device_delete(struct ublk_ctrl *ctrl, int id);
 
-/*
- * Whether somebody relies on the disk of @id: a mounted filesystem, swap, a
- * volume on it or on one of its partitions. A program that merely has it open
- * does not count.
- */
-bool device_in_use(int id);
-
 #endif

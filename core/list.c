@@ -58,6 +58,7 @@ static void from_record(struct listed *device, const char *text)
 	device->queues = number(text, "queues");
 	device->depth = number(text, "depth");
 	device->read_only = number(text, "read_only");
+	device->rootfs = number(text, "rootfs");
 	device->pid = running(text, "pid", "started");
 	device->started = number(text, "started");
 	device->worker = running(text, "worker", "worker_started");

@@ -24,6 +24,7 @@ struct listed {
 	uint64_t size;		/* bytes */
 	unsigned int queues, depth;
 	bool read_only;
+	bool rootfs;
 	pid_t pid;		/* of the server, 0 when it does not run */
 	pid_t worker;		/* of its worker, where that is another one */
 	unsigned long long started;	/* each: as process_open() wants it */

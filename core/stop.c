@@ -12,6 +12,7 @@
 
 #include "core/ctrl.h"
 #include "core/device.h"
+#include "core/holders.h"
 #include "core/list.h"
 #include "core/memory.h"
 #include "core/message.h"
@@ -23,6 +24,7 @@
 #define SERVER_TICK_MS 100
 #define RECORD_WAIT_MS 500
 #define RECORD_TICK_MS 10
+#define OPENED_TICK_MS 50
 #define SIDE_BY_SIDE 16
 
 struct stop_settings {
@@ -36,14 +38,22 @@ struct stop {
 	bool named;		/* not one of --all */
 	bool done;		/* it is gone */
 	int err;		/* why it is not; told, but that it is in use */
+	struct holder holder;	/* who has it then */
 	struct listed device;
+};
+
+/* How a device is stopped that somebody has. */
+enum stop_manner {
+	STOP_UNUSED,		/* not now */
+	STOP_PATIENT,		/* nor later, but who has it open may go */
+	STOP_FORCED,
 };
 
 static const struct option_spec stop_options[] = {
 	{ "all", 'a', OPTION_FLAG, offsetof(struct stop_settings, all), 0, 0,
-	  NULL, "every device there is" },
+	  NULL, "every device but the root that runs" },
 	{ "force", 0, OPTION_FLAG, offsetof(struct stop_settings, force), 0, 0,
-	  NULL, "even when mounted: what is not on it yet is lost" },
+	  NULL, "even when in use: what is not on it yet is lost" },
 	{ 0 }
 };
 
@@ -162,16 +172,116 @@ static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 	}
 }
 
-static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop, bool force)
+/* Of all devices a root that runs is not meant, whatever else is said. */
+static bool is_spared(const struct stop *stop)
+{
+	struct holder holder;
+
+	if (stop->named || !stop->device.rootfs ||
+	    !holders_find(stop->id, &holder))
+		return false;
+	message("device %d is a root that runs and goes on: only its name and "
+		"--force stop it", stop->id);
+	return true;
+}
+
+/*
+ * Whether the driver stops the device only where nobody has it. Without a server it
+ * might wait for who opens the disk, who waits for a server.
+ */
+static bool is_driver_asked(const struct ublk_ctrl *ctrl,
+			    const struct stop *stop, enum stop_manner manner)
+{
+	return manner != STOP_FORCED &&
+	       ctrl->features & UBLK_F_SAFE_STOP_DEV &&
+	       !strcmp(stop->device.state, "live");
+}
+
+/* Whether @stop has to wait; the driver is asked later, where it can tell. */
+static bool is_held(struct ublk_ctrl *ctrl, struct stop *stop,
+		    enum stop_manner manner)
+{
+	/* Without a server such a device does not have the disk open. */
+	if (holders_find_device(stop->id, &stop->holder))
+		return true;
+	if (is_driver_asked(ctrl, stop, manner))
+		return false;
+	return manner == STOP_PATIENT ? holders_stay(stop->id, &stop->holder) :
+					holders_find(stop->id, &stop->holder);
+}
+
+static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop,
+		       enum stop_manner manner)
 {
 	stop->err = look_up(ctrl, stop);
-	if (!stop->err && !stop->done && !force && device_in_use(stop->id))
+	if (stop->err || stop->done)
+		return;
+	stop->done = is_spared(stop);
+	/* One that still starts has no disk yet. */
+	if (!stop->done && manner != STOP_FORCED && stop->device.at_driver &&
+	    strcmp(stop->device.state, "starting") &&
+	    is_held(ctrl, stop, manner))
 		stop->err = -EBUSY;
+}
+
+/*
+ * The driver says that somebody has the disk of @stop: finds out who, and waits for
+ * a program that may be about to close it. Returns 0 when it is stopped, -EBUSY, or
+ * another -errno.
+ */
+static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
+		      enum stop_manner manner)
+{
+	const struct timespec tick = { .tv_nsec = OPENED_TICK_MS * 1000000 };
+	uint64_t end = process_clock_ms() + HOLDERS_PASS_MS;
+	int err = -EBUSY;
+
+	while (err == -EBUSY) {
+		if (!holders_find(stop->id, &stop->holder))
+			stop->holder = (struct holder){ "open somewhere", true };
+		if (manner != STOP_PATIENT || !stop->holder.opened ||
+		    process_clock_ms() > end)
+			return err;
+		nanosleep(&tick, NULL);
+		err = ctrl_try_stop_dev(ctrl, stop->id);
+	}
+	return err == -ENODEV ? ctrl_stop_dev(ctrl, stop->id) : err;
+}
+
+/* Has the driver stop, side by side, those for which is_driver_asked() is @unused. */
+static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
+			   unsigned int count, enum stop_manner manner,
+			   bool unused)
+{
+	int ids[SIDE_BY_SIDE], errs[SIDE_BY_SIDE];
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		const struct listed *device = &stops[i].device;
+
+		ids[i] = stops[i].id;
+		/* One that still starts ends when its disk was there. */
+		errs[i] = stops[i].done || stops[i].err ||
+			  !device->at_driver ||
+			  !strcmp(device->state, "starting") ||
+			  is_driver_asked(ctrl, &stops[i], manner) != unused ?
+			  -ENODEV : 0;
+	}
+	ctrl_stop_devs(ctrl, ids, errs, count, unused);
+	for (i = 0; i < count; i++) {
+		if (unused && errs[i] == -EBUSY)
+			errs[i] = stop_again(ctrl, &stops[i], manner);
+		if (unused && errs[i] == -EBUSY)
+			stops[i].err = -EBUSY;
+		else if (errs[i] && errs[i] != -ENODEV)
+			stops[i].err = message_fail(errs[i], "cannot stop "
+						    "device %d", ids[i]);
+	}
 }
 
 /* The driver has stopped it: waits for its server, and removes what is left. */
 static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
-		       bool force)
+		       enum stop_manner manner)
 {
 	const struct listed *device = &stop->device;
 	int err;
@@ -186,7 +296,7 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	}
 	/* Nobody is left who could. */
 	err = settle_device(stop->id);
-	if (err && !force) {
+	if (err && manner != STOP_FORCED) {
 		message("device %d: what was written is not all in its place; "
 			"try again, or give it up with --force", stop->id);
 		return err;
@@ -194,32 +304,9 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	return device_delete(ctrl, stop->id);
 }
 
-/* Has the driver stop all that can be, side by side. */
-static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
-			   unsigned int count)
-{
-	int ids[SIDE_BY_SIDE], errs[SIDE_BY_SIDE];
-	unsigned int i;
-
-	for (i = 0; i < count; i++) {
-		const struct listed *device = &stops[i].device;
-
-		ids[i] = stops[i].id;
-		/* One that still starts ends when its disk was there. */
-		errs[i] = stops[i].done || stops[i].err ||
-			  !device->at_driver ||
-			  !strcmp(device->state, "starting") ? -ENODEV : 0;
-	}
-	ctrl_stop_devs(ctrl, ids, errs, count);
-	for (i = 0; i < count; i++)
-		if (errs[i] && errs[i] != -ENODEV)
-			stops[i].err = message_fail(errs[i], "cannot stop "
-						    "device %d", ids[i]);
-}
-
 /* Stops what can be stopped now. Returns how many are gone that were there. */
 static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
-		      unsigned int count, bool force)
+		      unsigned int count, enum stop_manner manner)
 {
 	unsigned int i, from;
 	int gone = 0;
@@ -229,13 +316,14 @@ static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
 		for (i = from; i < count && i < from + SIDE_BY_SIDE; i++)
 			if (!stops[i].done &&
 			    (!stops[i].err || stops[i].err == -EBUSY))
-				stop_begin(ctrl, &stops[i], force);
-		stop_at_driver(ctrl, stops + from, i - from);
+				stop_begin(ctrl, &stops[i], manner);
+		stop_at_driver(ctrl, stops + from, i - from, manner, false);
+		stop_at_driver(ctrl, stops + from, i - from, manner, true);
 	}
 	for (i = 0; i < count; i++) {
 		if (stops[i].done || stops[i].err)
 			continue;
-		stops[i].err = stop_finish(ctrl, &stops[i], force);
+		stops[i].err = stop_finish(ctrl, &stops[i], manner);
 		stops[i].done = !stops[i].err;
 		gone += stops[i].done;
 	}
@@ -255,14 +343,16 @@ static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
 	int gone;
 
 	do {
-		gone = stop_round(ctrl, stops, count, false);
-	} while (gone);
-	if (force)
-		stop_round(ctrl, stops, count, true);
+		do {
+			gone = stop_round(ctrl, stops, count, STOP_UNUSED);
+		} while (gone);
+		gone = stop_round(ctrl, stops, count,
+				  force ? STOP_FORCED : STOP_PATIENT);
+	} while (gone && !force);
 	for (i = 0; i < count; i++) {
 		if (stops[i].err == -EBUSY)
-			message("device %d is in use; unmount it first, or "
-				"--force", stops[i].id);
+			message("device %d is in use: %s; end that first, or "
+				"--force", stops[i].id, stops[i].holder.text);
 		if (!stops[i].done)
 			status = EXIT_FAILED;
 	}
@@ -305,7 +395,8 @@ const struct verb verb_stop = {
 	.summary = "stop and delete devices",
 	.manual = "What was written is flushed to the server first. When the "
 		  "command returns, node,\nserver and record are gone. A "
-		  "device that is mounted, or otherwise claimed, is\nrefused "
+		  "device that is in use (mounted, as swap, by another\n"
+		  "device or loop device, open in a program) is refused "
 		  "without --force.\n",
 	.options = stop_options,
 	.settings_size = sizeof(struct stop_settings),

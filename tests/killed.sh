@@ -98,15 +98,24 @@ for signal in TERM INT HUP; do
 done
 served "a disk under load" ram 16M -q 2
 server=$(server_of "$id")
-while dd if="$dev" of=/dev/null bs=16k iflag=direct; do :; done 2>/dev/null &
-sleep 0.3
+sh -c 'exec 9<"$0"; while dd if="$0" of=/dev/null bs=16k iflag=direct; do :; done' \
+	"$dev" 2>/dev/null &
+load=$!
+wait_until 10 sh -c "[ $(requests) -gt 20 ]"
+dmesg -c >/dev/null
 kill -TERM "$server"
-wait_until 5 ended
-wait
+wait_until 20 sh -c 'dmesg | grep -q "in use and goes on"'
+like "$(dmesg)" "ublk: device $id is in use and goes on: open in process $load" \
+	"SIGTERM does not end it under load, and it says whose"
+runs "$server" && pass "it goes on" || fail "it goes on"
+kill $load
+wait $load 2>/dev/null
+kill -TERM "$server"
+wait_until 20 ended
 if nothing_of "$id" "$server"; then
-	pass "SIGTERM ends it also under load"
+	pass "without that it does"
 else
-	fail "SIGTERM ends it also under load" "$(what_is)"
+	fail "without that it does" "$(what_is)"
 fi
 
 # In the foreground.

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool fio --mem 1G
 #
-# Stop under load: what is under way finishes or fails, and when the command
+# Stop under load, by force: what is under way finishes or fails, and when the command
 # returns nothing is left. That takes less than ten seconds; on a board too busy for
 # that, less than twice the time in which it started the load.
 . "${0%/*}/lib.sh"
@@ -28,7 +28,7 @@ under_load() {
 	[ $good -gt 10 ] || good=10
 	sleep "$wait"
 	start=$(seconds)
-	run ublk stop "$dev"
+	run ublk stop --force "$dev"
 	took=$(($(seconds) - start))
 	if [ $status -eq 0 ] && nothing_of "$id" "$server"; then
 		pass "stopped, and nothing is left"

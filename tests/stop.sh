@@ -112,11 +112,12 @@ mount "$dev" "$tmp/mnt"
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 server=$(server_of "$id")
 fails 1 "a mounted one is refused" ublk stop "$dev"
-like "$err" "^ublk: device $id is in use; unmount" "and what to do is said"
+like "$err" "^ublk: device $id is in use: mounted on $tmp/mnt;" \
+	"and where it is mounted is said"
 fails 1 "also by --all" ublk stop --all
 is "$(grep -c 'in use' "$tmp/err")" 1 "which is said once"
 kill -TERM "$server"
-sleep 1
+wait_until 20 sh -c 'dmesg | grep -q "in use and goes on"'
 if runs "$server"; then
 	pass "SIGTERM does not end its server"
 else
@@ -149,13 +150,108 @@ if wait_until 5 test -b "${dev}p2"; then
 	mkfs.ext4 -q "${dev}p2" 2>/dev/null
 	mount "${dev}p2" "$tmp/mnt"
 	fails 1 "one with a mounted partition is refused" ublk stop "$dev"
+	like "$err" "in use: mounted on $tmp/mnt;" "and where is said"
 	umount "$tmp/mnt"
 else
 	fail "one with a mounted partition is refused" "no partition appeared"
 fi
 stopped "unmounted it is not" "$dev"
 
-# Open, but not claimed: a program that reads it has no say.
+# Whoever else has it.
+mkdir "$tmp/ns"
+held() {
+	fails 1 "$1: stop is refused" ublk stop "$dev"
+	like "$err" "^ublk: device $id is in use: $2;" "$1: and says by what"
+	case $2 in
+	*device*) ;;
+	*) fails 1 "$1: by --all, too" ublk stop --all ;;
+	esac
+	server=$(server_of "$id")
+	dmesg -c >/dev/null
+	kill -TERM "$server"
+	kill -HUP "$server"
+	wait_until 30 sh -c \
+		'[ "$(dmesg | grep -c "in use and goes on")" = 2 ]'
+	like "$(dmesg)" "ublk: device $id is in use and goes on: $2" \
+		"$1: so are SIGTERM and SIGHUP"
+	[ -b "$dev" ] && runs "$server" && pass "$1: it goes on" ||
+		fail "$1: it goes on" "$(what_is)"
+}
+served "a disk with a filesystem" ram 16M
+mkfs.ext4 -q "$dev"
+loop=$(losetup -f)
+losetup "$loop" "$dev"
+at_exit 'umount "$tmp/mnt" 2>/dev/null; losetup -d "$loop" 2>/dev/null'
+held "a loop device" "behind $loop"
+mount "$loop" "$tmp/mnt"
+cp "$tmp/data" "$tmp/mnt/file"
+held "one that is mounted" "behind $loop"
+umount "$tmp/mnt"
+losetup -d "$loop"
+unshare -m sh -c 'mount "$0" "$1" && exec sleep 1000' "$dev" "$tmp/ns" &
+other=$!
+wait_until 10 grep -q "$tmp/ns" "/proc/$other/mountinfo"
+held "a mount in another namespace" \
+	"mounted on $tmp/ns, as process [0-9]* sees it"
+kill $other
+wait $other 2>/dev/null
+mount "$dev" "$tmp/mnt"
+same "$tmp/mnt/file" "$tmp/data" "nothing is lost by all that"
+umount "$tmp/mnt"
+mkswap "$dev" >/dev/null
+swapon "$dev"
+held "swap" "swap"
+swapoff "$dev"
+lower=$dev
+lower_id=$id
+for how in "file $lower" "file $lower -r"; do
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "ublk $how" $how
+	upper=$dev upper_id=$id dev=$lower id=$lower_id
+	held "ublk $how" "behind device $upper_id"
+	if [ -n "$recovers" ]; then
+		kill -KILL "$(server_of "$upper_id")" "$(worker_of "$upper_id")"
+		wait_until 5 sh -c "ublk list $upper_id | grep -q quiesced"
+		held "ublk $how without a server" "behind device $upper_id"
+	fi
+	stopped "stop the upper one" "$upper"
+done
+sleep 1000 3<>"$lower" &
+holder=$!
+held "a program that has it open" "open in process $holder .sleep."
+kill $holder
+wait $holder 2>/dev/null
+sleep 1000 3<"$lower" &
+holder=$!
+held "one that only reads" "open in process $holder .sleep."
+kill $holder
+wait $holder 2>/dev/null
+# Who looks at every new disk is soon done.
+sleep 1 3<"$lower" &
+stopped "one that has it open for a moment is waited for" "$lower"
+wait $!
+
+# A root that runs is spared by --all, whatever else is said.
+served "a root" ram 4M --rootfs
+mkfs.ext4 -q "$dev"
+mount "$dev" "$tmp/mnt"
+root=$dev
+served "and another disk" ram 1M
+ok "stop --all" ublk stop --all
+like "$err" "device ${root#/dev/ublkb} is a root that runs" "says what it spares"
+ok "stop --all --force" ublk stop --all --force
+like "$err" "device ${root#/dev/ublkb} is a root that runs" "also by force"
+is "$(ublk list | awk 'NR > 1 { print $2 }')" "$root" "all else is stopped"
+cp "$tmp/data" "$tmp/mnt/file"
+sync
+echo 3 >/proc/sys/vm/drop_caches
+same "$tmp/mnt/file" "$tmp/data" "and it serves on"
+fails 1 "named it is refused" ublk stop "$root"
+umount "$tmp/mnt"
+ok "unused it is one of all" ublk stop --all
+is "$(what_is)" "" "nothing is left"
+
+# Open, but not claimed: by force.
 if [ -n "$prompt" ]; then
 	served "a disk that is open" ram 1M
 	server=$(server_of "$id")
@@ -163,7 +259,7 @@ if [ -n "$prompt" ]; then
 	sleep 1000 <"$dev" &
 	reader=$!
 	start=$(cut -d . -f 1 /proc/uptime)
-	ok "is stopped" ublk stop "$dev"
+	ok "is stopped by force" ublk stop --force "$dev"
 	[ $(($(cut -d . -f 1 /proc/uptime) - start)) -lt 8 ] &&
 		pass "without waiting for the reader" ||
 		fail "without waiting for the reader"

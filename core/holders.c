@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Looks for holders of a disk: those that the kernel knows by a claim first, as
+ * they are the ones that a person means, then whoever has it open. It never
+ * follows a path to a filesystem that may not answer.
+ */
+#include "core/holders.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/device.h"
+#include "core/identity.h"
+#include "core/process.h"
+#include "core/record.h"
+
+#define NODES_MAX 257		/* the disk and 256 partitions */
+#define PATH_BYTES 320
+#define TICK_MS 50
+
+/* Words of a line of mountinfo, up to where it is mounted. */
+enum { MOUNT_DEV = 2, MOUNT_WORDS = 5 };
+
+struct search {
+	int id;
+	dev_t nodes[NODES_MAX];
+	unsigned int count;
+	struct holder *holder;
+	bool found;
+};
+
+__attribute__((format(printf, 2, 3)))
+static bool found(struct search *search, const char *format, ...)
+{
+	char *text = search->holder->text;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, HOLDER_MAX, format, args);
+	va_end(args);
+	/* Names are anybody's. */
+	for (; *text; text++)
+		if (iscntrl((unsigned char)*text))
+			*text = '?';
+	search->found = true;
+	return true;
+}
+
+/* The first line of a file, or an empty one. */
+static bool read_line(const char *path, char *line, int size)
+{
+	FILE *file = fopen(path, "re");
+
+	*line = '\0';
+	if (!file)
+		return false;
+	if (!fgets(line, size, file))
+		*line = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+	return true;
+}
+
+/* The number of a device, as `259:3`. */
+static bool parse_dev(const char *text, dev_t *dev)
+{
+	char *end;
+	unsigned int first = strtoul(text, &end, 10);
+
+	if (end == text || *end != ':')
+		return false;
+	*dev = makedev(first, strtoul(end + 1, NULL, 10));
+	return true;
+}
+
+static bool is_ours(const struct search *search, dev_t dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < search->count; i++)
+		if (search->nodes[i] == dev)
+			return true;
+	return false;
+}
+
+/* Whether @path leads to the disk. */
+static bool leads_to(const struct search *search, const char *path)
+{
+	dev_t dev;
+
+	return identity_is_disk(path, &dev) && is_ours(search, dev);
+}
+
+/*
+ * Calls @each for the entries of @path that begin with @start, until one of them
+ * has found something.
+ */
+static void each_entry(struct search *search, const char *path,
+		       const char *start,
+		       void (*each)(struct search *search, const char *name,
+				    const char *path))
+{
+	DIR *dir = opendir(path);
+	char entry_path[PATH_BYTES];
+	struct dirent *entry;
+
+	while (dir && !search->found && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, start, strlen(start)) ||
+		    entry->d_name[0] == '.')
+			continue;
+		snprintf(entry_path, sizeof(entry_path), "%s/%s", path,
+			 entry->d_name);
+		each(search, entry->d_name, entry_path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void add_node(struct search *search, const char *name,
+		     const char *path)
+{
+	char file[PATH_BYTES + 8], text[32];
+
+	(void)name;
+	snprintf(file, sizeof(file), "%s/dev", path);
+	if (search->count < NODES_MAX && read_line(file, text, sizeof(text)) &&
+	    parse_dev(text, &search->nodes[search->count]))
+		search->count++;
+}
+
+/* A volume of dm, an array of md. */
+static void look_at_upper(struct search *search, const char *name,
+			  const char *path)
+{
+	char file[PATH_BYTES + 16], text[64];
+
+	snprintf(file, sizeof(file), "%s/dm/name", path);
+	if (read_line(file, text, sizeof(text)))
+		found(search, "part of /dev/mapper/%s (%s)", text, name);
+	else
+		found(search, "part of /dev/%s", name);
+}
+
+static void look_at_part(struct search *search, const char *name,
+			 const char *path)
+{
+	char holders[PATH_BYTES + 16];
+
+	(void)name;
+	snprintf(holders, sizeof(holders), "%s/holders", path);
+	each_entry(search, holders, "", look_at_upper);
+}
+
+static void look_at_swaps(struct search *search)
+{
+	FILE *file = fopen("/proc/swaps", "re");
+	char line[4200];
+
+	while (file && !search->found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, " \t\n")] = '\0';
+		if (*line == '/' && leads_to(search, line))
+			found(search, "swap");
+	}
+	if (file)
+		fclose(file);
+}
+
+/*
+ * A line is `id parent major:minor root where options - type source options`.
+ * The source is looked at as well: btrfs has a number of its own.
+ */
+static bool mount_is_ours(const struct search *search, char *line,
+			  const char **where)
+{
+	char *words[MOUNT_WORDS], *behind = strstr(line, " - ");
+	char *source = NULL;
+	unsigned int i;
+	dev_t dev;
+
+	if (behind) {
+		*behind = '\0';
+		behind += 3;
+		strsep(&behind, " ");
+		source = strsep(&behind, " ");
+	}
+	for (i = 0; i < MOUNT_WORDS; i++)
+		words[i] = strsep(&line, " ");
+	*where = words[MOUNT_WORDS - 1];
+	if (!*where)
+		return false;
+	return (parse_dev(words[MOUNT_DEV], &dev) && is_ours(search, dev)) ||
+	       (source && !strncmp(source, "/dev/", 5) &&
+		leads_to(search, source));
+}
+
+static void look_at_mounts(struct search *search, const char *pid,
+			   const char *path)
+{
+	char mountinfo[PATH_BYTES + 16], line[4400];
+	const char *where;
+	FILE *file;
+
+	snprintf(mountinfo, sizeof(mountinfo), "%s/mountinfo", path);
+	file = fopen(mountinfo, "re");
+	while (file && !search->found && fgets(line, sizeof(line), file)) {
+		if (!mount_is_ours(search, line, &where))
+			continue;
+		if (!strcmp(pid, "self"))
+			found(search, "mounted on %s", where);
+		else
+			found(search, "mounted on %s, as process %s sees it",
+			      where, pid);
+	}
+	if (file)
+		fclose(file);
+}
+
+static void look_at_loop(struct search *search, const char *name,
+			 const char *path)
+{
+	char file[PATH_BYTES + 32], backing[256], node[32];
+	struct loop_info64 info;
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/loop/backing_file", path);
+	if (!read_line(file, backing, sizeof(backing)))
+		return;
+	snprintf(node, sizeof(node), "/dev/%s", name);
+	fd = open(node, O_RDONLY | O_CLOEXEC);
+	/* By its number, since the name may be another namespace's. */
+	if (fd >= 0 && !ioctl(fd, LOOP_GET_STATUS64, &info) &&
+	    is_ours(search, info.lo_rdevice))
+		found(search, "behind %s", node);
+	if (fd >= 0)
+		close(fd);
+	if (!search->found && leads_to(search, backing))
+		found(search, "behind %s", node);
+}
+
+/* The record says that the device is made of a file or block device of ours. */
+static bool record_names(const struct search *search, const char *text)
+{
+	static const char key[] = "identity_", disk[] = "=disk=";
+	char argument[4096];
+	const char *line;
+	dev_t dev;
+
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, sizeof(key) - 1))
+			continue;
+		line += strcspn(line, "=\n");
+		if (!strncmp(line, disk, sizeof(disk) - 1) &&
+		    parse_dev(line + sizeof(disk) - 1, &dev) &&
+		    is_ours(search, dev))
+			return true;
+	}
+	/* Earlier programs wrote no such line. */
+	return record_get(text, "argument", argument, sizeof(argument)) &&
+	       *argument == '/' && leads_to(search, argument);
+}
+
+/* For record_each(). */
+static void look_at_record(int id, void *arg)
+{
+	struct search *search = arg;
+	char node[DEVICE_NODE_MAX];
+	char *text;
+
+	snprintf(node, sizeof(node), "/dev/ublkc%d", id);
+	if (search->found || id == search->id || access(node, F_OK))
+		return;
+	if (record_read(id, &text) >= 0 && record_names(search, text))
+		found(search, "behind device %d", id);
+	free(text);
+}
+
+static void look_at_file(struct search *search, const char *fd,
+			 const char *path)
+{
+	(void)fd;
+	if (leads_to(search, path))
+		search->found = true;
+}
+
+static void look_at_process(struct search *search, const char *pid,
+			    const char *path)
+{
+	char file[PATH_BYTES + 8], name[32];
+
+	if (!isdigit((unsigned char)*pid) || atoi(pid) == getpid())
+		return;
+	snprintf(file, sizeof(file), "%s/fd", path);
+	each_entry(search, file, "", look_at_file);
+	if (!search->found)
+		return;
+	snprintf(file, sizeof(file), "%s/comm", path);
+	read_line(file, name, sizeof(name));
+	found(search, "open in process %s (%s)", pid, name);
+	search->holder->opened = true;
+}
+
+static void look_at_namespace(struct search *search, const char *pid,
+			      const char *path)
+{
+	if (isdigit((unsigned char)*pid))
+		look_at_mounts(search, pid, path);
+}
+
+/* The kernel grants this open only where nobody has a claim. */
+static bool is_claimed(int id)
+{
+	char node[DEVICE_NODE_MAX];
+	int fd;
+
+	device_node(id, node);
+	fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EBUSY;
+}
+
+static void find_claim(struct search *search, const char *disk)
+{
+	char start[24];
+
+	look_at_part(search, "", disk);
+	snprintf(start, sizeof(start), "ublkb%d", search->id);
+	each_entry(search, disk, start, look_at_part);
+	if (!search->found)
+		look_at_swaps(search);
+	if (!search->found)
+		look_at_mounts(search, "self", "/proc/self");
+	if (!search->found)
+		each_entry(search, "/proc", "", look_at_namespace);
+}
+
+static void begin(struct search *search, int id, struct holder *holder,
+		  char disk[PATH_BYTES])
+{
+	char start[24];
+
+	*search = (struct search){ .id = id, .holder = holder };
+	*holder = (struct holder){ .text = "" };
+	snprintf(disk, PATH_BYTES, "/sys/block/ublkb%d", id);
+	snprintf(start, sizeof(start), "ublkb%d", id);
+	add_node(search, "", disk);
+	each_entry(search, disk, start, add_node);
+}
+
+bool holders_find_device(int id, struct holder *holder)
+{
+	struct search search;
+	char disk[PATH_BYTES];
+
+	begin(&search, id, holder, disk);
+	if (search.count)
+		record_each(look_at_record, &search);
+	return search.found;
+}
+
+bool holders_find(int id, struct holder *holder)
+{
+	struct search search;
+	char disk[PATH_BYTES];
+	bool claimed = is_claimed(id);
+
+	begin(&search, id, holder, disk);
+	if (claimed)
+		find_claim(&search, disk);
+	if (!search.found)
+		record_each(look_at_record, &search);
+	if (!search.found)
+		each_entry(&search, "/sys/block", "loop", look_at_loop);
+	if (!search.found)
+		each_entry(&search, "/proc", "", look_at_process);
+	if (!search.found && claimed)
+		found(&search, "claimed by a filesystem or another device");
+	return search.found;
+}
+
+bool holders_stay(int id, struct holder *holder)
+{
+	const struct timespec tick = { .tv_nsec = TICK_MS * 1000000 };
+	uint64_t end = process_clock_ms() + HOLDERS_PASS_MS;
+
+	while (holders_find(id, holder)) {
+		if (!holder->opened || process_clock_ms() > end)
+			return true;
+		nanosleep(&tick, NULL);
+	}
+	return false;
+}
