@@ -72,52 +72,95 @@ int backing_examine(int fd, const char *path, struct stat *st,
 	return -EINVAL;
 }
 
-/*
- * Two writers of one file destroy each other's filesystem: a regular file is
- * locked, and of a block device the kernel is asked for a claim by opening it
- * again, which a mounted one refuses. Returns 0 or -errno without telling,
- * -EBUSY where somebody else has it.
- */
-static int try_claim(int *fd, const char *path, bool block_device,
-		     bool read_only)
+/* Locks the range. -EAGAIN where another one has a part of it. */
+static int lock_range(int fd, const struct backing_use *use)
 {
-	int claimed;
+	struct flock lock = {
+		.l_type = use->read_only ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = use->offset,
+		.l_len = use->size,
+	};
 
-	if (!block_device) {
-		if (!flock(*fd, LOCK_NB | (read_only ? LOCK_SH : LOCK_EX)))
-			return 0;
-		/* or this filesystem has no locks */
-		return errno == EWOULDBLOCK ? -EBUSY : 0;
-	}
-	if (read_only)
+	/* Of the open file, as it is handed from process to process. */
+	if (!fcntl(fd, F_OFD_SETLK, &lock))
 		return 0;
-	claimed = open(path, O_RDWR | O_CLOEXEC | O_EXCL);
-	if (claimed < 0)
-		return -errno;
-	close(*fd);
-	*fd = claimed;
-	return 0;
+	/* or this filesystem has no locks */
+	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
+}
+
+/* Whether somebody else has a lock of that kind, wherever. */
+static bool others_lock(int fd)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
+/*
+ * Who does not know of ranges locks all of a file: earlier programs of ours, and
+ * flock(1). They see that it is in use, and are seen.
+ */
+static int lock_file(int fd, const struct backing_use *use)
+{
+	int err = lock_range(fd, use);
+
+	if (err)
+		return err;
+	if (!use->read_only && flock(fd, LOCK_NB | LOCK_EX) &&
+	    errno == EWOULDBLOCK && !others_lock(fd))
+		return -EAGAIN;
+	return flock(fd, LOCK_NB | LOCK_SH) && errno == EWOULDBLOCK ?
+	       -EAGAIN : 0;
+}
+
+/*
+ * The kernel grants a claim to one that opens a device for that, and refuses it
+ * while it is mounted. One server has it for all that have other ranges.
+ */
+static int claim_device(int *fd, const char *path,
+			const struct backing_use *use)
+{
+	int claimed = -1;
+
+	if (!use->read_only || use->claims) {
+		claimed = open(path, (use->read_only ? O_RDONLY : O_RDWR) |
+			       O_CLOEXEC | O_EXCL);
+		if (claimed < 0 && (errno != EBUSY || !others_lock(*fd)))
+			return -errno;
+	}
+	if (claimed >= 0) {
+		close(*fd);
+		*fd = claimed;
+	}
+	return lock_range(*fd, use);
 }
 
 int backing_claim(int *fd, const char *path, const struct stat *st,
-		  bool read_only, bool wait)
+		  const struct backing_use *use, bool wait)
 {
 	const struct timespec tick = { .tv_nsec = CLAIM_TICK_MS * 1000000 };
 	bool block_device = S_ISBLK(st->st_mode);
 	int left = wait ? CLAIM_MS : 0;
 	int err;
 
-	while ((err = try_claim(fd, path, block_device, read_only)) == -EBUSY &&
-	       left > 0) {
+	for (;;) {
+		err = block_device ? claim_device(fd, path, use) :
+				     lock_file(*fd, use);
+		if ((err != -EBUSY && err != -EAGAIN) || left <= 0)
+			break;
 		nanosleep(&tick, NULL);
 		left -= CLAIM_TICK_MS;
 	}
-	if (err != -EBUSY)
-		return err ? message_fail(err, "%s", path) : 0;
-	if (block_device)
+	/* Who only reads may do so beside whoever has it. */
+	if (err == -EBUSY && use->read_only)
+		err = lock_range(*fd, use);
+	if (err == -EBUSY)
 		return backing_busy(path);
+	if (err != -EAGAIN)
+		return err ? message_fail(err, "%s", path) : 0;
 	message("%s: in use by another server", path);
-	return err;
+	return -EBUSY;
 }
 
 /*

@@ -25,13 +25,21 @@ int backing_open(const char *path, bool *read_only);
 int backing_examine(int fd, const char *path, struct stat *st,
 		    bool *read_only);
 
+/* What a server needs of it. */
+struct backing_use {
+	bool read_only;
+	bool claims;	/* a block device even then: nobody shall write it */
+	uint64_t offset, size;		/* the bytes; size 0: to the end */
+};
+
 /*
- * Keeps other writers away from *@fd, which may become another descriptor of
- * the same. @wait: who has it is about to let go. Returns 0 or -errno after
- * telling.
+ * Keeps other writers away from that part of *@fd, which may become another
+ * descriptor of the same. Two writers destroy each other's filesystem, so a range
+ * of one writer is nobody else's; a mounted block device is refused to a writer.
+ * @wait: who has it is about to let go. Returns 0 or -errno after telling.
  */
 int backing_claim(int *fd, const char *path, const struct stat *st,
-		  bool read_only, bool wait);
+		  const struct backing_use *use, bool wait);
 
 /*
  * Turns on direct I/O where it works at @offset and on, in blocks of @block

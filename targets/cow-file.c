@@ -241,6 +241,7 @@ static int open_path(struct cow_file *file)
 static int set_up(struct cow_file *file, const struct cow_base *base,
 		  bool read_only, bool claimed)
 {
+	const struct backing_use use = { .read_only = read_only };
 	uint8_t header[HEADER];
 	struct stat st;
 	uint32_t crc;
@@ -251,7 +252,7 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 	if (!err && file->read_only != read_only)
 		err = message_fail(EROFS, "%s", file->path);
 	if (!err && !claimed)
-		err = backing_claim(&file->fd, file->path, &st, read_only,
+		err = backing_claim(&file->fd, file->path, &st, &use,
 				    file->resumed);
 	if (err)
 		return err;

@@ -197,9 +197,14 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	file->path = file->inherited ? strdup(path) : realpath(path, NULL);
 	if (!file->path)
 		return message_fail(errno, "%s", path);
+	/* A range that is none is refused below. */
 	err = file->inherited ? 0 :
-	      backing_claim(&file->fd, path, &st, disk->read_only,
-			    ublk_device_resumed(device));
+	      backing_claim(&file->fd, path, &st,
+			    &(struct backing_use){
+				.read_only = disk->read_only,
+				.offset = settings->offset,
+				.size = settings->size,
+			    }, ublk_device_resumed(device));
 	if (err)
 		return err;
 	total = file_measure(file, &st, disk);

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/identity.h"
 #include "core/memory.h"
 #include "core/message.h"
+#include "targets/backing.h"
 #include "targets/restart.h"
 #include "targets/zimg.h"
 
@@ -176,6 +178,25 @@ static void zimg_free(struct zimg *zimg)
 	free(zimg);
 }
 
+/* Opens the image so that nobody writes it meanwhile. Descriptor or -errno. */
+static int open_claimed(const char *path, bool wait)
+{
+	const struct backing_use use = { .read_only = true, .claims = true };
+	uint64_t size;
+	struct stat st;
+	int fd = image_open_backing(path, &size);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = fstat(fd, &st) ? message_fail(errno, "%s", path) :
+			       backing_claim(&fd, path, &st, &use, wait);
+	if (!ret)
+		return fd;
+	close(fd);
+	return ret;
+}
+
 /* Beside the front, an image ends with what its chunks are found or checked by. */
 static int zimg_identify(struct ublk_device *device, const struct zimg *zimg,
 			 const char *cow)
@@ -201,22 +222,27 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		.index = settings->index,
 	};
 	struct zimg *zimg = calloc(1, sizeof(*zimg));
-	int fd = ublk_device_inherited_file(device);
+	const int inherited = ublk_device_inherited_file(device);
+	int fd = inherited;
 	int ret;
 
 	if (!zimg)
 		return message_fail(ENOMEM, "%s", path);
-	ret = fd >= 0 ? image_open_again(&zimg->image, fd, path, &how) :
-			image_open_path(&zimg->image, path, &how);
-	if (ret)
+	if (inherited < 0)
+		fd = open_claimed(path, ublk_device_resumed(device));
+	ret = fd < 0 ? fd : image_open_again(&zimg->image, fd, path, &how);
+	if (ret) {
+		if (fd >= 0)
+			close(fd);
 		goto fail;
+	}
 	if (!zimg->image.disk_size) {
 		message("%s: holds a disk of no bytes", path);
 		ret = -EINVAL;
 		goto fail_close;
 	}
 	zimg->cache_size = cache_size(settings);
-	ret = zimg_prepare(zimg, path, fd >= 0);
+	ret = zimg_prepare(zimg, path, inherited >= 0);
 	if (ret) {
 		message_fail(ret, "%s", path);
 		goto fail_close;

@@ -59,6 +59,82 @@ refused "$tmp/file: in use" "but not to write" "$tmp/file"
 stopped "stop one" "$first"
 stopped "stop the other" "$dev"
 
+# Parts of one file, and of one device.
+# parts PATH: of 1 MiB: two that have nothing in common are served by two servers.
+parts_of() {
+	served "$1: a part" file "$1" --offset=64K --size=128K
+	first=$dev
+	served "$1: the part before" file "$1" --size=64K
+	second=$dev
+	served "$1: all behind" file "$1" --offset=192K
+	third=$dev
+	before
+	for range in "" "--offset=64K" "--size=65K" "--offset=191K --size=1K" \
+		"--offset=65024 --size=1K" "--offset=1047552" "-r" \
+		"--offset=100K --size=4K -r" "--cow=1M"; do
+		# shellcheck disable=SC2086 # words are meant to be split
+		fails 1 "$1: but not ${range:-all}" ublk file "$1" $range
+		like "$err" "^ublk: $1: in use by another server" "and says so"
+		leaves_nothing "and leaves nothing"
+	done
+	n=0
+	for part in $first $second $third; do
+		n=$((n + 1))
+		pattern "part $n" 65536 | put "$part" 0
+	done
+	stopped "$1: stop the first" "$first"
+	is "$(head -c 65536 "$1" | sum -)" "$(pattern "part 2" 65536 | sum -)" \
+		"$1: one part is the one's"
+	is "$(dd if="$1" bs=64k skip=1 count=1 2>/dev/null | sum -)" \
+		"$(pattern "part 1" 65536 | sum -)" "$1: one the other's"
+	is "$(dd if="$1" bs=64k skip=3 count=1 2>/dev/null | sum -)" \
+		"$(pattern "part 3" 65536 | sum -)" "$1: one the third's"
+	served "$1: what is free is taken again" file "$1" --offset=64K --size=128K
+	stopped "$1: stop that" "$dev"
+	served "$1: or read" file "$1" --offset=64K --size=128K -r
+	stopped "$1: stop that" "$dev"
+	stopped "$1: stop the second" "$second"
+	stopped "$1: stop the third" "$third"
+}
+parts_of "$tmp/file"
+parts_of /dev/vda
+# An image is nobody's to write while it is served.
+ublk pack "$tmp/file" "$tmp/image"
+served "an image in a file" zimg "$tmp/image"
+image=$dev
+before
+refused "$tmp/image: in use" "its file" "$tmp/image"
+served "may be read" file "$tmp/image" -r
+stopped "stop that" "$dev"
+served "and served once more" zimg "$tmp/image" --cow 1M
+stopped "stop that" "$dev"
+stopped "stop it" "$image"
+served "the file" file "$tmp/image"
+before
+fails 1 "while it is written it is no image" ublk zimg "$tmp/image"
+stopped "stop that" "$dev"
+put /dev/vda 0 <"$tmp/image"
+served "an image on a device" zimg /dev/vda
+image=$dev
+before
+refused "/dev/vda: in use" "its device" /dev/vda
+run mkfs.ext4 -q /dev/vda
+like "$status $err" "^[1-9].*(in use|Device or resource busy)" \
+	"nor does mkfs take it"
+is "$(head -c "$(wc -c <"$tmp/image")" /dev/vda | sum -)" "$(sum "$tmp/image")" \
+	"it is as it was"
+served "it is served once more" zimg /dev/vda
+second=$dev
+stopped "stop the one" "$image"
+before
+refused "/dev/vda: in use" "its device is the other's" /dev/vda
+if [ -n "$recovers" ]; then
+	id=${second#/dev/ublkb}
+	kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
+	ok "recover it" ublk recover "$id"
+fi
+stopped "stop the other" "$second"
+
 # A block device.
 before
 mkfs.ext4 -q /dev/vda
