@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool blkdiscard --tool mkfs.ext4 --tool e2fsck
-# board: --disk 4M --disk 16M --mem 384M --timeout 600
+# board: --disk 4M --disk 16M --mem 384M --timeout 900
 #
 # `--cow`: a disk over an image or file that is only read is written. What was
 # written is in memory up to a limit, or in a file or device that belongs to that

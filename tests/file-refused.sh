@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool mkfs.ext4 --tool chattr --disk 16M
+# board: --add tests/devices.lib --tool mkfs.ext4 --tool chattr --disk 16M --timeout 600
 #
 # A backing that cannot be a disk, or that others use, is refused with a reason
 # and nothing left behind; one that cannot be written becomes a read-only disk.

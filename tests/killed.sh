@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib
+# board: --add tests/devices.lib --timeout 300
 #
 # Servers that end by a signal: a killed one that nobody supervises is shown as
 # dead and can be cleaned up; one that is asked to end does so cleanly.

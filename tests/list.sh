@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool jq --tool script
+# board: --add tests/devices.lib --tool jq --tool script --timeout 300
 #
 # `ublk list` shows the devices there are, to people and to programs, and a
 # device's record can be read by a script.

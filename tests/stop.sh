@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool mkfs.ext4 --tool e2fsck --timeout 400
+# board: --add tests/devices.lib --tool mkfs.ext4 --tool e2fsck --timeout 600
 #
 # `ublk stop` ends devices and returns when nothing of them is left; what
 # somebody relies on it refuses.
