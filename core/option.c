@@ -15,6 +15,8 @@
 #include "core/record.h"
 #include "core/size.h"
 
+#define LIMIT_MAX 24	/* bytes of a limit as text; of a size fewer */
+
 static int option_number(const char *text, int64_t *number)
 {
 	char *end;
@@ -44,6 +46,36 @@ static const char *option_path(const char *text)
 		path = NULL;
 	free(directory);
 	return path;
+}
+
+static const char *limit_text(const struct option_spec *spec, uint64_t limit,
+			      char text[LIMIT_MAX])
+{
+	if (spec->kind == OPTION_SIZE)
+		return size_text(limit, text);
+	snprintf(text, LIMIT_MAX, "%llu", (unsigned long long)limit);
+	return text;
+}
+
+/* Says why @text is no value of the option. Returns -EINVAL. */
+static int option_refuse(const struct option_spec *spec, const char *text,
+			 int err)
+{
+	char min[LIMIT_MAX], max[LIMIT_MAX];
+
+	limit_text(spec, spec->min, min);
+	if (err == -ERANGE && spec->max)
+		message("--%s %s: out of range: %s to %s", spec->name, text,
+			min, limit_text(spec, spec->max, max));
+	else if (err == -ERANGE)
+		message("--%s %s: out of range: %s or more, in 64 bits",
+			spec->name, text, min);
+	else if (spec->kind == OPTION_SIZE)
+		message("--%s %s: not a size: %s", spec->name, text,
+			size_why(text));
+	else
+		message("--%s %s: not a number", spec->name, text);
+	return -EINVAL;
 }
 
 static int option_set(const struct option_spec *spec, void *values,
@@ -89,17 +121,7 @@ static int option_set(const struct option_spec *spec, void *values,
 	}
 	if (!err && (size < spec->min || (spec->max && size > spec->max)))
 		err = -ERANGE;
-	if (err == -ERANGE) {
-		message("--%s %s: out of range (see `ublk help`)", spec->name,
-			text);
-		return -EINVAL;
-	}
-	if (err) {
-		message("--%s %s: not a %s", spec->name, text,
-			spec->kind == OPTION_SIZE ? "size" : "number");
-		return -EINVAL;
-	}
-	return 0;
+	return err ? option_refuse(spec, text, err) : 0;
 }
 
 /* Finds an option by its long name (@letter 0) or by its letter. */

@@ -6,8 +6,12 @@
 #include "core/size.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+/* Digits behind a point; ten make 5^10, and no size in use has more. */
+#define FRACTION_MAX 10
 
 static const char units[] = "KMGTPE";
 
@@ -26,27 +30,109 @@ static int size_unit(const char *suffix)
 	return unit - units + 1;
 }
 
-int size_parse(const char *text, uint64_t *size)
+/* Reads digits and moves *text behind them. 0, or -ERANGE beyond 64 bits. */
+static int read_digits(const char **text, uint64_t *value)
 {
-	uint64_t value = 0;
+	for (*value = 0; **text >= '0' && **text <= '9'; ++*text) {
+		unsigned int digit = **text - '0';
+
+		if (*value > (UINT64_MAX - digit) / 10)
+			return -ERANGE;
+		*value = *value * 10 + digit;
+	}
+	return 0;
+}
+
+/*
+ * The digits behind a point: their value and how many they are, without zeroes
+ * at the end. False where there are none, or more than any size needs.
+ */
+static bool read_fraction(const char **text, uint64_t *value,
+			  unsigned int *count)
+{
+	const char *start = *text;
+
+	if (read_digits(text, value) || *text == start)
+		return false;
+	*count = *text - start;
+	for (; *count && !(*value % 10); --*count)
+		*value /= 10;
+	return *count <= FRACTION_MAX;
+}
+
+/*
+ * Takes the bytes of a fraction of a unit, @value / 10^@count * 2^@bits. They are
+ * whole where 5^@count divides @value: 10^@count is 5^@count * 2^@count.
+ */
+static bool whole_bytes(uint64_t *value, unsigned int count, unsigned int bits)
+{
+	if (count > bits)
+		return false;
+	for (unsigned int i = 0; i < count; i++) {
+		if (*value % 5)
+			return false;
+		*value /= 5;
+	}
+	*value <<= bits - count;
+	return true;
+}
+
+/* As size_parse(), and *why is what is wrong in a few words. */
+static int parse(const char *text, uint64_t *size, const char **why)
+{
+	uint64_t value, part = 0;
+	unsigned int count = 0;
+	bool point;
 	int unit;
 
+	*why = "write bytes, or a number with K, M, G, T, P or E (powers of "
+	       "1024)";
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
-	for (; *text >= '0' && *text <= '9'; text++) {
-		unsigned int digit = *text - '0';
-
-		if (value > (UINT64_MAX - digit) / 10)
-			return -ERANGE;
-		value = value * 10 + digit;
+	if (read_digits(&text, &value))
+		goto too_large;
+	point = *text == '.';
+	if (point) {
+		text++;
+		if (!read_fraction(&text, &part, &count))
+			return -EINVAL;
 	}
 	unit = size_unit(text);
-	if (unit < 0)
+	if (unit < 0) {
+		if ((text[1] == 'B' || text[1] == 'b') && !text[2])
+			*why = "KB, MB and so on are powers of 1000 to some, "
+			       "of 1024 to others; write K, M or KiB, MiB for "
+			       "those of 1024, or bytes";
 		return -EINVAL;
+	}
+	if (point && (!unit || !whole_bytes(&part, count, 10 * unit))) {
+		*why = "that is not a whole number of bytes";
+		return -EINVAL;
+	}
 	if (value > UINT64_MAX >> (10 * unit))
-		return -ERANGE;
-	*size = value << (10 * unit);
+		goto too_large;
+	*size = (value << (10 * unit)) + part;
 	return 0;
+
+too_large:
+	*why = "that is more than 64 bits hold";
+	return -ERANGE;
+}
+
+int size_parse(const char *text, uint64_t *size)
+{
+	const char *why;
+
+	return parse(text, size, &why);
+}
+
+const char *size_why(const char *text)
+{
+	const char *why;
+	uint64_t size;
+
+	parse(text, &size, &why);
+	return why;
 }
 
 const char *size_text(uint64_t size, char text[SIZE_TEXT_MAX])

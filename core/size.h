@@ -11,10 +11,14 @@
 /*
  * Reads all of @text: a decimal number of bytes, or with one of the suffixes
  * K M G T P E (powers of 1024, upper or lower case, `iB` may follow:
- * `64MiB`). Returns 0 and *size, -EINVAL for anything else (sign, space,
- * fraction, empty), -ERANGE where it does not fit 64 bits.
+ * `64MiB`). With a suffix it may have a fraction that makes whole bytes: `1.5G`.
+ * Returns 0 and *size, -EINVAL for anything else (sign, space, empty, `64MB`,
+ * which means several things), -ERANGE where it does not fit 64 bits.
  */
 int size_parse(const char *text, uint64_t *size);
+
+/* Why size_parse() refuses @text and what to write, for the end of a message. */
+const char *size_why(const char *text);
 
 #define SIZE_TEXT_MAX 16
 

@@ -23,7 +23,8 @@ static int null_open(struct ublk_device *device, const char *argument,
 	(void)device;
 	(void)settings;
 	if (err || !disk->size) {
-		message("%s: not the size of a disk (such as 64M)", argument);
+		message("%s: not the size of a disk, such as 64M%s%s", argument,
+			err ? ": " : "", err ? size_why(argument) : "");
 		return -EINVAL;
 	}
 	disk->discard_granularity = 4096;

@@ -122,7 +122,8 @@ static int ram_open(struct ublk_device *device, const char *argument,
 
 	err = size_parse(argument, &disk->size);
 	if (err || !disk->size) {
-		message("%s: not the size of a disk (such as 64M)", argument);
+		message("%s: not the size of a disk, such as 64M%s%s", argument,
+			err ? ": " : "", err ? size_why(argument) : "");
 		return -EINVAL;
 	}
 	err = settings->cow ? 0 : ram_check_size(disk->size);

@@ -63,10 +63,22 @@ wrong 2 "a block of no power of two" "^ublk: --block-size .*power of two" ram 1M
 	--block-size 1536
 wrong 2 "an offset that is no size" "^ublk: --offset 5X: not a size" file x \
 	--offset 5X
+wrong 2 "thousands or not" "^ublk: --offset 64MB: not a size: .*1000 .*MiB" \
+	file x --offset 64MB
+wrong 2 "a part of a byte" "not a size: .*whole number of bytes" file x \
+	--offset 0.3K
+wrong 2 "too many queues are told how many" "^ublk: --queues 0: .*: 1 to 4096$" \
+	ram 1M -q 0
+wrong 2 "and a request how large" "^ublk: --max-io 1G: .*: 4K to 32M$" ram 1M \
+	--max-io 1G
+wrong 2 "a number without an upper limit" ": 0 or more" ram 1M -n -1
+wrong 1 "standard input as a file" "^ublk: -: standard input cannot be served" \
+	file -
+wrong 1 "and as an image" "^ublk: -: standard input cannot be served" zimg -
 wrong 2 "a negative offset" "^ublk: --offset -5: not a size" file x --offset -5
 leaves_nothing "all that leaves nothing"
 
-for size in 0 12Q 1.5M " 1M" 1M1 0x100 18446744073709551616 16E 17179869184G \
+for size in 0 12Q 1.3M 1.M " 1M" 1M1 0x100 18446744073709551616 16E 17179869184G \
 	"" K M1 64MB 99999999999999999999999 1e6 " "
 do
 	wrong 1 "a size of '$size'" "^ublk: $size: not the size of a disk" ram "$size"
@@ -102,6 +114,7 @@ plain "the last one counts" "depth=9" ram -d 8 1M --depth 9
 plain "behind --" "size=1048576 argument=1M" ram -r -- 1M
 plain "sizes" "max_io=65536 block_size=4096" ram --max-io=64K --block-size 4k 1m
 plain "a size in KiB" "size=65536" null 64KiB
+plain "a size and a half" "size=1572864" ram 1.5M
 plain "a size in bytes" "size=4096" null 4096
 plain "zeroes in front" "size=1048576 depth=10" null 001M -d 010
 plain "what is not asked for" \

@@ -193,31 +193,33 @@ static void test_refused(void)
 	check(refused("-c \t7", "ublk: --count \t7: not a number\n"),
 	      "a tab in front");
 	check(refused("-c -", "ublk: --count -: not a number\n"), "a dash");
-	check(refused("-c 0", "ublk: --count 0: out of range (see `ublk help`)\n"),
+	check(refused("-c 0", "ublk: --count 0: out of range: 1 to 100\n"),
 	      "too small");
 	check(refused("-c 101",
-		      "ublk: --count 101: out of range (see `ublk help`)\n"),
+		      "ublk: --count 101: out of range: 1 to 100\n"),
 	      "too large");
 	check(refused("-c -1",
-		      "ublk: --count -1: out of range (see `ublk help`)\n"),
+		      "ublk: --count -1: out of range: 1 to 100\n"),
 	      "negative");
 	check(refused("-d -1",
-		      "ublk: --depth -1: out of range (see `ublk help`)\n"),
+		      "ublk: --depth -1: out of range: 0 or more, in 64 bits\n"),
 	      "negative, where there is no limit");
 	check(refused("-d 9223372036854775808", "ublk: --depth "
-		      "9223372036854775808: out of range (see `ublk help`)\n"),
+		      "9223372036854775808: out of range: 0 or more, in 64 bits\n"),
 	      "2^63");
 	check(parse("-d 9223372036854775807") == 0 && more.depth == INT64_MAX,
 	      "one less is taken");
-	check(refused("-s 5Q", "ublk: --max-size 5Q: not a size\n"), "no size");
+	check(refused("-s 5Q", "ublk: --max-size 5Q: not a size: write bytes, "
+		      "or a number with K, M, G, T, P or E (powers of 1024)\n"),
+	      "no size");
 	check(refused("-s 511",
-		      "ublk: --max-size 511: out of range (see `ublk help`)\n"),
+		      "ublk: --max-size 511: out of range: 512 to 1M\n"),
 	      "too small a size");
 	check(refused("-s 2M",
-		      "ublk: --max-size 2M: out of range (see `ublk help`)\n"),
+		      "ublk: --max-size 2M: out of range: 512 to 1M\n"),
 	      "too large a size");
 	check(refused("-s 16E",
-		      "ublk: --max-size 16E: out of range (see `ublk help`)\n"),
+		      "ublk: --max-size 16E: out of range: 512 to 1M\n"),
 	      "2^64");
 }
 

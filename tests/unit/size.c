@@ -35,6 +35,12 @@ static void test_parse(void)
 		UINT64_C(1) << 60 }, { "0E", 0 },
 		{ "18446744073709551615", UINT64_MAX },
 		{ "00000000000000000000000000001", 1 },
+		{ "1.5G", UINT64_C(3) << 29 }, { "1.5GiB", UINT64_C(3) << 29 },
+		{ "0.5K", 512 }, { "0.25k", 256 }, { "2.0M", 2 << 20 },
+		{ "1.50M", 3 << 19 }, { "0.0009765625K", 1 },
+		{ "1.0009765625M", (1 << 20) + 1024 },
+		{ "1.0000000000000000000K", 1024 }, { "0.0G", 0 },
+		{ "15.9990234375E", UINT64_MAX - (UINT64_C(1) << 50) + 1 },
 		{ "18014398509481983K", UINT64_MAX - 1023 },
 		{ "17179869183G", UINT64_MAX - ((1 << 30) - 1) },
 	};
@@ -56,7 +62,12 @@ static void test_refused(void)
 	} bad[] = {
 		{ "", -EINVAL }, { " ", -EINVAL }, { "-1", -EINVAL },
 		{ "+1", -EINVAL }, { " 1", -EINVAL }, { "1 ", -EINVAL },
-		{ "K", -EINVAL }, { "1.5M", -EINVAL }, { "1,5M", -EINVAL },
+		{ "K", -EINVAL }, { "1.M", -EINVAL }, { "1,5M", -EINVAL },
+		{ ".5M", -EINVAL }, { "1.5", -EINVAL }, { "1.0", -EINVAL },
+		{ "1.5.5M", -EINVAL }, { "1.1K", -EINVAL }, { "0.3G", -EINVAL },
+		{ "1.00048828125K", -EINVAL }, { "1.-5M", -EINVAL },
+		{ "1.5 M", -EINVAL }, { "1.5MB", -EINVAL }, { "64MB", -EINVAL },
+		{ "1.99999999999999999999K", -EINVAL }, { "16.5E", -ERANGE },
 		{ "12Q", -EINVAL }, { "1Z", -EINVAL }, { "1B", -EINVAL },
 		{ "1iB", -EINVAL }, { "1Ki", -EINVAL }, { "1KB", -EINVAL },
 		{ "1KIB", -EINVAL }, { "1KiBx", -EINVAL }, { "1MM", -EINVAL },
@@ -81,6 +92,25 @@ static void test_refused(void)
 		check(size_parse(bad[i].text, &size) == bad[i].err &&
 		      size == 12345, "refuses", bad[i].text);
 	}
+}
+
+/* Why a size is refused, as the end of a message. */
+static void test_why(void)
+{
+	check(strstr(size_why("64MB"), "1000") &&
+	      strstr(size_why("64MB"), "MiB"), "tells what is with", "64MB");
+	check(strstr(size_why("1.5kb"), "1000") != NULL, "tells what is with",
+	      "1.5kb");
+	check(strstr(size_why("0.1K"), "whole number of bytes") != NULL,
+	      "tells what is with", "0.1K");
+	check(strstr(size_why("1.5"), "whole number of bytes") != NULL,
+	      "tells what is with", "1.5");
+	check(strstr(size_why("16E"), "64 bits") != NULL, "tells what is with",
+	      "16E");
+	check(strstr(size_why("5X"), "K, M, G, T, P or E") != NULL,
+	      "tells what is with", "5X");
+	check(strstr(size_why(""), "K, M, G, T, P or E") != NULL,
+	      "tells what is with", "");
 }
 
 static void test_text(void)
@@ -131,6 +161,7 @@ int main(void)
 {
 	test_parse();
 	test_refused();
+	test_why();
 	test_text();
 	test_round_trip();
 	printf("1..%d\n", number);
