@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,6 +249,8 @@ int main(int argc, char **argv)
 	if (argc > 0 && is_init(argv[0]))
 		return verb_init.run(NULL, argc - 1, argv + 1);
 	fill_standard_descriptors();
+	/* What is too large for a file is an error as any other: EFBIG. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* Errors are seen at the end, where output is flushed, not before. */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (argc < 2) {

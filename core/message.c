@@ -52,13 +52,22 @@ void message(const char *format, ...)
 	errno = saved;
 }
 
+/* What the C library says, and more where that leaves a stranger alone. */
+static const char *reason_of(int err)
+{
+	if (err == EFBIG)
+		return "File too large (for its filesystem, or for the limit "
+		       "of `ulimit -f`)";
+	return strerror(err);
+}
+
 int message_fail(int err, const char *format, ...)
 {
 	va_list args;
 
 	err = abs(err);
 	va_start(args, format);
-	message_line(format, args, strerror(err));
+	message_line(format, args, reason_of(err));
 	va_end(args);
 	return -err;
 }

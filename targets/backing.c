@@ -29,6 +29,13 @@ static int backing_busy(const char *path)
 	return -EBUSY;
 }
 
+int backing_refuse_standard_input(void)
+{
+	message("-: standard input cannot be served, as it has no name to open "
+		"it by again; `./-` is a file called so");
+	return -EINVAL;
+}
+
 int backing_open(const char *path, bool *read_only)
 {
 	int fd = -1;

@@ -18,6 +18,12 @@
 int backing_open(const char *path, bool *read_only);
 
 /*
+ * Says that a disk cannot be standard input, which `-` is elsewhere: a server may
+ * have to open it again. Returns -EINVAL.
+ */
+int backing_refuse_standard_input(void);
+
+/*
  * What @fd is: a regular file or a block device, all else is refused. A block
  * device that cannot be written sets *@read_only. Returns 0 or -errno after
  * telling.

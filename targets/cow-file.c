@@ -214,13 +214,11 @@ static int create(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	close(fd);
 	/* It may be where a link leads to. */
 	real = realpath(path, NULL);
-	if (!real)
-		return -errno;
-	err = output_sync_directory(real);
+	err = real ? output_sync_directory(real, fd) : -errno;
 	free(real);
+	close(fd);
 	return err;
 }
 

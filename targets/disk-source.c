@@ -7,13 +7,29 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "core/message.h"
 #include "targets/whole-io.h"
+
+/*
+ * Whether the file says nothing about its length, as those of /proc do (0) and of
+ * /sys (a page): then it is read to its end, as a pipe is.
+ */
+static bool tells_no_size(int fd, const struct stat *st)
+{
+	struct statfs fs;
+	char byte;
+
+	if (!fstatfs(fd, &fs) && fs.f_type == SYSFS_MAGIC)
+		return true;
+	return !st->st_size && pread(fd, &byte, 1, 0) != 0;
+}
 
 /* A descriptor may have been handed to us that was read from already. */
 static int find_size(struct disk_source *source)
@@ -28,7 +44,7 @@ static int find_size(struct disk_source *source)
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(source->fd, BLKGETSIZE64, &source->size))
 			return message_fail(errno, "%s", source->name);
-	} else if (S_ISREG(st.st_mode)) {
+	} else if (S_ISREG(st.st_mode) && !tells_no_size(source->fd, &st)) {
 		source->size = st.st_size;
 		source->holes = true;
 	} else {

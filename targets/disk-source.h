@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The disk that is packed: a file, a block device or a pipe, read once from
- * its start to its end. Holes of a file are told without being read.
+ * its start to its end. Holes of a file are told without being read. A file of
+ * /proc or /sys, which tells no size, is read as a pipe is.
  */
 #ifndef TARGETS_DISK_SOURCE_H
 #define TARGETS_DISK_SOURCE_H

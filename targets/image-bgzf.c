@@ -249,9 +249,43 @@ static bool resembles_member(const uint8_t *data, size_t length)
 }
 
 /*
+ * The blocks end without the empty one that bgzip puts behind them. Several
+ * programs leave it out, and zcat does not ask for it; but so looks a file, too,
+ * that was cut between two blocks.
+ */
+static int end_missing(const struct hop *hop)
+{
+	message("%s: warning: without the empty block that ends a BGZF file (at "
+		"byte %" PRIu64 "); if the file was cut, the end of the disk "
+		"is missing", hop->image->name, hop->offset);
+	return 0;
+}
+
+/* Whether nothing but one byte, of an erased or an empty medium, comes now. */
+static bool nothing_follows(struct hop *hop)
+{
+	uint64_t rest = hop->available - hop->offset, at = 0;
+	const uint8_t *data;
+
+	/* Were it a hole in the file, a block would begin behind it. */
+	if (rest > 2 * MEMBER_BGZF_MAX)
+		rest = 2 * MEMBER_BGZF_MAX;
+	while (at < rest) {
+		size_t size = rest - at < WINDOW ? rest - at : WINDOW;
+
+		data = look(hop, hop->offset + at, &size);
+		if (!data || (data[0] != 0 && data[0] != 0xff) ||
+		    memcmp(data, data + 1, size - 1))
+			return false;
+		at += size;
+	}
+	return true;
+}
+
+/*
  * Goes to the next member. Returns 1, 0 where the image ends, or -errno. It
  * ends where the file does, or, on a partition that is larger, with an end
- * that no other member follows.
+ * that no other member follows, or before an empty rest.
  */
 static int next_member(struct hop *hop, uint32_t *length)
 {
@@ -259,12 +293,8 @@ static int next_member(struct hop *hop, uint32_t *length)
 	const uint8_t *header;
 	bool plain;
 
-	if (hop->offset == hop->available) {
-		if (!hop->ended)
-			return refuse(hop, "truncated: the last block of a "
-				      "BGZF file is not there");
-		return 0;
-	}
+	if (hop->offset == hop->available)
+		return hop->ended ? 0 : end_missing(hop);
 	header = look(hop, hop->offset, &size);
 	if (!header)
 		return -EIO;
@@ -280,8 +310,13 @@ static int next_member(struct hop *hop, uint32_t *length)
 		if (!header)
 			return -EIO;
 	}
-	if (!member_bgzf_header(header, size, length))
-		return plain ? -ENOTSUP : refuse(hop, "not a BGZF block");
+	if (!member_bgzf_header(header, size, length)) {
+		if (plain)
+			return -ENOTSUP;
+		if (hop->bgzf->count && nothing_follows(hop))
+			return end_missing(hop);
+		return refuse(hop, "not a BGZF block");
+	}
 	if (*length > hop->available - hop->offset)
 		return refuse(hop, "truncated");
 	return 1;

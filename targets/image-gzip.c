@@ -6,9 +6,25 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/message.h"
 #include "targets/restart.h"
+
+/*
+ * Writes the points to @file, unless another start has done so meanwhile. What
+ * fails is told, and no reason not to serve the disk.
+ */
+static void keep_points(const struct image *image, uint64_t available,
+			const char *file)
+{
+	struct restart_index other;
+
+	if (restart_load(&other, image->fd, image->name, available, file) ==
+	    -ENOENT)
+		restart_save(image->gzip, image->fd, image->name, file, true);
+	restart_free(&other);
+}
 
 /* The points, from an index file or by a pass, and then kept in the file. */
 static int get_points(struct image *image, uint64_t available,
@@ -17,6 +33,11 @@ static int get_points(struct image *image, uint64_t available,
 	const char *file = options->index;
 	int ret = -ENOENT;
 
+	if (file && !strcmp(file, "-")) {
+		message("--index -: has to be a file, which is read at any "
+			"place");
+		return -EINVAL;
+	}
 	if (file)
 		ret = restart_load(image->gzip, image->fd, image->name,
 				   available, file);
@@ -25,9 +46,8 @@ static int get_points(struct image *image, uint64_t available,
 	ret = restart_find(image->gzip, image->fd, image->name, available,
 			   options->section ? options->section :
 			   RESTART_SECTION_DEFAULT);
-	/* Told, and no reason not to serve the disk. */
 	if (!ret && file)
-		restart_save(image->gzip, image->fd, image->name, file, false);
+		keep_points(image, available, file);
 	return ret;
 }
 

@@ -121,6 +121,31 @@ static int read_end(const struct image *image)
 	return 0;
 }
 
+/*
+ * Whether @image goes on behind its end: to zcat all members of a file are its
+ * disk. On a partition or flash device there may be what is left of an older
+ * image, so there only the front of another one counts.
+ */
+static int goes_on(const struct image *image, uint64_t available)
+{
+	uint64_t rest = available - image->file_size;
+	uint8_t behind[IMAGE_FRONT] = { 0 };
+	size_t length = rest < sizeof(behind) ? rest : sizeof(behind);
+	struct image_front front;
+	struct stat st;
+	int ret;
+
+	if (!length)
+		return 0;
+	ret = whole_pread(image->fd, behind, length, image->file_size);
+	if (ret)
+		return refuse_read(image, image->file_size, ret);
+	if (!fstat(image->fd, &st) && S_ISREG(st.st_mode))
+		return restart_resembles_member(behind, length);
+	return length == IMAGE_FRONT && !image_get_front(behind, &front);
+}
+
+/* -ENOTSUP (untold): it is one to be read as any other gzip. */
 static int open_ours(struct image *image, const uint8_t *head,
 		     uint64_t available)
 {
@@ -145,6 +170,9 @@ static int open_ours(struct image *image, const uint8_t *head,
 			image->file_size);
 		return -EBADMSG;
 	}
+	ret = goes_on(image, available);
+	if (ret)
+		return ret < 0 ? ret : -ENOTSUP;
 	ret = read_index(image);
 	if (!ret)
 		ret = read_end(image);
@@ -201,25 +229,36 @@ static int64_t backing_size(int fd)
 	return -1;
 }
 
+/* A pipe is refused, not waited for. `-` is what standard input is. */
+static int open_image(const char *path)
+{
+	if (!strcmp(path, "-"))
+		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
 int image_open_backing(const char *path, uint64_t *size)
 {
-	/* A pipe is refused, not waited for. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const char *name = strcmp(path, "-") ? path : "standard input";
+	int fd = open_image(path);
 	int64_t bytes;
+	char byte;
 	int ret;
 
 	if (fd < 0)
-		return message_fail(errno, "%s", path);
+		return message_fail(errno, "%s", name);
 	bytes = backing_size(fd);
-	if (bytes >= 0) {
+	if (bytes > 0 || (!bytes && pread(fd, &byte, 1, 0) == 0)) {
 		*size = bytes;
 		return fd;
 	}
-	if (errno == ESPIPE) {
-		message("%s: neither a file nor a block device", path);
+	if (!bytes || errno == ESPIPE) {
+		message("%s: neither a file nor a block device, or one that "
+			"tells no size; an image is read here and there: copy "
+			"it to a file first", name);
 		ret = -ESPIPE;
 	} else {
-		ret = message_fail(errno, "%s", path);
+		ret = message_fail(errno, "%s", name);
 	}
 	close(fd);
 	return ret;
@@ -234,6 +273,8 @@ int image_open_path(struct image *image, const char *path,
 
 	if (fd < 0)
 		return fd;
+	if (!strcmp(path, "-"))
+		path = "standard input";
 	ret = image_open(image, fd, path, size, options);
 	if (ret)
 		close(fd);
@@ -446,6 +487,37 @@ const char *image_read(struct image_reader *reader,
 		return ret == -ENODATA ? "the file ends before it" :
 					 "it cannot be read";
 	return image_expand(&reader->expander, chunk, member, to);
+}
+
+int image_read_start(const struct image *image, uint8_t *to, size_t length)
+{
+	uint8_t *member = malloc(image->member_max);
+	uint8_t *data = malloc(image->chunk_max);
+	struct image_reader reader;
+	struct image_chunk chunk;
+	int ret = -ENOMEM;
+
+	if (!member || !data || image_reader_init(&reader, image))
+		goto out;
+	ret = 0;
+	for (size_t done = 0; !ret && done < length;) {
+		size_t n = length - done;
+
+		if (image_find(&reader, done, &chunk) ||
+		    image_read(&reader, &chunk, member, data)) {
+			ret = -EIO;
+			break;
+		}
+		if (n > chunk.disk_length)
+			n = chunk.disk_length;
+		memcpy(to + done, data, n);
+		done += n;
+	}
+	image_reader_free(&reader);
+out:
+	free(member);
+	free(data);
+	return ret;
 }
 
 const char *image_damage_text(const struct image_chunk *chunk,

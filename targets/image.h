@@ -72,8 +72,9 @@ int image_open_again(struct image *image, int fd, const char *name,
 		     const struct image_options *options);
 
 /*
- * Opens a file or block device for reading and finds its size. Returns the
- * descriptor, or -errno after telling.
+ * Opens a file or block device for reading and finds its size; `-` is standard
+ * input, which has to be one of the two. Returns the descriptor, or -errno after
+ * telling.
  */
 int image_open_backing(const char *path, uint64_t *size);
 
@@ -143,6 +144,12 @@ const char *image_expand(struct image_expander *expander,
 const char *image_read(struct image_reader *reader,
 		       const struct image_chunk *chunk, uint8_t *member,
 		       uint8_t *to);
+
+/*
+ * Reads the first @length bytes of the disk, which has as many, to @to. Returns
+ * 0, -ENOMEM, or -EIO where they are damaged; nothing is told.
+ */
+int image_read_start(const struct image *image, uint8_t *to, size_t length);
 
 /* Whether @length bytes at @data are all zero. */
 bool image_all_zero(const uint8_t *data, size_t length);

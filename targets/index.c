@@ -5,11 +5,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/message.h"
 #include "core/verb.h"
 #include "targets/image.h"
 #include "targets/restart.h"
+#include "targets/same-store.h"
 
 struct settings {
 	uint64_t spacing;
@@ -31,7 +35,7 @@ static const struct option_spec options[] = {
 
 static const char manual[] =
 "Reads a gzip file once, verifies it, and writes an index of restart points to\n"
-"FILE (IMAGE.index when not given), with which `ublk zimg --index FILE` starts\n"
+"FILE (IMAGE.index when not given, `-` is standard output), with which `ublk zimg --index FILE` starts\n"
 "at once. Whoever reads a byte has --spacing of the disk expanded; a restart\n"
 "point takes 10 to 20 KiB of memory. An image of `ublk pack` or bgzip needs no\n"
 "such file.\n";
@@ -39,12 +43,18 @@ static const char manual[] =
 static int make(const struct image *image, const char *file, bool force)
 {
 	char *name = NULL;
-	int ret;
+	struct stat out;
+	int ret = 0;
 
 	if (!file && asprintf(&name, "%s.index", image->name) < 0)
 		return message_fail(ENOMEM, "%s", image->name);
-	ret = restart_save(image->gzip, image->fd, image->name,
-			   file ? file : name, force);
+	if (!file)
+		file = name;
+	if (!(strcmp(file, "-") ? stat(file, &out) : fstat(STDOUT_FILENO, &out)))
+		ret = same_store_refuse(image->fd, image->name, &out, file);
+	if (!ret)
+		ret = restart_save(image->gzip, image->fd, image->name, file,
+				   force);
 	free(name);
 	return ret;
 }
@@ -56,6 +66,11 @@ static int run(const void *values, int argc, char **argv)
 	struct image image;
 	int ret = -1;
 
+	if (argc == 1 && !strcmp(argv[0], "-")) {
+		message("standard input has no name: say where the index is to "
+			"be, as in `ublk index - FILE`");
+		return EXIT_USAGE;
+	}
 	if (image_open_path(&image, argv[0], &how))
 		return EXIT_FAILED;
 	if (image.format == IMAGE_GZIP)

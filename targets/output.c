@@ -14,8 +14,11 @@
 #include <unistd.h>
 
 #include "core/message.h"
+#include "targets/whole-io.h"
 
-static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ };
+#define COPY_SIZE (128U << 10)
+
+static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
 /* What a signal has to remove; set while the signals are blocked. */
@@ -68,32 +71,61 @@ static void catch_signals(void)
 			sigaction(signals[i], &action, NULL);
 }
 
-/* What is at @path now? Returns the mode of the new file, or -errno. */
-static int check_target(const char *path, bool replace)
+/*
+ * What is at @path now? Puts the mode and owner of the new file in @wanted.
+ * Returns 0 or -errno after telling.
+ */
+static int check_target(const char *path, bool replace, struct stat *wanted)
 {
 	mode_t mask = umask(0);
-	struct stat st;
 
 	umask(mask);
-	if (stat(path, &st))
-		return errno == ENOENT ? (int)(0666 & ~mask) :
-					 message_fail(errno, "%s", path);
-	if (S_ISDIR(st.st_mode))
+	if (stat(path, wanted)) {
+		*wanted = (struct stat){
+			.st_mode = 0666 & ~mask,
+			.st_uid = geteuid(),
+			.st_gid = -1,	/* as the directory gives it */
+		};
+		return errno == ENOENT ? 0 : message_fail(errno, "%s", path);
+	}
+	if (S_ISDIR(wanted->st_mode))
 		return message_fail(EISDIR, "%s", path);
-	if (!S_ISREG(st.st_mode)) {
+	if (!S_ISREG(wanted->st_mode)) {
 		message("%s: not a regular file; write to a file and copy it "
 			"there", path);
 		return -EINVAL;
 	}
-	if (st.st_size && !replace) {
+	if (wanted->st_size && !replace) {
 		message("%s: exists; --force replaces it", path);
 		return -EEXIST;
 	}
-	return st.st_mode & 07777;
+	return 0;
 }
 
-static int create_temporary(struct output *output, mode_t mode)
+/*
+ * Gives the file the owner, group and mode that are wanted. The kernel may allow
+ * only root to give a file away; what cannot be given stays ours. Where the owner
+ * is another one than before, nothing runs with that one's rights.
+ */
+static int take_over(int fd, const struct stat *wanted)
 {
+	mode_t mode = wanted->st_mode & 07777;
+	struct stat st;
+
+	if (fchown(fd, wanted->st_uid, wanted->st_gid))
+		(void)!fchown(fd, -1, wanted->st_gid);
+	if (fstat(fd, &st))
+		return -errno;
+	if (st.st_uid != wanted->st_uid || (wanted->st_gid != (gid_t)-1 &&
+					    st.st_gid != wanted->st_gid))
+		mode &= 0777;
+	return fchmod(fd, mode) ? -errno : 0;
+}
+
+static int create_temporary(struct output *output, const struct stat *wanted)
+{
+	int err;
+
 	sigset_t before;
 
 	if (asprintf(&output->temporary, "%s.XXXXXX", output->path) < 0) {
@@ -111,19 +143,52 @@ static int create_temporary(struct output *output, mode_t mode)
 		output->temporary = NULL;
 		return message_fail(errno, "%s", output->name);
 	}
-	if (fchmod(output->fd, mode))
-		return message_fail(errno, "%s", output->name);
-	return 0;
+	err = take_over(output->fd, wanted);
+	return err ? message_fail(err, "%s", output->name) : 0;
+}
+
+/*
+ * What is written out of order reaches a pipe by way of a file without a name,
+ * of which nothing is left however this ends.
+ */
+static int create_stream(struct output *output)
+{
+	const char *directory = getenv("TMPDIR");
+	sigset_t before;
+	char *path;
+
+	output->name = "standard output";
+	output->stream = true;
+	if (isatty(STDOUT_FILENO)) {
+		message("standard output is a terminal; send it into a file or "
+			"pipe");
+		return -EINVAL;
+	}
+	if (!directory || !*directory)
+		directory = "/tmp";
+	if (asprintf(&path, "%s/ublk.XXXXXX", directory) < 0)
+		return message_fail(ENOMEM, "%s", output->name);
+	hold_signals(&before);
+	output->fd = mkostemp(path, O_CLOEXEC);
+	if (output->fd >= 0)
+		unlink(path);
+	release_signals(&before);
+	free(path);
+	return output->fd >= 0 ? 0 :
+	       message_fail(errno, "a temporary file in %s", directory);
 }
 
 int output_create(struct output *output, const char *path, bool replace)
 {
-	int mode = check_target(path, replace);
+	struct stat wanted;
 	int ret;
 
 	*output = (struct output){ .fd = -1, .name = path };
-	if (mode < 0)
-		return mode;
+	if (!strcmp(path, "-"))
+		return create_stream(output);
+	ret = check_target(path, replace, &wanted);
+	if (ret)
+		return ret;
 	/* What a symbolic link points at is replaced, not the link. */
 	output->path = realpath(path, NULL);
 	if (!output->path)
@@ -131,13 +196,13 @@ int output_create(struct output *output, const char *path, bool replace)
 	if (!output->path)
 		return message_fail(ENOMEM, "%s", path);
 	catch_signals();
-	ret = create_temporary(output, mode);
+	ret = create_temporary(output, &wanted);
 	if (ret)
 		output_abandon(output);
 	return ret;
 }
 
-int output_sync_directory(char *path)
+int output_sync_directory(char *path, int file)
 {
 	char *slash = strrchr(path, '/');
 	int fd, ret = 0;
@@ -146,7 +211,7 @@ int output_sync_directory(char *path)
 		slash[slash == path] = '\0';
 	fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return -errno;
+		return syncfs(file) ? -errno : 0;
 	/* A filesystem that cannot sync a directory says EINVAL. */
 	if (fsync(fd) && errno != EINVAL)
 		ret = -errno;
@@ -154,23 +219,56 @@ int output_sync_directory(char *path)
 	return ret;
 }
 
-int output_commit(struct output *output)
+/* What is there only after close() is told by close() alone, as on NFS. */
+static int commit_file(struct output *output)
 {
+	int fd = output->fd;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	int ret = 0;
 
-	if (fsync(output->fd))
+	output->fd = copy;
+	if (copy < 0 || fsync(fd))
 		ret = -errno;
-	if (close(output->fd) && !ret)
+	if (close(fd) && !ret)
 		ret = -errno;
-	output->fd = -1;
 	if (!ret && rename(output->temporary, output->path))
 		ret = -errno;
-	if (!ret) {
-		nothing_doomed();
-		free(output->temporary);
-		output->temporary = NULL;
-		ret = output_sync_directory(output->path);
+	if (ret)
+		return ret;
+	nothing_doomed();
+	free(output->temporary);
+	output->temporary = NULL;
+	return output_sync_directory(output->path, copy);
+}
+
+/* Sends all of the file to standard output. */
+static int commit_stream(struct output *output)
+{
+	char *data = malloc(COPY_SIZE);
+	off_t offset = 0;
+	ssize_t n = -1;
+	int ret = 0;
+
+	if (!data)
+		return -ENOMEM;
+	while (!ret && n) {
+		n = pread(output->fd, data, COPY_SIZE, offset);
+		if (n < 0 && errno == EINTR)
+			continue;
+		ret = n < 0 ? -errno : whole_write(STDOUT_FILENO, data, n);
+		offset += n;
 	}
+	free(data);
+	/* A pipe cannot be synced, and says EINVAL. */
+	if (!ret && fsync(STDOUT_FILENO) && errno != EINVAL && errno != EROFS)
+		ret = -errno;
+	return ret;
+}
+
+int output_commit(struct output *output)
+{
+	int ret = output->stream ? commit_stream(output) : commit_file(output);
+
 	if (ret)
 		message_fail(ret, "%s", output->name);
 	output_abandon(output);

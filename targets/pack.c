@@ -22,6 +22,7 @@
 #include "targets/output.h"
 #include "targets/parallel.h"
 #include "targets/progress.h"
+#include "targets/same-store.h"
 
 struct settings {
 	uint64_t chunk;
@@ -58,8 +59,10 @@ static const char manual[] =
 "Makes a compressed image of a disk, one that `ublk zimg` serves and any gzip\n"
 "expands. IN is a file, a block device, or `-` for standard input; its holes\n"
 "are not read. OUT appears when all of it is there. An image of ours that has\n"
-"this name already is replaced. With --cow, IN is what a device was served\n"
-"from, and the image is of that device as it was when it stopped.\n"
+"this name already is replaced. `-` is standard output, which gets the image when\n"
+"all of it is there; until then it lies in a file in $TMPDIR, or /tmp. With --cow,\n"
+"IN is what a device was served from, and the image is of that device as it was\n"
+"when it stopped.\n"
 "\n"
 "A larger chunk compresses better and costs more for a small read. It is a\n"
 "multiple of 4K up to 1M; up to 60K the image is also in blocks as of bgzip.\n"
@@ -256,13 +259,16 @@ static bool may_replace(const struct settings *settings, const char *path)
 
 static int check_distinct(const struct pack *pack, const char *path)
 {
-	struct stat in, out;
+	struct stat out;
+	int ret;
 
-	if (stat(path, &out) || fstat(pack->source.fd, &in) ||
-	    in.st_dev != out.st_dev || in.st_ino != out.st_ino)
+	if (strcmp(path, "-") ? stat(path, &out) : fstat(STDOUT_FILENO, &out))
 		return 0;
-	message("%s: input and output are the same file", path);
-	return -EINVAL;
+	ret = same_store_refuse(pack->source.fd, pack->source.name, &out, path);
+	if (!ret && pack->settings->cow)
+		ret = same_store_refuse(pack->cow.file.fd, pack->settings->cow,
+					&out, path);
+	return ret;
 }
 
 static int pack_to(struct pack *pack, const char *path)
@@ -276,7 +282,7 @@ static int pack_to(struct pack *pack, const char *path)
 		return ret;
 	ret = write_image(pack);
 	if (!ret && pack->settings->verify)
-		ret = check_written(pack->output.fd, path,
+		ret = check_written(pack->output.fd, pack->output.name,
 				    pack->settings->jobs, &pack->sum);
 	if (ret)
 		output_abandon(&pack->output);

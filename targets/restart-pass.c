@@ -362,6 +362,10 @@ static int take_member(struct pass *pass)
 	}
 	if (ret)
 		return ret;
+	if (!header && stream->avail_in == IN_SIZE &&
+	    member_starts_gzip(stream->next_in))
+		return refuse_size(pass, "a gzip header longer than 128K, with "
+				   "such a name, comment or extra field");
 	if (!header)
 		return refuse(pass, "damaged or truncated: no gzip header");
 	stream->next_in += header;

@@ -18,6 +18,7 @@
 #include "targets/image-walk.h"
 #include "targets/image.h"
 #include "targets/output.h"
+#include "targets/same-store.h"
 #include "targets/whole-io.h"
 
 struct settings {
@@ -197,19 +198,34 @@ static int to_device(struct unpack *unpack)
 	return ret;
 }
 
+/* What is read must not be what is written: the image, and its index. */
+static int check_distinct(const struct unpack *unpack, const struct stat *out)
+{
+	const char *index = unpack->settings->index;
+	int ret = same_store_refuse(unpack->image.fd, unpack->image.name, out,
+				    unpack->name);
+	int fd;
+
+	if (ret || !index)
+		return ret;
+	fd = open(index, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return 0;
+	ret = same_store_refuse(fd, index, out, unpack->name);
+	close(fd);
+	return ret;
+}
+
 static int to_path(struct unpack *unpack)
 {
-	struct stat in, out;
+	struct stat out;
 	int fd, ret;
 
 	if (stat(unpack->name, &out))
 		return to_file(unpack);
-	if (!fstat(unpack->image.fd, &in) && in.st_dev == out.st_dev &&
-	    in.st_ino == out.st_ino) {
-		message("%s: input and output are the same file",
-			unpack->name);
-		return -EINVAL;
-	}
+	ret = check_distinct(unpack, &out);
+	if (ret)
+		return ret;
 	if (S_ISBLK(out.st_mode))
 		return to_device(unpack);
 	if (!S_ISCHR(out.st_mode) && !S_ISFIFO(out.st_mode))
@@ -220,6 +236,18 @@ static int to_path(struct unpack *unpack)
 	ret = to_stream(unpack, fd);
 	close(fd);
 	return ret;
+}
+
+static int to_standard_output(struct unpack *unpack)
+{
+	struct stat out;
+	int ret;
+
+	unpack->name = "standard output";
+	if (fstat(STDOUT_FILENO, &out))
+		return message_fail(errno, "%s", unpack->name);
+	ret = check_distinct(unpack, &out);
+	return ret ? ret : to_stream(unpack, STDOUT_FILENO);
 }
 
 static int run(const void *values, int argc, char **argv)
@@ -237,12 +265,10 @@ static int run(const void *values, int argc, char **argv)
 	unpack.walk.jobs = unpack.settings->jobs;
 	unpack.walk.context = &unpack;
 	unpack.walk.finish = finish;
-	if (strcmp(unpack.name, "-")) {
+	if (strcmp(unpack.name, "-"))
 		ret = to_path(&unpack);
-	} else {
-		unpack.name = "standard output";
-		ret = to_stream(&unpack, STDOUT_FILENO);
-	}
+	else
+		ret = to_standard_output(&unpack);
 	image_close(&unpack.image);
 	return ret ? EXIT_FAILED : EXIT_DONE;
 }

@@ -25,6 +25,31 @@ ok 'two files in one: unpack' "$ublk" unpack "$tmp/two.gz" "$tmp/two"
 cat "$tmp/disk" "$tmp/disk" >"$tmp/both"
 same "$tmp/both" "$tmp/two" 'two files in one: the same'
 
+# Several programs leave the empty last block out, and zcat does not miss it.
+warned() {
+	for verb in info check; do
+		ok "$1: $verb" "$ublk" $verb "$tmp/short.gz"
+		is "$(grep -c 'warning: without the empty block' "$tmp/err")" 1 \
+			"$1: with one warning"
+	done
+	rm -f "$tmp/back"
+	ok "$1: unpack" "$ublk" unpack "$tmp/short.gz" "$tmp/back"
+	is "$(printf '%s\n' "$err" | wc -l)" 1 "$1: with one warning"
+	same "$tmp/disk" "$tmp/back" "$1: the disk"
+}
+size=$(wc -c <"$tmp/disk.gz")
+head -c $((size - 28)) "$tmp/disk.gz" >"$tmp/short.gz"
+zcat "$tmp/short.gz" | cmp - "$tmp/disk" ||
+	fail 'zcat expands it' 'or this test is wrong'
+warned 'without the last block'
+for behind in '\000' '\377'; do
+	{
+		head -c $((size - 28)) "$tmp/disk.gz"
+		head -c 300000 /dev/zero | tr '\000' "$behind"
+	} >"$tmp/short.gz"
+	warned "with $behind behind it"
+done
+
 # refused FILE PATTERN NAME: by all verbs, with the reason.
 refused() {
 	for verb in info check; do
@@ -37,6 +62,14 @@ refused() {
 	ok "$3: nothing is left" test ! -e "$tmp/back"
 }
 
+# What is cut within a block, or overwritten, stays damage.
+head -c $((size - 29)) "$tmp/disk.gz" >"$tmp/x"
+refused "$tmp/x" 'truncated' 'cut within the last block but one'
+cp "$tmp/disk.gz" "$tmp/x"
+at=$(dd if="$tmp/x" bs=1 skip=16 count=2 2>/dev/null | od -An -tu2 | tr -d ' ')
+head -c 4096 /dev/zero | dd of="$tmp/x" bs=1 seek=$((at + 1)) conv=notrunc \
+	2>/dev/null
+refused "$tmp/x" 'not a BGZF block' 'a block overwritten with zeroes'
 xz -c "$tmp/disk" >"$tmp/x"
 refused "$tmp/x" ': xz; .xzcat' 'xz'
 refused "$tmp/disk" 'not a compressed image' 'a raw disk'
@@ -55,7 +88,7 @@ refused "$tmp/x" 'not a compressed image' 'a single byte'
 refused "$tmp" 'Is a directory' 'a directory'
 refused "$tmp/nothing" 'No such file' 'no file'
 mkfifo "$tmp/fifo"
-refused "$tmp/fifo" 'neither a file nor a block device' 'a pipe'
+refused "$tmp/fifo" 'neither a file nor a block device.*copy it' 'a pipe'
 refused /dev/null 'neither a file nor a block device' 'a character device'
 
 done_testing

@@ -105,6 +105,70 @@ ok 'where it was said' test -s "$tmp/fine"
 same "$tmp/fine" "$tmp/x.gz.index" 'the same as that of index'
 fails 2 'a spacing too small' "$ublk" index --spacing 1K "$tmp/x.gz" "$tmp/y"
 
+cp "$tmp/x.gz" "$tmp/before.gz"
+fails 1 'index: onto the image' "$ublk" index --force "$tmp/x.gz" "$tmp/x.gz"
+like "$err" 'the same file' 'index: says why'
+ln -s x.gz "$tmp/link.gz"
+ln "$tmp/x.gz" "$tmp/hard.gz"
+for other in link hard; do
+	fails 1 "index: by a $other link" \
+		"$ublk" index --force "$tmp/x.gz" "$tmp/$other.gz"
+done
+same "$tmp/before.gz" "$tmp/x.gz" 'index: the image is as before'
+rm "$tmp/link.gz" "$tmp/hard.gz"
+# shellcheck disable=SC2016 # for the shell within
+ok 'index: to standard output' \
+	sh -c '"$1" index "$2" - >"$3"' - "$ublk" "$tmp/x.gz" "$tmp/piped"
+same "$tmp/x.gz.index" "$tmp/piped" 'index: the same'
+# shellcheck disable=SC2016 # for the shell within
+fails 2 'index: of standard input' sh -c '"$1" index - <"$2"' - "$ublk" "$tmp/x.gz"
+like "$err" 'ublk index - FILE' 'index: wants a name'
+fails 1 'an index from standard input' "$ublk" check --index - "$tmp/x.gz"
+like "$err" 'has to be a file' 'is told'
+
+# Two starts that make one index: the later one finds that of the other.
+head -c 40000000 /dev/urandom | gzip -1c >"$tmp/slow.gz"
+rm -f "$tmp/slow.index"
+"$ublk" check --index "$tmp/slow.index" "$tmp/slow.gz" 2>"$tmp/err1" &
+first=$!
+"$ublk" check --index "$tmp/slow.index" "$tmp/slow.gz" 2>"$tmp/err2" &
+second=$!
+wait $first && wait $second && pass 'two make one index at once' ||
+	fail 'two make one index at once'
+is "$(cat "$tmp/err1" "$tmp/err2")" '' 'without a word'
+ok 'it is one' "$ublk" check --index "$tmp/slow.index" "$tmp/slow.gz"
+rm -f "$tmp"/slow.*
+
+# A name that no program gives, and that the format allows.
+python3 - "$tmp/disk" "$tmp/named.gz" <<'PYTHON'
+import gzip, sys
+data = gzip.compress(open(sys.argv[1], "rb").read(), 1)
+assert data[3] == 0
+open(sys.argv[2], "wb").write(data[:3] + b"\x08" + data[4:10] +
+			      b"n" * (1 << 20) + b"\0" + data[10:])
+PYTHON
+fails 1 'a name of 1 MB' "$ublk" check "$tmp/named.gz"
+like "$err" 'header longer than 128K.*zcat .*ublk pack' 'is told, with a way out'
+
+# Ours, and other members behind it: what zcat makes of a file.
+head -c 1000000 "$tmp/disk" >"$tmp/a"
+"$ublk" pack -f "$tmp/a" "$tmp/a.gz"
+"$ublk" pack -f -c 1M "$tmp/disk" "$tmp/ours.gz"
+cat "$tmp/ours.gz" "$tmp/a.gz" >"$tmp/x.gz"
+same_disk 'two images of ours'
+ok 'two images of ours: check' "$ublk" check "$tmp/x.gz"
+like "$("$ublk" info "$tmp/x.gz")" \
+	"^disk size: $(zcat "$tmp/x.gz" | wc -c) " 'two images of ours: info'
+{ cat "$tmp/a.gz"; gzip -c "$tmp/b"; } >"$tmp/x.gz"
+same_disk 'ours and a gzip'
+{ cat "$tmp/a.gz"; bgzip -c "$tmp/b"; } >"$tmp/x.gz"
+same_disk 'ours and BGZF'
+{ cat "$tmp/a.gz"; gzip -c "$tmp/b" | head -c 1000; } >"$tmp/x.gz"
+fails 1 'ours and a gzip that is cut' "$ublk" check "$tmp/x.gz"
+{ cat "$tmp/a.gz"; head -c 5000 /dev/zero; } >"$tmp/x.gz"
+like "$("$ublk" info "$tmp/x.gz")" '^format: ublk 1' 'ours with zeroes behind it'
+cp "$tmp/before.gz" "$tmp/x.gz"
+
 # refused PATTERN NAME [OPTION]...
 refused() {
 	pattern=$1

@@ -75,6 +75,24 @@ run sh -c '"$1" pack "$2" "$3" && sed -n "s/^rchar: //p" /proc/$$/io' - \
 ok 'holes are not read' test "${out:-900000000}" -lt 2000000
 rm "$tmp/sparse" "$tmp/holes"
 
+# Files that tell no size have one.
+for file in /proc/version /sys/kernel/profiling /sys/power/state; do
+	[ -r $file ] || { skip $file 'not here'; continue; }
+	ok "$file" "$ublk" pack -f $file "$tmp/told"
+	cat $file >"$tmp/wanted"
+	zcat "$tmp/told" >"$tmp/got"
+	same "$tmp/wanted" "$tmp/got" "$file: all of it"
+	# shellcheck disable=SC2016 # for the shell within
+	ok "$file: as standard input" sh -c '"$1" pack -f - "$3" <"$2"' - \
+		"$ublk" $file "$tmp/told"
+	is "$(zcat "$tmp/told")" "$(cat "$tmp/wanted")" 'the same'
+	fails 1 "$file: no image" "$ublk" check $file
+	unlike "$err" 'empty' 'and not called empty'
+done
+: >"$tmp/empty"
+ok 'an empty file' "$ublk" pack -f "$tmp/empty" "$tmp/told"
+is "$(zcat "$tmp/told" | wc -c)" 0 'is a disk of nothing'
+
 for level in 1 2 3 4 5 6 7 8 9; do
 	ok "level $level" "$ublk" pack -f --level $level "$tmp/disk" "$tmp/$level"
 	ok "level $level: good" "$ublk" check "$tmp/$level"
@@ -96,7 +114,14 @@ done
 for bad in 0 10 -1 x; do
 	fails 2 "level '$bad' is refused" \
 		"$ublk" pack --level=$bad "$tmp/disk" "$tmp/new"
+	[ $bad = x ] ||
+		like "$err" "level $bad: out of range: 1 to 9\$" 'with the range'
 done
+fails 2 'a chunk out of range' "$ublk" pack --chunk=2M "$tmp/disk" "$tmp/new"
+like "$err" 'chunk 2M: out of range: 4K to 1M$' 'is told the range'
+ok 'half a K' "$ublk" pack -f --chunk=4.0K "$tmp/disk" "$tmp/told"
+ok 'a chunk of 0.5M' "$ublk" pack -f --chunk=0.5M "$tmp/disk" "$tmp/told"
+like "$("$ublk" info "$tmp/told")" '^chunk size: 524288 ' 'has so many bytes'
 fails 2 'no jobs are refused' "$ublk" pack -j 0 "$tmp/disk" "$tmp/new"
 fails 2 'one argument is refused' "$ublk" pack "$tmp/disk"
 fails 2 'three arguments are refused' "$ublk" pack a b c

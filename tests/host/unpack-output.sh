@@ -23,6 +23,35 @@ like "$err" 'exists.*--force' 'is not replaced'
 ok 'but with --force' "$ublk" unpack --force "$tmp/image" "$tmp/dir/back"
 fails 1 'the image itself' "$ublk" unpack -f "$tmp/image" "$tmp/image"
 like "$err" 'same file' 'is not'
+gzip -c "$tmp/disk" >"$tmp/plain.gz"
+"$ublk" index "$tmp/plain.gz" "$tmp/plain.index"
+cp "$tmp/plain.index" "$tmp/index.before"
+ln -s plain.index "$tmp/other.index"
+fails 1 'its index' "$ublk" unpack -f --index "$tmp/plain.index" \
+	"$tmp/plain.gz" "$tmp/other.index"
+like "$err" 'same file' 'is not, by another name'
+same "$tmp/index.before" "$tmp/plain.index" 'it is as before'
+cp "$tmp/image" "$tmp/image.before"
+# shellcheck disable=SC2016 # for the shell within
+fails 1 'the image by standard output' sh -c '"$1" unpack "$2" - 1<>"$2"' - \
+	"$ublk" "$tmp/image"
+like "$err" 'same file' 'is not'
+same "$tmp/image.before" "$tmp/image" 'it is as before'
+
+# The image as standard input: a file, but no pipe.
+# shellcheck disable=SC2016 # for the shell within
+ok 'a file as standard input' sh -c '"$1" unpack - - <"$2" | cmp - "$3"' - \
+	"$ublk" "$tmp/image" "$tmp/disk"
+for verb in unpack check info index; do
+	to=
+	case $verb in unpack | index) to=$tmp/dir/out ;; esac
+	# shellcheck disable=SC2016,SC2086 # for the shell within; words
+	fails 1 "$verb: a pipe as an image" sh -c 'in=$1 ublk=$2; shift 2
+		cat "$in" | "$ublk" "$@"' - "$tmp/image" "$ublk" $verb - $to
+	like "$err" '^ublk: standard input: neither .*copy it to a file' 'is told'
+done
+is "$(ls "$tmp/dir" | tr '\n' ' ')" 'back ' 'and nothing was made'
+
 ok 'to standard output' sh -c '"$1" unpack "$2" - | cmp - "$3"' - \
 	"$ublk" "$tmp/image" "$tmp/disk"
 ok 'to a character device' "$ublk" unpack "$tmp/image" /dev/null
@@ -56,6 +85,21 @@ onto() {
 	pattern noise "$1" >"$tmp/medium"
 	loop=$(losetup --find --show "$tmp/medium" 2>/dev/null)
 }
+
+# The device's file is the image.
+if loop=$(losetup --find --show "$tmp/image" 2>/dev/null); then
+	cp "$tmp/image" "$tmp/image.before"
+	fails 1 'onto a loop device of the image' \
+		"$ublk" unpack -f "$tmp/image" "$loop"
+	like "$err" 'holds the same as the input' 'is told'
+	fails 1 'into the file of a loop device' \
+		"$ublk" unpack -f "$loop" "$tmp/image"
+	fails 1 'as pack does' "$ublk" pack -f "$loop" "$tmp/image"
+	losetup --detach "$loop"
+	same "$tmp/image.before" "$tmp/image" 'it is as before'
+else
+	skip 'onto a loop device of the image' 'no loop device here'
+fi
 
 if onto 6000128; then
 	at_exit 'losetup --detach "$loop" 2>/dev/null'

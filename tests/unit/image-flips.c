@@ -36,7 +36,10 @@ static struct tally flip_all(int fd, const uint8_t *disk, uint64_t size,
 	return tally;
 }
 
-/* At @ends places an image of less would end. */
+/*
+ * At @ends places an image of less would end: behind each block of BGZF, where
+ * nothing but a warning tells that one is missing.
+ */
 static void test_cuts(int fd, const char *what, const uint8_t *disk,
 		      uint64_t size, unsigned int ends)
 {
@@ -117,7 +120,7 @@ static void test_bgzf(bool regular)
 	      "bit (%u refused, %u told, %u did no harm)", what,
 	      tally.outcomes[REFUSED], tally.outcomes[DAMAGED],
 	      tally.outcomes[GOOD]);
-	test_cuts(fd, what, disk, size, !regular);
+	test_cuts(fd, what, disk, size, regular ? 6 : 13);
 	close(fd);
 	free(disk);
 }
