@@ -18,6 +18,7 @@
 #include "core/option.h"
 #include "core/target.h"
 #include "core/verb.h"
+#include "initramfs/shutdown.h"
 
 #define VERSION "0.1"
 
@@ -221,12 +222,12 @@ static int run(int argc, char **argv)
 	return EXIT_USAGE;
 }
 
-/* What the kernel adds to /init are arguments of another init, not for us. */
-static bool is_init(const char *program)
+/* Whether we are called by that name, in whatever folder. */
+static bool is_called(const char *program, const char *name)
 {
 	const char *slash = strrchr(program, '/');
 
-	return !strcmp(slash ? slash + 1 : program, "init");
+	return !strcmp(slash ? slash + 1 : program, name);
 }
 
 /*
@@ -246,8 +247,11 @@ static void fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	if (argc > 0 && is_init(argv[0]))
+	/* What the kernel adds to /init are arguments of another init. */
+	if (argc > 0 && is_called(argv[0], "init"))
 		return verb_init.run(NULL, argc - 1, argv + 1);
+	if (argc > 0 && is_called(argv[0], "shutdown"))
+		return shutdown_run(argc, argv);
 	fill_standard_descriptors();
 	/* What is too large for a file is an error as any other: EFBIG. */
 	signal(SIGXFSZ, SIG_IGN);

@@ -20,6 +20,7 @@
 
 #include "initramfs/mounts.h"
 #include "initramfs/report.h"
+#include "initramfs/shutdown.h"
 
 /* Where the kernel looks, in its order. */
 static const char *const usual_inits[] = {
@@ -97,8 +98,8 @@ static bool is_kernel_mount(const char *name)
 
 /*
  * Deletes what the directory @fd holds, and closes it. Other filesystems are
- * left alone. So are the mount points of the initramfs (@top: @fd is its root):
- * the server has them in use, and deleting one would take its mount away.
+ * left alone. So are, in the root of the initramfs (@top), the mount points, which
+ * the server has in use, and what runs at shutdown.
  */
 static void delete_all(int fd, dev_t device, bool top)
 {
@@ -114,6 +115,8 @@ static void delete_all(int fd, dev_t device, bool top)
 	}
 	while ((entry = readdir(dir))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (top && !strcmp(entry->d_name, SHUTDOWN_DIR + 1))
 			continue;
 		if (fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) ||
 		    status.st_dev != device)
@@ -174,6 +177,7 @@ int switch_to(const char *init, int argc, char **argv)
 	arguments[0] = strdup(init);
 	memcpy(arguments + 1, argv, argc * sizeof(*arguments));
 
+	shutdown_leave();
 	for (path = kernel_mounts; *path; path++)
 		carry_mount(*path);
 	if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0 ||

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs cpio
+# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
 #
 # The demo's own BusyBox system: somebody types at its console, kills all
 # processes, and switches it off. The root stays until the end, and what was
@@ -58,5 +58,62 @@ is "$(debugfs -R 'cat /root/half' "$tmp/demo.ext4" 2>/dev/null | sum -)" \
 	"$(head -c 2000000 "$tmp/demo/root/data" | sum -)" "a large one too"
 is "$(debugfs -R 'cat /root/kept-open' "$tmp/demo.ext4" 2>/dev/null)" text \
 	"and one that was open when the board went down"
+
+# systemd stops everybody for a moment and, when all that it can unmount is
+# unmounted, makes /run/initramfs its root and executes /shutdown there. This init
+# does the same.
+new_root systemd <<'INIT'
+export PATH=/bin:/sbin:/usr/bin:/usr/sbin
+case $1 in
+'')
+	echo "kept $(cat /kept)"
+	echo "written by boot" >/kept
+	sleep 1000 4>/held &
+	sed 's/^\([^ ]*\) \([^ ]*\) .*/mount \2/' /proc/mounts
+	kill -STOP -1
+	kill -TERM -1
+	kill -CONT -1
+	mount --bind /run/initramfs /run/initramfs
+	mount --make-private /run/initramfs
+	cd /run/initramfs || off
+	mkdir -p oldroot proc sys dev run
+	for folder in proc sys dev run; do
+		mount --bind /$folder $folder
+	done
+	pivot_root . oldroot || off
+	exec /shutdown ${how:-poweroff} --log-level 6 </dev/console >/dev/console 2>&1
+	;;
+esac
+INIT
+mkdir -p "$tmp/systemd/usr/lib/systemd"
+cp "$tmp/systemd/sbin/init" "$tmp/systemd/usr/lib/systemd/systemd-shutdown"
+echo image >"$tmp/systemd/kept"
+ext4 systemd 24M
+pack "$tmp/systemd.ext4"
+initramfs "$tmp/systemd.ext4.gz"
+truncate -s 30M "$tmp/empty"
+gpt "$tmp/empty" kept
+for round in image 'written by boot'; do
+	# shellcheck disable=SC2046 # options are meant to be split
+	boot 'ublk.cow=PARTLABEL=kept loglevel=7' $(disk "$tmp/disk")
+	went_off "systemd's way, kept $round"
+	shows "^kept $round$" 'it is as the last boot left it'
+	shows 'ublk: init: shutdown: the root is unmounted and its disk stopped' \
+		'the end is a clean one'
+done
+dd if="$tmp/disk" of="$tmp/over" bs=1M skip=2 count=30 status=none
+ok 'what was written, over the image' ./ublk pack --cow "$tmp/over" \
+	"$tmp/systemd.ext4.gz" "$tmp/merged.gz"
+zcat "$tmp/merged.gz" >"$tmp/merged"
+unlike "$(dumpe2fs -h "$tmp/merged" 2>/dev/null)" needs_recovery \
+	'its filesystem was unmounted'
+like "$(dumpe2fs -h "$tmp/merged" 2>/dev/null)" 'Filesystem state: *clean$' \
+	'and is clean'
+is "$(debugfs -R 'cat /kept' "$tmp/merged" 2>/dev/null)" 'written by boot' \
+	'with what was written last'
+# shellcheck disable=SC2046 # options are meant to be split
+boot 'loglevel=7 how=reboot' $(disk "$tmp/disk")
+shows 'reboot: Restarting system' 'a reboot is one, below an overlay'
+shows 'the root is unmounted and its disk stopped' 'and clean as well'
 
 done_testing

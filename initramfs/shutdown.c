@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Ends the system from the initramfs. systemd has stopped its services, unmounted
+ * what it could and made the initramfs /, with the old root at /oldroot.
+ */
+#include "initramfs/shutdown.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/message.h"
+#include "initramfs/mounts.h"
+#include "initramfs/report.h"
+#include "initramfs/switch.h"
+
+#define PROGRAM SHUTDOWN_DIR "/shutdown"
+#define SEEN "/run/initramfs"
+#define MOUNTS_MAX 256
+#define ROUNDS 50
+#define ROUND_MS 100
+#define KEXEC 0x45584543	/* LINUX_REBOOT_CMD_KEXEC */
+
+static bool has_systemd(void)
+{
+	return root_has_program(NEW_ROOT, "/usr/lib/systemd/systemd-shutdown") ||
+	       root_has_program(NEW_ROOT, "/lib/systemd/systemd-shutdown");
+}
+
+void shutdown_leave(void)
+{
+	char program[256];
+	ssize_t length;
+
+	if (!has_systemd())
+		return;
+	length = readlink("/proc/self/exe", program, sizeof(program) - 1);
+	program[length > 0 ? length : 0] = '\0';
+	if (mkdir(SHUTDOWN_DIR, 0755) || link(program, PROGRAM) ||
+	    mkdir(SEEN, 0755) || mount(SHUTDOWN_DIR, SEEN, NULL, MS_BIND, NULL))
+		report(REPORT_WARNING, SEEN "/shutdown: %s; at shutdown the "
+		       "root will not be unmounted", strerror(errno));
+}
+
+/* Whether process @pid may live on: servers, and threads of the kernel. */
+static bool is_spared(const char *pid)
+{
+	char path[64], name[256] = "";
+	const char *slash;
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	length = read(fd, name, sizeof(name) - 1);
+	close(fd);
+	name[length > 0 ? length : 0] = '\0';
+	slash = strrchr(name, '/');
+	return !*name || *name == '@' ||
+	       !strcmp(slash ? slash + 1 : name, "ublk");
+}
+
+/* Nobody else has anything of the old root open then. */
+static void kill_others(void)
+{
+	struct dirent *entry;
+	DIR *dir = opendir("/proc");
+
+	while (dir && (entry = readdir(dir))) {
+		int pid = atoi(entry->d_name);
+
+		if (isdigit((unsigned char)*entry->d_name) && pid > 1 &&
+		    !is_spared(entry->d_name))
+			kill(pid, SIGKILL);
+	}
+	if (dir)
+		closedir(dir);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+/* What is needed to the end. */
+static bool is_kept(const char *path)
+{
+	const char *const *kept;
+
+	for (kept = kernel_mounts; *kept; kept++)
+		if (!strcmp(path, *kept))
+			return true;
+	return !strcmp(path, "/");
+}
+
+struct mounted {
+	char *path;
+	bool on_device;		/* what is written there must reach it */
+};
+
+/* Takes \040 for a space, and the like, in place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text == '\\' && strspn(text + 1, "01234567") >= 3) {
+			char octal[4] = { text[1], text[2], text[3] };
+
+			*to++ = strtoul(octal, NULL, 8);
+			text += 3;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/* A line of mountinfo: the fifth field, and the second one behind the dash. */
+static bool read_mount(char *line, struct mounted *mounted)
+{
+	char *dash = strstr(line, " - "), *path = line;
+	unsigned int i;
+
+	for (i = 0; i < 4 && path; i++) {
+		path = strchr(path, ' ');
+		path += !!path;
+	}
+	if (!path || !dash)
+		return false;
+	dash = strchr(dash + 3, ' ');
+	mounted->on_device = dash && !strncmp(dash + 1, "/dev/", 5);
+	path[strcspn(path, " ")] = '\0';
+	unescape(path);
+	mounted->path = is_kept(path) ? NULL : strdup(path);
+	return mounted->path;
+}
+
+/* The mounts that are left, in their order. Returns how many; to be freed. */
+static unsigned int list_mounts(struct mounted list[MOUNTS_MAX])
+{
+	unsigned int count = 0;
+	char *line = NULL;
+	size_t room = 0;
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+
+	while (file && count < MOUNTS_MAX && getline(&line, &room, file) > 0)
+		count += read_mount(line, &list[count]);
+	free(line);
+	if (file)
+		fclose(file);
+	return count;
+}
+
+/*
+ * Unmounts one. A filesystem that has nothing to write may be in use to the end,
+ * as the console's and that of our servers' memory are: it is only put away, so
+ * that it does not keep the one below.
+ */
+static bool unmount(const struct mounted *mounted, bool last)
+{
+	if (!umount2(mounted->path, UMOUNT_NOFOLLOW) ||
+	    (!mounted->on_device &&
+	     !umount2(mounted->path, UMOUNT_NOFOLLOW | MNT_DETACH)))
+		return true;
+	if (!last)
+		return false;
+	report_fail(errno, "shutdown: %s stays mounted", mounted->path);
+	/* What was written is safe then, at least. */
+	mount(NULL, mounted->path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	return false;
+}
+
+/* Unmounts the last ones first. Returns how many are left; @last: tells them. */
+static unsigned int unmount_all(bool last)
+{
+	struct mounted list[MOUNTS_MAX];
+	unsigned int i, left = 0;
+
+	for (i = list_mounts(list); i; i--) {
+		left += !unmount(&list[i - 1], last);
+		free(list[i - 1].path);
+	}
+	return left;
+}
+
+/* Runs `ublk stop --all`. Whether all disks of ours have ended. */
+static bool stop_disks(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (!pid) {
+		execl("/proc/self/exe", "ublk", "stop", "--all", (char *)NULL);
+		_exit(127);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && !status;
+}
+
+static _Noreturn void end(const char *verb)
+{
+	sync();
+	if (!strcmp(verb, "reboot"))
+		reboot(RB_AUTOBOOT);
+	else if (!strcmp(verb, "halt"))
+		reboot(RB_HALT_SYSTEM);
+	else if (!strcmp(verb, "kexec"))
+		reboot(KEXEC);
+	/* No new kernel is loaded, or there is nothing to switch off. */
+	reboot(!strcmp(verb, "kexec") ? RB_AUTOBOOT : RB_POWER_OFF);
+	for (;;)
+		pause();
+}
+
+int shutdown_run(int argc, char **argv)
+{
+	const struct timespec round = { .tv_nsec = ROUND_MS * 1000000L };
+	const char *verb = argc > 1 ? argv[1] : "poweroff";
+	unsigned int i;
+
+	if (getpid() != 1) {
+		message("shutdown: is for systemd to execute, when all else has "
+			"ended");
+		return EXIT_FAILURE;
+	}
+	kill_others();
+	for (i = 0; unmount_all(i + 1 == ROUNDS) && i + 1 < ROUNDS; i++)
+		nanosleep(&round, NULL);
+	if (stop_disks())
+		report(REPORT_INFO, "shutdown: the root is unmounted and its "
+		       "disk stopped");
+	else
+		report(REPORT_ERROR, "shutdown: not every disk could be "
+		       "stopped; what was synced is safe");
+	end(verb);
+}
