@@ -76,16 +76,15 @@ static bool wait_for(const struct boot *boot, const char *disk,
 /* A line for each partition. */
 static void tell_all(const struct boot *boot, const char *disk)
 {
-	char node[NODE_MAX], uuid[PARTITION_TEXT], fstype[FSTYPE_MAX];
+	char node[NODE_MAX], names[PARTITION_DESCRIPTION], fstype[FSTYPE_MAX];
 	struct partition partition = { .number = 0 };
 
 	while (next(disk, partition.number, &partition)) {
 		node_of(&partition, node);
-		report(REPORT_ERROR, "part=%u: %s, PARTUUID=%s%s%s",
-		       partition.number, mounts_knows(boot, node, fstype) ?
-		       fstype : "no filesystem known",
-		       partition_identifier(&partition, uuid) ? uuid : "",
-		       *partition.label ? ", PARTLABEL=" : "", partition.label);
+		partition_describe(&partition, names);
+		report(REPORT_ERROR, "part=%u: %s, %s", partition.number,
+		       mounts_knows(boot, node, fstype) ?
+		       fstype : "no filesystem known", names);
 	}
 }
 

@@ -57,6 +57,17 @@ static const char *parse_cache(struct boot *boot, char *value)
 	return size_parse(value, &boot->cache) ? "not a size" : NULL;
 }
 
+static const char *parse_block_size(struct boot *boot, char *value)
+{
+	uint64_t size;
+
+	if (size_parse(value, &size) || size < 512 || size > 4096 ||
+	    size & (size - 1))
+		return "not 512, 1K, 2K or 4K";
+	boot->block_size = size;
+	return NULL;
+}
+
 static const char *parse_cow(struct boot *boot, char *value)
 {
 	boot->cow = value;
@@ -113,43 +124,36 @@ static const struct {
 	{ "cow", parse_cow },
 	{ "init", parse_init },
 	{ "cache", parse_cache },
+	{ "block-size", parse_block_size },
 	{ "rescue", parse_rescue },
 	{ "wait", parse_wait },
 };
 
 /*
- * Cuts the next word out of *line and moves *line behind it. Quotes are taken
- * off where they enclose the word or its value: `"a=b c"`, `a="b c"`. Returns
- * NULL at the end.
+ * Cuts the next word out of *line and moves *line behind it. Quotes keep spaces
+ * and are taken off wherever they stand: `"a=b c"`, `a="b c"`, `a=b="c d"`.
+ * Returns NULL at the end.
  */
 static char *next_word(char **line)
 {
 	char *word = *line;
-	char *end, *value;
+	char *from, *to;
 	bool quoted = false;
 
 	while (isspace((unsigned char)*word))
 		word++;
 	if (!*word)
 		return NULL;
-	for (end = word; *end; end++) {
-		if (isspace((unsigned char)*end) && !quoted)
+	for (from = to = word; *from; from++) {
+		if (isspace((unsigned char)*from) && !quoted)
 			break;
-		if (*end == '"')
+		if (*from == '"')
 			quoted = !quoted;
+		else
+			*to++ = *from;
 	}
-	*line = *end ? end + 1 : end;
-	*end = '\0';
-
-	value = word;
-	if (*word != '"')
-		value = strchr(word, '=') ? strchr(word, '=') + 1 : end;
-	if (*value != '"')
-		return word;
-	memmove(value, value + 1, end - value);
-	end--;
-	if (end > value && end[-1] == '"')
-		end[-1] = '\0';
+	*line = *from ? from + 1 : from;
+	*to = '\0';
 	return word;
 }
 

@@ -23,6 +23,7 @@ struct boot {
 	const char *init;	/* NULL: the usual places */
 	const char *cow;	/* a size, or as root; NULL: none */
 	uint64_t cache;		/* bytes; 0: zimg's own default */
+	uint64_t block_size;	/* bytes; 0: the disk's own */
 	uint64_t overlay_size;	/* bytes; 0: what tmpfs takes by itself */
 	bool overlay;
 	bool overlay_given;	/* or it is as without the word */

@@ -108,9 +108,11 @@ static int try_types(const char *node, const char *dir, unsigned long flags,
 static int mount_failed(int err, const char *node, const char *fstype)
 {
 	if (err == EROFS)
-		return report_fail(err, "%s: %s has a journal to replay; run "
-				   "e2fsck on what is served read-only", node,
-				   fstype);
+		return report_fail(err, "%s: %s has a journal to replay, and "
+				   "the disk is read-only; ublk.cow=32M boots "
+				   "it, with what is replayed and written kept "
+				   "in memory; or run e2fsck before `ublk pack`",
+				   node, fstype);
 	return report_fail(err, "%s: cannot mount as %s", node, fstype);
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What there is to know of a partition. The kernel names partitions in sysfs;
- * their identifiers it keeps to itself, so that these are read from the
- * partition table.
+ * What there is to know of a partition. The kernel names partitions in sysfs. Their
+ * identifiers it tells only from Linux 6.14 on, and of a label it keeps a byte for
+ * each character, so that both are read from the partition table as well: from the
+ * one by which the kernel made the partition.
  */
 #include "initramfs/partition.h"
 
-#include <endian.h>
+#include <ctype.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdint.h>
@@ -17,7 +18,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "targets/gpt.h"
+#include "targets/little-endian.h"
+#include "targets/whole-io.h"
+
 #define SECTOR 512
+#define NAME_BYTES 72	/* of an entry's name */
 
 /* Copies the value of @key, a line of a uevent file, or nothing. */
 static void uevent_get(const char *text, const char *key, char *value)
@@ -51,6 +57,8 @@ static bool uevent_read(const char *name, const char *file, char text[1024])
 	return length > 0;
 }
 
+static void read_table(struct partition *partition);
+
 bool partition_read(const char *name, struct partition *partition)
 {
 	char text[1024], number[PARTITION_TEXT];
@@ -61,90 +69,206 @@ bool partition_read(const char *name, struct partition *partition)
 	partition->number = atoi(number);
 	uevent_get(text, "DEVNAME", partition->node);
 	uevent_get(text, "PARTNAME", partition->label);
+	uevent_get(text, "PARTUUID", partition->uuid);
+	memcpy(partition->short_label, partition->label, PARTITION_TEXT);
 	/* The entry is a link into the tree, where the disk is the parent. */
 	if (!partition->number || !uevent_read(name, "../uevent", text))
 		return false;
 	uevent_get(text, "DEVNAME", partition->disk);
+	read_table(partition);
 	return true;
-}
-
-static uint32_t le32(const unsigned char *bytes)
-{
-	uint32_t value;
-
-	memcpy(&value, bytes, sizeof(value));
-	return le32toh(value);
-}
-
-static uint64_t le64(const unsigned char *bytes)
-{
-	return le32(bytes) | (uint64_t)le32(bytes + 4) << 32;
 }
 
 /* The first three fields of a GUID are little endian, the rest is bytes. */
-static void guid_text(const unsigned char *g, char *text)
+static void guid_text(const uint8_t *g, char *text)
 {
 	snprintf(text, PARTITION_TEXT, "%08x-%02x%02x-%02x%02x-%02x%02x-"
-		 "%02x%02x%02x%02x%02x%02x", le32(g), g[5], g[4], g[7], g[6],
-		 g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+		 "%02x%02x%02x%02x%02x%02x", get_le32(g), g[5], g[4], g[7],
+		 g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+}
+
+/* A number that sysfs has of @partition, as where it begins. */
+static uint64_t sysfs_number(const struct partition *partition,
+			     const char *name)
+{
+	char text[1024];
+
+	return uevent_read(partition->node, name, text) ?
+	       strtoull(text, NULL, 10) : 0;
 }
 
 /*
- * The identifier of partition @number as the kernel writes it: its GUID, or on
- * a disk with a DOS label the disk's signature and the number.
+ * Whether the kernel has made @partition out of this entry of a GPT. A table that
+ * it refused, or that is left of what was there before, has others.
  */
-static bool table_identifier(int disk, unsigned int number, char *text)
+static bool is_entry_of(const uint8_t *entry, uint32_t block,
+			const struct partition *partition)
 {
-	unsigned char header[SECTOR], entry[32];
-	int block = SECTOR;
+	uint64_t first = get_le64(entry + 32), last = get_le64(entry + 40);
+
+	return first * block / SECTOR == sysfs_number(partition, "start") &&
+	       (last + 1 - first) * block / SECTOR ==
+	       sysfs_number(partition, "size");
+}
+
+/* Reads the entry of @partition by the header in block @lba; false: none. */
+static bool read_entry(int disk, uint32_t block, uint64_t lba,
+		       const struct partition *partition,
+		       uint8_t entry[GPT_ENTRY])
+{
+	uint8_t header[GPT_SECTOR];
 	uint64_t offset;
 	uint32_t size;
 
-	if (ioctl(disk, BLKSSZGET, &block) < 0)
+	if (whole_pread(disk, header, sizeof(header), lba * block) ||
+	    !gpt_is_header(header, lba))
 		return false;
-	if (pread(disk, header, sizeof(header), block) != sizeof(header))
-		return false;
-	if (!memcmp(header, "EFI PART", 8)) {
-		size = le32(header + 84);
-		offset = le64(header + 72) * block +
-			 (uint64_t)(number - 1) * size;
-		if (number > le32(header + 80) || size < sizeof(entry) ||
-		    pread(disk, entry, sizeof(entry), offset) != sizeof(entry))
-			return false;
-		guid_text(entry + 16, text);
-		return true;
-	}
-	if (pread(disk, header, sizeof(header), 0) != sizeof(header) ||
-	    header[510] != 0x55 || header[511] != 0xaa)
-		return false;
-	snprintf(text, PARTITION_TEXT, "%08x-%02x", le32(header + 440), number);
-	return true;
+	size = get_le32(header + 84);
+	offset = get_le64(header + 72) * block +
+		 (uint64_t)(partition->number - 1) * size;
+	return partition->number <= get_le32(header + 80) &&
+	       size >= GPT_ENTRY &&
+	       !whole_pread(disk, entry, GPT_ENTRY, offset) &&
+	       is_entry_of(entry, block, partition);
 }
 
-bool partition_identifier(const struct partition *partition, char *text)
+/* The kernel's option `gpt`: a GPT counts without an MBR that says so. */
+static bool is_gpt_forced(void)
+{
+	char line[8192];
+	ssize_t length = -1;
+	char *word, *rest = line;
+	int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	length = read(fd, line, sizeof(line) - 1);
+	close(fd);
+	line[length > 0 ? length : 0] = '\0';
+	while ((word = strtok_r(rest, " \n", &rest)))
+		if (!strcmp(word, "gpt"))
+			return true;
+	return false;
+}
+
+/* The entry of @partition in the GPT at the front of the disk, or at its end. */
+static bool find_entry(int disk, const uint8_t *mbr,
+		       const struct partition *partition,
+		       uint8_t entry[GPT_ENTRY])
+{
+	uint64_t size = 0;
+	int block = SECTOR;
+
+	if (!gpt_is_protective(mbr) && !is_gpt_forced())
+		return false;
+	if (ioctl(disk, BLKSSZGET, &block) < 0 ||
+	    ioctl(disk, BLKGETSIZE64, &size) < 0 || block < SECTOR ||
+	    size < (uint64_t)block)
+		return false;
+	return read_entry(disk, block, 1, partition, entry) ||
+	       read_entry(disk, block, size / block - 1, partition, entry);
+}
+
+/* Names of a GPT have 16 bits a character, and two of these for rare ones. */
+static void utf8_text(const uint8_t *name, size_t length, char *text)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i + 1 < length; i += 2) {
+		uint32_t c = get_le16(name + i);
+		uint32_t low = i + 3 < length ? get_le16(name + i + 2) : 0;
+
+		if (!c)
+			break;
+		if (c >> 10 == 0x36 && low >> 10 == 0x37) {
+			c = 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
+			i += 2;
+		}
+		if (c < 0x80) {
+			text[used++] = c;
+			continue;
+		}
+		if (c >= 0x10000)
+			text[used++] = 0xf0 | c >> 18;
+		if (c >= 0x800)
+			text[used++] = c >= 0x10000 ? 0x80 | (c >> 12 & 0x3f) :
+						      0xe0 | c >> 12;
+		text[used++] = c >= 0x800 ? 0x80 | (c >> 6 & 0x3f) :
+					    0xc0 | c >> 6;
+		text[used++] = 0x80 | (c & 0x3f);
+	}
+	text[used] = '\0';
+}
+
+/* What the table of its disk says, where the kernel does not. */
+static void read_table(struct partition *partition)
 {
 	char path[PARTITION_TEXT + 8];
-	bool found;
+	uint8_t mbr[GPT_SECTOR], entry[GPT_ENTRY];
 	int disk;
 
 	snprintf(path, sizeof(path), "/dev/%s", partition->disk);
 	disk = open(path, O_RDONLY | O_CLOEXEC);
 	if (disk < 0)
-		return false;
-	found = table_identifier(disk, partition->number, text);
+		return;
+	if (whole_pread(disk, mbr, sizeof(mbr), 0)) {
+		/* Nothing more is known of it. */
+	} else if (find_entry(disk, mbr, partition, entry)) {
+		guid_text(entry + 16, partition->uuid);
+		utf8_text(entry + 56, NAME_BYTES, partition->label);
+	} else if (!*partition->uuid && mbr[510] == 0x55 && mbr[511] == 0xaa) {
+		snprintf(partition->uuid, PARTITION_TEXT, "%08x-%02x",
+			 get_le32(mbr + 440), partition->number);
+	}
 	close(disk);
-	return found;
+}
+
+/* The partition of the same disk with another number. */
+static bool read_other(const struct partition *partition, unsigned int number,
+		       struct partition *other)
+{
+	size_t length = strlen(partition->disk);
+	char name[PARTITION_TEXT * 2];
+
+	snprintf(name, sizeof(name), "%s%s%u", partition->disk,
+		 isdigit((unsigned char)partition->disk[length - 1]) ? "p" : "",
+		 number);
+	return length && partition_read(name, other);
+}
+
+/* `UUID/PARTNROFF=N`: N partitions behind the one with that identifier. */
+static bool is_behind(const struct partition *partition, const char *wanted,
+		      const char *offset)
+{
+	struct partition first;
+	long number = partition->number - strtol(offset, NULL, 10);
+
+	return number > 0 && read_other(partition, number, &first) &&
+	       strlen(first.uuid) == strcspn(wanted, "/") &&
+	       !strncasecmp(first.uuid, wanted, strlen(first.uuid));
 }
 
 bool partition_is(const struct partition *partition, const char *spec)
 {
+	static const char behind[] = "/PARTNROFF=";
 	const char *wanted = strchr(spec, '=');
-	char text[PARTITION_TEXT];
+	const char *offset;
 
 	if (!wanted++)
 		return partition->number == strtoul(spec, NULL, 10);
 	if (!strncmp(spec, "PARTLABEL=", wanted - spec))
-		return !strcmp(partition->label, wanted);
-	return partition_identifier(partition, text) &&
-	       !strcasecmp(text, wanted);
+		return !strcmp(partition->label, wanted) ||
+		       !strcmp(partition->short_label, wanted);
+	offset = strstr(wanted, behind);
+	if (offset)
+		return is_behind(partition, wanted, offset + strlen(behind));
+	return *partition->uuid && !strcasecmp(partition->uuid, wanted);
+}
+
+void partition_describe(const struct partition *partition,
+			char text[PARTITION_DESCRIPTION])
+{
+	snprintf(text, PARTITION_DESCRIPTION, "PARTUUID=%s%s%s",
+		 partition->uuid, *partition->label ? ", PARTLABEL=" : "",
+		 partition->label);
 }

@@ -46,6 +46,26 @@ static bool look(const char *spec, char *path, size_t size)
 	return !access(path, F_OK);
 }
 
+/* A line for each partition, with the names that it can be found by. */
+static void report_partitions(void)
+{
+	char names[PARTITION_DESCRIPTION];
+	struct partition partition;
+	struct dirent *entry;
+	DIR *dir;
+
+	dir = opendir(PARTITION_CLASS);
+	while (dir && (entry = readdir(dir))) {
+		if (*entry->d_name == '.' ||
+		    !partition_read(entry->d_name, &partition))
+			continue;
+		partition_describe(&partition, names);
+		report(REPORT_ERROR, "/dev/%s: %s", partition.node, names);
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* What there is instead helps more than what there is not. */
 static void report_missing(const char *word, const char *spec)
 {
@@ -67,6 +87,7 @@ static void report_missing(const char *word, const char *spec)
 		closedir(dir);
 	report(REPORT_ERROR, "%s=%s: there is no such device; block devices "
 	       "here:%s", word, spec, *names ? names : " none");
+	report_partitions();
 }
 
 static bool is_partition_spec(const char *spec)

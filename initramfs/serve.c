@@ -39,13 +39,17 @@ static void serve_exec(const struct boot *boot, const char *path,
 	const char *args[ARGS_MAX] = { NAME, gzip ? "zimg" : "file", path,
 				       "--rootfs", MODEST };
 	unsigned int n = 0;
-	char cache[32];
+	char cache[32], block[32];
 
 	while (args[n])
 		n++;
 	snprintf(cache, sizeof(cache), "--cache=%" PRIu64, boot->cache);
 	if (gzip && boot->cache)
 		args[n++] = cache;
+	snprintf(block, sizeof(block), "--block-size=%" PRIu64,
+		 boot->block_size);
+	if (boot->block_size)
+		args[n++] = block;
 	if (!gzip && boot->overlay && !*cow)
 		args[n++] = "--read-only";
 	if (*cow) {

@@ -20,6 +20,8 @@
 #include "core/target.h"
 #include "targets/backing.h"
 #include "targets/cow.h"
+#include "targets/gpt.h"
+#include "targets/whole-io.h"
 
 struct file_settings {
 	bool buffered;
@@ -112,7 +114,8 @@ static int file_set_range(struct file *file, uint64_t total,
 	uint64_t left, extra;
 
 	if (!total) {
-		message("%s: is empty", file->path);
+		message("%s: is empty, or tells no size, as files of /proc do",
+			file->path);
 		return -EINVAL;
 	}
 	if (settings->offset >= total ||
@@ -135,6 +138,23 @@ static int file_set_range(struct file *file, uint64_t total,
 	file->offset = settings->offset;
 	disk->size = left - extra;
 	return 0;
+}
+
+/*
+ * A disk that lies in a file or on another disk has the block size for which its
+ * partition table was made: with another one the kernel would not find it.
+ */
+static void file_find_block(const struct file *file, uint64_t offset,
+			    struct ublk_disk *disk)
+{
+	uint8_t start[GPT_LOOK];
+	uint32_t block;
+
+	if (whole_pread(file->fd, start, sizeof(start), offset))
+		return;
+	block = gpt_block_size(start);
+	if (block > disk->logical_block)
+		disk->logical_block = block;
 }
 
 /*
@@ -210,6 +230,8 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	total = file_measure(file, &st, disk);
 	if (total < 0)
 		return message_fail(total, "%s", path);
+	if (!ublk_device_block_size(device))
+		file_find_block(file, settings->offset, disk);
 	err = file_set_range(file, total, settings, disk);
 	if (err)
 		return err;
@@ -242,6 +264,10 @@ static int file_open(struct ublk_device *device, const char *path,
 
 	if (!file)
 		return message_fail(ENOMEM, "%s", path);
+	if (!strcmp(path, "-")) {
+		free(file);
+		return backing_refuse_standard_input();
+	}
 	disk->read_only = ublk_device_read_only(device) || options->cow;
 	file->fd = ublk_device_inherited_file(device);
 	file->inherited = file->fd >= 0;

@@ -16,6 +16,7 @@
 #include "core/memory.h"
 #include "core/message.h"
 #include "targets/backing.h"
+#include "targets/gpt.h"
 #include "targets/restart.h"
 #include "targets/zimg.h"
 
@@ -156,6 +157,29 @@ static uint64_t cache_size(const struct zimg_settings *settings)
 	return part < CACHE_USUAL ? part : CACHE_USUAL;
 }
 
+/*
+ * The block size of the disk: what was asked for, or what the disk had whose
+ * partition table the image has. Returns 0 or -errno after telling.
+ */
+static int find_block(struct zimg *zimg, uint64_t asked, const char *path)
+{
+	uint8_t start[GPT_LOOK];
+	uint32_t found;
+	int ret;
+
+	zimg->block = asked ? asked : 512;
+	if (asked || zimg->image.disk_size < sizeof(start))
+		return 0;
+	ret = image_read_start(&zimg->image, start, sizeof(start));
+	if (ret == -ENOMEM)
+		return message_fail(ret, "%s", path);
+	/* What is damaged is told when it is read. */
+	found = ret ? 0 : gpt_block_size(start);
+	if (found)
+		zimg->block = found;
+	return 0;
+}
+
 /* What is known of the image beside its index. */
 static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 {
@@ -228,6 +252,10 @@ static int zimg_open(struct ublk_device *device, const char *path,
 
 	if (!zimg)
 		return message_fail(ENOMEM, "%s", path);
+	if (!strcmp(path, "-")) {
+		ret = backing_refuse_standard_input();
+		goto fail;
+	}
 	if (inherited < 0)
 		fd = open_claimed(path, ublk_device_resumed(device));
 	ret = fd < 0 ? fd : image_open_again(&zimg->image, fd, path, &how);
@@ -247,9 +275,10 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		message_fail(ret, "%s", path);
 		goto fail_close;
 	}
-	zimg->block = ublk_device_block_size(device);
-	if (zimg->block < 512)
-		zimg->block = 512;
+	ret = find_block(zimg, ublk_device_block_size(device), path);
+	if (ret)
+		goto fail_close;
+	disk->logical_block = zimg->block;
 	disk->size = (zimg->image.disk_size + zimg->block - 1) / zimg->block *
 		     zimg->block;
 	disk->read_only = true;

@@ -97,6 +97,87 @@ boot ublk.root=/dev/vda $(disk "$tmp/root.ext4")
 went_off "a filesystem with a partition table in front"
 shows '^mounted .*/dev/ublkb0 /run/root/lower ext4 ro,' "it is the root"
 
+# What the kernel made the partitions by names them, and nothing that is left of
+# another table.
+disk_of disk gpt "$tmp/empty" "$tmp/root.ext4"
+stale=$(sfdisk --part-uuid "$tmp/disk" 2)
+printf 'label: dos\nlabel-id: 0x1234abcd\nsize=3MiB\nsize=10MiB\n' |
+	sfdisk -q --wipe never --wipe-partitions never "$tmp/disk"
+is "$(dd if="$tmp/disk" bs=8 skip=64 count=1 status=none)" 'EFI PART' \
+	"a GPT is left behind a DOS label"
+# shellcheck disable=SC2046 # options are meant to be split
+boot ublk.root=PARTUUID=1234abcd-02 $(disk "$tmp/disk")
+went_off "by the identifier of the DOS label"
+# shellcheck disable=SC2046 # options are meant to be split
+refused "ublk.root=PARTUUID=$stale: there is no such device" \
+	"the one that is left is not found" "ublk.root=PARTUUID=$stale" \
+	$(disk "$tmp/disk")
+shows 'ublk: init: /dev/vda2: PARTUUID=1234abcd-02$' "and those there are are named"
+shows 'ublk: init: /dev/vda1: PARTUUID=1234abcd-01$' "all of them"
+
+# Labels of any characters, in quotes as the kernel takes them.
+rm -f "$tmp/disk"
+truncate -s 16M "$tmp/disk"
+printf 'label: gpt\nsize=3MiB, name="Küche"\nsize=10MiB, name="Größe 2 Ж"\n' |
+	sfdisk -q "$tmp/disk"
+dd if="$tmp/root.ext4" of="$tmp/disk" bs=1M seek=4 conv=notrunc status=none
+first=$(sfdisk --part-uuid "$tmp/disk" 1)
+second=$(sfdisk --part-uuid "$tmp/disk" 2)
+for root in 'PARTLABEL="Größe 2 Ж"' "PARTUUID=$second" \
+	"PARTUUID=$first/PARTNROFF=1" '/dev/vda,part=PARTLABEL="Größe 2 Ж"'
+do
+	# shellcheck disable=SC2046 # options are meant to be split
+	boot "ublk.root=$root" $(disk "$tmp/disk")
+	went_off "ublk.root=$root"
+done
+# shellcheck disable=SC2046 # options are meant to be split
+refused 'ublk.root=PARTLABEL=Küchen: there is no such device' "another label" \
+	'ublk.root="PARTLABEL=Küchen"' $(disk "$tmp/disk")
+shows 'ublk: init: /dev/vda1: PARTUUID=.*, PARTLABEL=Küche$' "the labels are shown"
+shows 'ublk: init: /dev/vda2: PARTUUID=.*, PARTLABEL=Größe 2 Ж$' "as they are"
+
+# A kernel that is told to uses the table at the disk's end.
+dd if=/dev/zero of="$tmp/disk" bs=512 seek=1 count=1 conv=notrunc status=none
+# shellcheck disable=SC2046 # options are meant to be split
+boot "gpt ublk.root=PARTUUID=$second" $(disk "$tmp/disk")
+went_off "by the second table"
+
+# A disk whose blocks had 4096 bytes, and so has its filesystem.
+ext4 root 12M -b 4096
+rm -f "$tmp/large"
+truncate -s 24M "$tmp/large"
+printf '%s\n' g n 1 256 1023 n 2 1024 4095 w |
+	fdisk -b 4096 "$tmp/large" >"$tmp/out" 2>&1
+is "$(dd if="$tmp/large" bs=8 skip=512 count=1 status=none)" 'EFI PART' \
+	"a table for blocks of 4096 bytes"
+dd if="$tmp/root.ext4" of="$tmp/large" bs=1M seek=4 conv=notrunc status=none
+# shellcheck disable=SC2046 # options are meant to be split
+boot 'ublk.root=/dev/vda ublk.overlay=none' $(disk "$tmp/large")
+went_off "on a disk with blocks of 512"
+shows '^mounted /dev/ublkb0p2 / ext4 rw,' "its partition is found"
+pack "$tmp/large"
+initramfs "$tmp/large.gz"
+boot ''
+went_off "as an image"
+shows '^mounted .*/dev/ublkb0p2 /run/root/lower ext4 ro,' "it is found as well"
+boot ublk.block-size=4K
+went_off "with the block size said"
+refused '/dev/ublkb0: no filesystem known to this kernel' "as one of 512" \
+	ublk.block-size=512
+initramfs none
+
+# An image of a filesystem in use, by a kernel that must not write to it.
+cp "$tmp/root.ext4" "$tmp/used.ext4"
+debugfs -w -R 'feature needs_recovery' "$tmp/used.ext4" >"$tmp/out" 2>&1
+pack "$tmp/used.ext4"
+initramfs "$tmp/used.ext4.gz"
+refused '/dev/ublkb0: ext4 has a journal to replay, .*ublk.cow=32M boots it' \
+	"a journal to replay" ''
+boot ublk.cow=32M
+went_off "with what it was told"
+shows '^mounted /dev/ublkb0 / ext4 rw,' "it is replayed in memory"
+initramfs none
+
 disk_of disk gpt "$tmp/empty" "$tmp/empty"
 # shellcheck disable=SC2046 # options are meant to be split
 refused '/dev/ublkb0: neither the disk nor a partition holds a filesystem known' \

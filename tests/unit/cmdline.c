@@ -79,6 +79,10 @@ static void test_values(void)
 	      "overlay none");
 	check(!parse("ublk.overlay=tmpfs", &boot) && boot.overlay &&
 	      !boot.overlay_size, "overlay tmpfs");
+	check(!parse("ublk.block-size=4K", &boot) && boot.block_size == 4096,
+	      "a block size");
+	check(!parse("ublk.cache=1.5M", &boot) && boot.cache == 3 << 19,
+	      "a size with a fraction");
 	check(!parse("ublk.rescue=reboot", &boot) &&
 	      boot.rescue == RESCUE_REBOOT, "rescue reboot");
 	check(!parse("ublk.wait=0", &boot) && boot.wait == 0, "wait 0");
@@ -125,6 +129,8 @@ static void test_bad(void)
 		"ublk.overlay=tmpfs,size=0", "ublk.overlay=tmpfs,size=-1",
 		"ublk.overlay=tmpfs,", "ublk.overlay=nonesuch",
 		"ublk.init=bin/sh", "ublk.cache=12Q", "ublk.cache=-1",
+		"ublk.block-size=8K", "ublk.block-size=256",
+		"ublk.block-size=1536", "ublk.block-size=4k6",
 		"ublk.rescue=shells", "ublk.wait=soon", "ublk.wait=1000000",
 		"ublk.wait=-1", "ublk.root=/a,part=", "ublk.root=/a,part=0",
 		"ublk.root=/a,part=x", "ublk.root=/a,part=-1",
@@ -158,6 +164,12 @@ static void test_quotes(void)
 
 	check(!parse("ublk.root=\"PARTLABEL=my root\" quiet", &boot) &&
 	      !strcmp(boot.root, "PARTLABEL=my root"), "quoted value");
+	check(!parse("ublk.root=PARTLABEL=\"my root\" quiet", &boot) &&
+	      !strcmp(boot.root, "PARTLABEL=my root"), "quoted label");
+	check(root_is("ublk.root=/dev/vda,part=PARTLABEL=\"Gr\xc3\xb6\xc3\x9f"
+		      "e 2\" quiet", "/dev/vda",
+		      "PARTLABEL=Gr\xc3\xb6\xc3\x9f" "e 2"),
+	      "quoted label of a part, with umlauts");
 	check(!parse("\"ublk.root=PARTLABEL=my root\" quiet", &boot) &&
 	      !strcmp(boot.root, "PARTLABEL=my root"), "quoted word");
 	check(!parse("ublk.root=\"/a b", &boot) &&
