@@ -20,9 +20,11 @@
 #include "targets/backing.h"
 #include "targets/little-endian.h"
 #include "targets/output.h"
+#include "targets/same-store.h"
 #include "targets/whole-io.h"
 
 #define VERSION 1
+#define SECTOR 512		/* is written whole when the power goes */
 #define HEADER 64		/* bytes of it; the rest of its block is zero */
 #define NEW_ZEROES 32		/* blocks that are zeroes in what is new */
 
@@ -89,16 +91,24 @@ static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
 	put_le32(header + 60, crc32(0, header, 60));
 }
 
-static bool is_zero(const uint8_t *bytes, size_t length)
+/* Zeroes, or what erased flash reads as, and some of both by sectors. */
+static bool is_blank(const uint8_t *bytes, size_t length)
 {
-	return !length ||
-	       (!bytes[0] && !memcmp(bytes, bytes + 1, length - 1));
+	size_t at, n;
+
+	for (at = 0; at < length; at += n) {
+		n = length - at < SECTOR ? length - at : SECTOR;
+		if ((bytes[at] && bytes[at] != 0xff) ||
+		    memcmp(bytes + at, bytes + at + 1, n - 1))
+			return false;
+	}
+	return true;
 }
 
 /*
- * Whether what @file begins with may be overwritten: nothing, zeroes, or a part
- * of the header that it shall get, when the power went while that was written.
- * Returns 1, 0 or -errno.
+ * Whether what @file begins with may be overwritten: nothing, zeroes, erased
+ * flash, or a part of the header that it shall get, when the power went while
+ * that was written. Returns 1, 0 or -errno.
  */
 static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
 {
@@ -109,10 +119,12 @@ static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
 		n = read_page(file->fd, block * COW_BLOCK);
 		if (n <= 0)
 			return n < 0 ? n : 1;
+		if (is_blank(page, n))
+			continue;
 		for (i = 0; !block && i < HEADER && i < n; i++)
 			if (page[i] == header[i])
 				page[i] = 0;
-		if (!is_zero(page, n))
+		if (!is_blank(page, n))
 			return 0;
 	}
 	return 1;
@@ -165,7 +177,7 @@ static int check_header(const struct cow_file *file,
 		return message_fail(n, "%s", file->path);
 	if (n < HEADER || memcmp(page, magic, sizeof(magic)))
 		message("%s: holds something else; what keeps writes must be "
-			"empty, or begin with %u zeroes", file->path,
+			"empty, erased, or begin with %u zeroes", file->path,
 			NEW_ZEROES * COW_BLOCK);
 	else if (get_le32(page + 60) != crc32(0, page, 60))
 		message("%s: its header is damaged", file->path);
@@ -249,6 +261,9 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 	err = backing_examine(file->fd, file->path, &st, &file->read_only);
 	if (!err && file->read_only != read_only)
 		err = message_fail(EROFS, "%s", file->path);
+	if (!err && !claimed)
+		err = same_store_refuse(base->fd, "what is below it", &st,
+					file->path);
 	if (!err && !claimed)
 		err = backing_claim(&file->fd, file->path, &st, &use,
 				    file->resumed);

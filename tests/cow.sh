@@ -291,6 +291,43 @@ done
 	like "$err" "what was written is in its place now" "which says so"
 	kept "moved"
 }
+# What keeps the writes is not what is below.
+truncate -s 8M "$tmp/both"
+fails 1 "the same file" ublk file "$tmp/both" --cow "$tmp/both"
+like "$err" 'input and output are the same file' "is refused"
+blkdiscard -z /dev/vdb
+fails 1 "the same device" ublk file /dev/vdb --cow /dev/vdb
+like "$err" 'input and output are the same file' "is refused"
+is "$(tr -d '\000' <"$tmp/both" | wc -c) $(tr -d '\000' </dev/vdb | wc -c)" \
+	"0 0" "and nothing was written to either"
+
+# Nor is anything written over what is read: the image, a disk of ours on it, what
+# was written over it.
+sum "$tmp/base.gz" >"$tmp/sums"
+served "a disk in the image's file" file "$tmp/base.gz"
+fails 1 "unpack onto it" ublk unpack -f "$tmp/base.gz" "$dev"
+like "$err" 'holds the same as the input' "is refused"
+fails 1 "pack it onto the file" ublk pack -f "$dev" "$tmp/base.gz"
+like "$err" 'holds the same as the input' "is refused"
+stopped "stop it" "$dev"
+cp "$tmp/base" "$tmp/want"
+served "an image with writes" zimg "$tmp/base.gz" --cow "$tmp/over"
+put "$dev" 1024 <"$tmp/new"
+patched 1024 <"$tmp/new"
+for out in "$tmp/base.gz" "$tmp/over"; do
+	fails 1 "pack the disk onto ${out##*/}" ublk pack -f "$dev" "$out"
+	like "$err" 'holds the same as the input' "is refused"
+done
+stopped "stop it" "$dev"
+fails 1 "pack what was written onto itself" \
+	ublk pack -f --cow "$tmp/over" "$tmp/base.gz" "$tmp/over"
+like "$err" 'the same file' "is refused"
+is "$(sum "$tmp/base.gz")" "$(cat "$tmp/sums")" "the image is as before"
+ok "and what was written is there" ublk pack -f --cow "$tmp/over" \
+	"$tmp/base.gz" "$tmp/merged.gz"
+served "it can be served" zimg "$tmp/merged.gz"
+holds "and is what it was"
+stopped "stop it" "$dev"
 
 # A filesystem in an image.
 truncate -s 12M "$tmp/fs"

@@ -60,6 +60,24 @@ for n in 1 2 3 4; do
 done
 shows "^$(cat "$tmp"/dump/dir*/* | sum -)  -$" "all that was written is there"
 
+# Flash that was erased has ones.
+head -c 20971520 /dev/zero | tr '\000' '\377' >"$tmp/erased"
+gpt "$tmp/erased" erased
+for round in 1 2; do
+	# shellcheck disable=SC2046 # options are meant to be split
+	boot ublk.cow=PARTLABEL=erased $(disk "$tmp/disk")
+	shows '^mounted /dev/ublkb0 / ext4 rw,' "erased, boot $round: it can be written"
+	shows "^boot $round" "erased, boot $round: what was written before is there"
+done
+printf x | dd of="$tmp/erased" bs=1 seek=100000 conv=notrunc status=none
+gpt "$tmp/erased" used
+# shellcheck disable=SC2046 # options are meant to be split
+boot ublk.cow=PARTLABEL=used $(disk "$tmp/disk")
+shows 'holds something else' "one that is used is refused"
+truncate -s 20M "$tmp/empty"
+gpt "$tmp/empty" kept
+dd if="$tmp/kept" of="$tmp/disk" bs=1M seek=2 conv=notrunc status=none
+
 # What it was merged to is a root as any other.
 initramfs "$tmp/merged.gz"
 boot ublk.cow=8M

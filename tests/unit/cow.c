@@ -798,6 +798,15 @@ static void test_header(void)
 	      "and so is one of zeroes");
 	if (pread(cow_fd, header, sizeof(header), 0) != sizeof(header))
 		abort();
+	memset(torn, 0xff, sizeof(torn));
+	check(!try_file(torn, sizeof(torn), false, &base, DISK_SIZE),
+	      "erased flash is new");
+	memset(torn, 0, 1536);
+	check(!try_file(torn, sizeof(torn), false, &base, DISK_SIZE),
+	      "also where the power went while it was made a map of zeroes");
+	torn[600] = 0xff;
+	check(try_file(torn, sizeof(torn), false, &base, DISK_SIZE) == -EINVAL,
+	      "ones and zeroes in a sector are something else");
 	check(!try_file(header, sizeof(header), false, &base, DISK_SIZE),
 	      "its own header is taken");
 	for (i = 0; i < 1000; i++) {
