@@ -196,6 +196,25 @@ static int asks_for_help(int argc, char **argv)
 	       (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
 }
 
+/*
+ * Whether the processes of servers can be seen. Without it each server would look
+ * as if it were dead.
+ */
+static bool has_proc(void)
+{
+	if (!access("/proc/self/stat", R_OK))
+		return true;
+	message("/proc is not mounted, where servers are found; `mount -t proc "
+		"proc /proc` mounts it");
+	return false;
+}
+
+static bool needs_proc(const struct verb *verb)
+{
+	return verb == &verb_list || verb == &verb_stop ||
+	       verb == &verb_recover || verb == &verb_upgrade;
+}
+
 static int run(int argc, char **argv)
 {
 	const struct ublk_target *target = find_target(argv[0]);
@@ -214,6 +233,8 @@ static int run(int argc, char **argv)
 	}
 	if (asks_for_help(argc, argv))
 		return help(argv[0]);
+	if ((target || (verb && needs_proc(verb))) && !has_proc())
+		return EXIT_FAILED;
 	if (target)
 		return run_target(target, argc, argv);
 	if (verb)

@@ -71,7 +71,7 @@ wrong 2 "too many queues are told how many" "^ublk: --queues 0: .*: 1 to 4096$" 
 	ram 1M -q 0
 wrong 2 "and a request how large" "^ublk: --max-io 1G: .*: 4K to 32M$" ram 1M \
 	--max-io 1G
-wrong 2 "a number without an upper limit" ": 0 or more" ram 1M -n -1
+wrong 2 "and a number which it may be" "^ublk: --id -1: .*: 0 to 1048575$" ram 1M -n -1
 wrong 1 "standard input as a file" "^ublk: -: standard input cannot be served" \
 	file -
 wrong 1 "and as an image" "^ublk: -: standard input cannot be served" zimg -
@@ -121,6 +121,39 @@ plain "what is not asked for" \
 	"queues=1 depth=64 read_only=0 max_io=131072 block_size=512 foreground=0" \
 	ram 1M
 leaves_nothing "all that leaves nothing"
+
+# A limit on the size of files is an error as any other.
+# shellcheck disable=SC2016 # for the shell within
+fails 1 "memory that no file may have" sh -c 'ulimit -f 8; exec ublk ram 1M'
+like "$err" 'File too large .*ulimit -f' "is told"
+truncate -s 64M "$tmp/limited"
+# shellcheck disable=SC2016 # for the shell within
+run sh -c 'ulimit -f 65536; exec ublk file "$1"' - "$tmp/limited"
+started="$started $out"
+dev=$out
+id=${dev#/dev/ublkb}
+watch_server
+fails 1 "a write that no file may have" \
+	dd if=/dev/zero of="$dev" bs=1M seek=48 count=1 oflag=direct conv=notrunc
+ok "one that it may have" \
+	dd if=/dev/zero of="$dev" bs=4k count=1 oflag=direct conv=notrunc
+same_server "nobody died of it"
+ok "stop it" ublk stop "$dev"
+leaves_nothing "nothing is left"
+
+# Where servers cannot be seen none is taken for dead.
+serve ram 1M
+mount -t tmpfs none /proc
+for words in 'ram 1M' list "stop $id" 'recover --all' "upgrade $id"; do
+	# shellcheck disable=SC2086 # words are meant to be split
+	run ublk $words
+	printf '%s %s\n' "$status" "$err" >>"$tmp/no-proc"
+done
+umount /proc
+is "$(sort -u "$tmp/no-proc" | cut -c 1-30)" "1 ublk: /proc is not mounted, " \
+	"without /proc nothing is done, and says so"
+ok "with it the disk is there" ublk stop "$id"
+leaves_nothing "nothing is left"
 
 run ublk ram 1M
 started="$started $out"
