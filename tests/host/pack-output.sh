@@ -134,7 +134,14 @@ if [ "$(id -u)" -eq 0 ]; then
 		--clear-groups "$tmp/ublk" pack "$tmp/dir/disk" "$image"
 	is "$(stat -c '%u:%g %a' "$image")" '1234:5678 757' \
 		"is one's own, without the bits that lend rights"
-	rm "$image" "$tmp/dir/disk"
+	rm "$image"
+	# Who may write to a directory need not be able to read it.
+	mkdir -m 333 "$tmp/blind"
+	ok "into a directory that one cannot read" setpriv --reuid 1234 \
+		--regid 5678 --clear-groups "$tmp/ublk" pack "$tmp/dir/disk" \
+		"$tmp/blind/image"
+	same "$tmp/wanted" "$tmp/blind/image" 'it is there'
+	rm "$tmp/dir/disk"
 else
 	skip 'an image of another owner' 'not root'
 fi
