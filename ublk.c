@@ -197,8 +197,8 @@ static int asks_for_help(int argc, char **argv)
 }
 
 /*
- * Whether the processes of servers can be seen. Without it each server would look
- * as if it were dead.
+ * Whether the processes of servers can be seen. Without it each server would
+ * look as if it were dead.
  */
 static bool has_proc(void)
 {

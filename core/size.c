@@ -61,8 +61,8 @@ static bool read_fraction(const char **text, uint64_t *value,
 }
 
 /*
- * Takes the bytes of a fraction of a unit, @value / 10^@count * 2^@bits. They are
- * whole where 5^@count divides @value: 10^@count is 5^@count * 2^@count.
+ * Takes the bytes of a fraction of a unit, @value / 10^@count * 2^@bits. They
+ * are whole where 5^@count divides @value: 10^@count is 5^@count * 2^@count.
  */
 static bool whole_bytes(uint64_t *value, unsigned int count, unsigned int bits)
 {

@@ -9,11 +9,11 @@
 #include <stdint.h>
 
 /*
- * Reads all of @text: a decimal number of bytes, or with one of the suffixes
- * K M G T P E (powers of 1024, upper or lower case, `iB` may follow:
- * `64MiB`). With a suffix it may have a fraction that makes whole bytes: `1.5G`.
- * Returns 0 and *size, -EINVAL for anything else (sign, space, empty, `64MB`,
- * which means several things), -ERANGE where it does not fit 64 bits.
+ * Reads all of @text: a decimal number of bytes, or with one of the suffixes K
+ * M G T P E (powers of 1024, upper or lower case, `iB` may follow: `64MiB`).
+ * With a suffix it may have a fraction that makes whole bytes: `1.5G`. Returns
+ * 0 and *size, -EINVAL for anything else (sign, space, empty, `64MB`, which
+ * means several things), -ERANGE where it does not fit 64 bits.
  */
 int size_parse(const char *text, uint64_t *size);
 

@@ -48,8 +48,8 @@ static const char init_manual[] =
 "                    much, or there. Without ublk.overlay= it has no overlay then\n"
 "  ublk.init=        /sbin/init, /etc/init, /bin/init or /bin/sh when not given\n"
 "  ublk.cache=       memory for expanded chunks of an image, as --cache\n"
-"  ublk.block-size=  logical block of the root's disk: found out from its GPT, or\n"
-"                    what the disk behind it has, when not given\n"
+"  ublk.block-size=  logical block of the root's disk; when not given, that of\n"
+"                    its GPT, or of the device behind it\n"
 "  ublk.wait=        seconds for the root's device to appear (10)\n"
 "  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
 "                    (shell)\n";

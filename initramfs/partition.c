@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What there is to know of a partition. The kernel names partitions in sysfs. Their
- * identifiers it tells only from Linux 6.14 on, and of a label it keeps a byte for
- * each character, so that both are read from the partition table as well: from the
- * one by which the kernel made the partition.
+ * What there is to know of a partition. The kernel names partitions in sysfs.
+ * Their identifiers it tells only from Linux 6.14 on, and of a label it keeps a
+ * byte for each character, so that both are read from the partition table as
+ * well: from the one by which the kernel made the partition.
  */
 #include "initramfs/partition.h"
 
@@ -98,8 +98,8 @@ static uint64_t sysfs_number(const struct partition *partition,
 }
 
 /*
- * Whether the kernel has made @partition out of this entry of a GPT. A table that
- * it refused, or that is left of what was there before, has others.
+ * Whether the kernel has made @partition out of this entry of a GPT. A table
+ * that it refused, or that is left of what was there before, has others.
  */
 static bool is_entry_of(const uint8_t *entry, uint32_t block,
 			const struct partition *partition)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ends the system from the initramfs. systemd has stopped its services, unmounted
- * what it could and made the initramfs /, with the old root at /oldroot.
+ * Ends the system from the initramfs. systemd has stopped its services,
+ * unmounted what it could and made the initramfs /, with the old root at
+ * /oldroot.
  */
 #include "initramfs/shutdown.h"
 
@@ -165,9 +166,9 @@ static unsigned int list_mounts(struct mounted list[MOUNTS_MAX])
 }
 
 /*
- * Unmounts one. A filesystem that has nothing to write may be in use to the end,
- * as the console's and that of our servers' memory are: it is only put away, so
- * that it does not keep the one below.
+ * Unmounts one. A filesystem that has nothing to write may be in use to the
+ * end, as the console's and that of our servers' memory are: it is only put
+ * away, so that it does not keep the one below.
  */
 static bool unmount(const struct mounted *mounted, bool last)
 {

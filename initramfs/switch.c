@@ -98,8 +98,8 @@ static bool is_kernel_mount(const char *name)
 
 /*
  * Deletes what the directory @fd holds, and closes it. Other filesystems are
- * left alone. So are, in the root of the initramfs (@top), the mount points, which
- * the server has in use, and what runs at shutdown.
+ * left alone. So are, in the root of the initramfs (@top), the mount points,
+ * which the server has in use, and what runs at shutdown.
  */
 static void delete_all(int fd, dev_t device, bool top)
 {

@@ -18,8 +18,8 @@
 int backing_open(const char *path, bool *read_only);
 
 /*
- * Says that a disk cannot be standard input, which `-` is elsewhere: a server may
- * have to open it again. Returns -EINVAL.
+ * Says that a disk cannot be standard input, which `-` is elsewhere: a server
+ * may have to open it again. Returns -EINVAL.
  */
 int backing_refuse_standard_input(void);
 

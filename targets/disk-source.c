@@ -18,8 +18,8 @@
 #include "targets/whole-io.h"
 
 /*
- * Whether the file says nothing about its length, as those of /proc do (0) and of
- * /sys (a page): then it is read to its end, as a pipe is.
+ * Whether the file says nothing about its length, as those of /proc do (0) and
+ * of /sys (a page): then it is read to its end, as a pipe is.
  */
 static bool tells_no_size(int fd, const struct stat *st)
 {

@@ -141,8 +141,8 @@ static int file_set_range(struct file *file, uint64_t total,
 }
 
 /*
- * A disk that lies in a file or on another disk has the block size for which its
- * partition table was made: with another one the kernel would not find it.
+ * A disk that lies in a file or on another disk has the block size for which
+ * its partition table was made: with another one the kernel would not find it.
  */
 static void file_find_block(const struct file *file, uint64_t offset,
 			    struct ublk_disk *disk)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a GUID partition table (UEFI specification, chapter 5) says about itself.
- * Only the fields that tell whether it is one, and for blocks of which size.
+ * What a GUID partition table (UEFI specification, chapter 5) says about
+ * itself. Only the fields that tell whether it is one, and for blocks of which
+ * size.
  */
 #ifndef TARGETS_GPT_H
 #define TARGETS_GPT_H
@@ -9,10 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define GPT_SECTOR 512U		/* bytes of an MBR and of a header that are read */
-#define GPT_ENTRY 128U		/* bytes of an entry, of which any may have more */
+#define GPT_SECTOR 512U		/* bytes of an MBR, and of a header */
+#define GPT_ENTRY 128U		/* bytes of an entry, which may have more */
 
-/* Whether @mbr, the first GPT_SECTOR bytes of a disk, says that a GPT follows. */
+/* Whether @mbr, the first GPT_SECTOR bytes of a disk, tells of a GPT. */
 bool gpt_is_protective(const uint8_t *mbr);
 
 /*
@@ -26,8 +27,8 @@ bool gpt_is_header(const uint8_t *header, uint64_t lba);
 
 /*
  * The size of the blocks that the disk, which begins with the GPT_LOOK bytes at
- * @start, had when its GPT was made: the header is in the second of them. 0 where
- * there is no GPT.
+ * @start, had when its GPT was made: the header is in the second of them. 0
+ * where there is no GPT.
  */
 uint32_t gpt_block_size(const uint8_t *start);
 

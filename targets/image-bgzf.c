@@ -250,8 +250,8 @@ static bool resembles_member(const uint8_t *data, size_t length)
 
 /*
  * The blocks end without the empty one that bgzip puts behind them. Several
- * programs leave it out, and zcat does not ask for it; but so looks a file, too,
- * that was cut between two blocks.
+ * programs leave it out, and zcat does not ask for it; but so looks a file,
+ * too, that was cut between two blocks.
  */
 static int end_missing(const struct hop *hop)
 {

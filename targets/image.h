@@ -73,8 +73,8 @@ int image_open_again(struct image *image, int fd, const char *name,
 
 /*
  * Opens a file or block device for reading and finds its size; `-` is standard
- * input, which has to be one of the two. Returns the descriptor, or -errno after
- * telling.
+ * input, which has to be one of the two. Returns the descriptor, or -errno
+ * after telling.
  */
 int image_open_backing(const char *path, uint64_t *size);
 

@@ -35,10 +35,10 @@ static const struct option_spec options[] = {
 
 static const char manual[] =
 "Reads a gzip file once, verifies it, and writes an index of restart points to\n"
-"FILE (IMAGE.index when not given, `-` is standard output), with which `ublk zimg --index FILE` starts\n"
-"at once. Whoever reads a byte has --spacing of the disk expanded; a restart\n"
-"point takes 10 to 20 KiB of memory. An image of `ublk pack` or bgzip needs no\n"
-"such file.\n";
+"FILE, IMAGE.index when not given, or standard output for `-`. With it `ublk\n"
+"zimg --index FILE` starts at once. Whoever reads a byte has --spacing of the\n"
+"disk expanded; a restart point takes 10 to 20 KiB of memory. An image of `ublk\n"
+"pack` or bgzip needs no such file.\n";
 
 static int make(const struct image *image, const char *file, bool force)
 {

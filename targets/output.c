@@ -103,9 +103,9 @@ static int check_target(const char *path, bool replace, struct stat *wanted)
 }
 
 /*
- * Gives the file the owner, group and mode that are wanted. The kernel may allow
- * only root to give a file away; what cannot be given stays ours. Where the owner
- * is another one than before, nothing runs with that one's rights.
+ * Gives the file the owner, group and mode that are wanted. The kernel may
+ * allow only root to give a file away; what cannot be given stays ours. Where
+ * the owner is another one than before, nothing runs with that one's rights.
  */
 static int take_over(int fd, const struct stat *wanted)
 {

@@ -19,7 +19,8 @@ bool same_store(const struct stat *a, const struct stat *b);
 
 /*
  * Refuses to write to @out (@out_name) what is read from the descriptor @in
- * (@in_name) where they are the same store. Returns 0, or -EINVAL after telling.
+ * (@in_name) where they are the same store. Returns 0, or -EINVAL after
+ * telling.
  */
 int same_store_refuse(int in, const char *in_name, const struct stat *out,
 		      const char *out_name);
