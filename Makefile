@@ -125,7 +125,7 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 # Programs that tests have on the board: tests/driver/PROGRAM.c is one, PROGRAM-*.c
 # are further parts of it. Those that speak the driver's raw interface do so by way
 # of raw*.c; others write, replay and forget for tests of what a disk promises, and
-# strike kills for one of what is left then.
+# strike kills, or lets system calls fail, for tests of what is left then.
 DRIVER_PROGRAMS := $(patsubst tests/driver/%.c,$(O)/driver/%,$(filter-out \
 	%/raw.c $(wildcard tests/driver/*-*.c),$(wildcard tests/driver/*.c)))
 

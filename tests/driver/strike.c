@@ -1,53 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Kills processes right before a system call that is given by its number, so that
- * a test can let them die between any two. Speaks ptrace, nothing of ublk.
+ * a test can let them die between any two; or lets that call fail. Speaks ptrace.
  */
+#include "tests/driver/strike.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define IDLE_MS 400		/* without a system call: nothing more will come */
-#define TASKS_MAX 256
 
 static const char usage[] =
-"Usage: strike N [-p PID] COMMAND [ARGUMENT]...\n"
+"Usage: strike N [OPTION]... COMMAND [ARGUMENT]...\n"
 "\n"
 "Runs COMMAND and kills it, or what it has forked, right before the Nth system call\n"
-"of them all together: the process whose call that is. With -p not COMMAND's calls\n"
-"count but those of process PID from then on. Prints the call's number.\n"
+"of them all together: the process whose call that is. Prints the call's number.\n"
 "\n"
-"Exit status: 0 killed; 1 there were no N calls; 2 wrong usage.\n";
+"  -p PID    not COMMAND's calls count but those of process PID from then on\n"
+"  -e ERROR  the call fails with ERROR instead, ENOMEM, EAGAIN, EIO, ENOSPC or\n"
+"            EINTR; calls that can not, by their manual pages, do not count\n"
+"  -c CALL   only such calls count, and may fail with any ERROR; `command' stands\n"
+"            for a control command of ublk, from Linux 6.10 on\n"
+"  -o FILE   write the name of the call there and not to standard output\n"
+"\n"
+"Exit status: 0 killed; 1 there were no N calls; 2 wrong usage. With -e that of\n"
+"COMMAND, or 3 when there were no N calls.\n";
 
 static long calls_left;
+static int error;		/* 0: kill */
+static const char *only;	/* the call that counts, NULL: any */
+static FILE *names;		/* where the name of the call goes */
 
-/* Entry and exit of a system call stop a task alike; this knows which is next. */
-static pid_t inside[TASKS_MAX];
-
-/* Returns true for the entry. */
-static bool enters(pid_t task)
-{
-	int i, unused = -1;
-
-	for (i = 0; i < TASKS_MAX; i++) {
-		if (inside[i] == task) {
-			inside[i] = 0;
-			return false;
-		}
-		if (!inside[i])
-			unused = i;
-	}
-	if (unused >= 0)
-		inside[unused] = task;
-	return true;
-}
+static bool struck;
+static pid_t failing;		/* the task in the call that fails, until it returns */
+static bool counting;		/* not before COMMAND itself is executed */
 
 static void die(const char *what)
 {
@@ -59,7 +55,8 @@ static void die(const char *what)
 static void watch(pid_t process)
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
-			     PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE;
+			     PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
+			     PTRACE_O_TRACEEXEC;
 	struct dirent *entry;
 	char path[32];
 	DIR *threads;
@@ -78,33 +75,94 @@ static void watch(pid_t process)
 	closedir(threads);
 }
 
-static long long call_number(pid_t task)
+/* What a call of @task is to return. @skip: it is not made at all. */
+static void set_result(pid_t task, bool skip, long result)
+{
+#ifdef __x86_64__
+	struct user_regs_struct registers;
+
+	if (ptrace(PTRACE_GETREGS, task, NULL, &registers))
+		die("registers");
+	if (skip)
+		registers.orig_rax = -1;
+	registers.rax = result;
+	if (ptrace(PTRACE_SETREGS, task, NULL, &registers))
+		die("registers");
+#else
+	(void)task;
+	(void)skip;
+	(void)result;
+	errno = ENOSYS;
+	die("a call that fails, on this processor");
+#endif
+}
+
+/* How many of what is counted are in this call. */
+static long counts(pid_t task, long long call, unsigned long long second)
+{
+	if (!only)
+		return !error || call_can_fail(call, second, error);
+	if (strcmp(only, "command"))
+		return call == call_of_name(only);
+	return call == SYS_io_uring_enter ? ring_commands(task) : 0;
+}
+
+static void strike(pid_t task, long long call)
+{
+	struck = true;
+	if (error)
+		fprintf(names, "%s\n", call_name(call));
+	else
+		fprintf(names, "%lld\n", call);
+	fflush(names);
+	if (!error) {
+		kill(task, SIGKILL);
+	} else if (only && !strcmp(only, "command")) {
+		/* calls_left has become 0 or less: so many before the last. */
+		if (!ring_spoil(task, ring_commands(task) - 1 + calls_left,
+				error))
+			die("the command");
+	} else {
+		set_result(task, !call_works_anyway(call), -error);
+		failing = task;
+	}
+}
+
+/* @task enters a system call, or returns from one. */
+static void system_call(pid_t task)
 {
 	struct __ptrace_syscall_info info;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, task, sizeof(info), &info) < 0)
-		return -1;
-	return info.entry.nr;
+		return;
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT && task == failing) {
+		/* The kernel's answer to a brk() that fails is where it is. */
+		set_result(task, false, -error);
+		failing = 0;
+	}
+	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || struck || !counting)
+		return;
+	calls_left -= counts(task, info.entry.nr, info.entry.args[1]);
+	if (calls_left <= 0)
+		strike(task, info.entry.nr);
 }
 
-/* Lets a task that has stopped go on, or ends it: returns true then. */
-static bool go_on(pid_t task, int status)
+/* Lets a task that has stopped go on, or ends it. */
+static void go_on(pid_t task, int status)
 {
 	int signal = WSTOPSIG(status);
-	bool event = status >> 16;
+	int event = status >> 16;
 
 	if (signal == (SIGTRAP | 0x80)) {
 		signal = 0;
-		if (enters(task) && --calls_left == 0) {
-			printf("%lld\n", call_number(task));
-			kill(task, SIGKILL);
-			return true;
-		}
+		system_call(task);
 	} else if (event) {
 		signal = 0;
+		counting |= event == PTRACE_EVENT_EXEC;
 	}
-	ptrace(PTRACE_SYSCALL, task, NULL, (long)signal);
-	return false;
+	/* What was to be done is done: calls need not be seen any more. */
+	ptrace(struck && task != failing ? PTRACE_CONT : PTRACE_SYSCALL, task,
+	       NULL, (long)signal);
 }
 
 /* Starts @argv and lets it wait until @go is written to. */
@@ -132,42 +190,109 @@ static pid_t start(char **argv, int *go)
 	return pid;
 }
 
+/* Waits for a task that stops or ends. Returns 0 when none did for a while. */
+static pid_t next_task(int *status)
+{
+	const struct timespec idle = { .tv_nsec = IDLE_MS * 1000000L };
+	sigset_t child;
+	pid_t task;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	do {
+		task = waitpid(-1, status, __WALL | WNOHANG);
+	} while (!task && sigtimedwait(&child, NULL, &idle) > 0);
+	return task;
+}
+
+/* Returns the exit status of @command. */
+static int follow(pid_t command)
+{
+	bool runs = true;
+	int result = 0, status;
+	pid_t task;
+
+	while ((task = next_task(&status)) >= 0) {
+		if (!task) {
+			if (!runs)
+				break;
+			continue;
+		}
+		if (WIFSTOPPED(status)) {
+			go_on(task, status);
+		} else if (task == command) {
+			runs = false;
+			result = WIFSIGNALED(status) ?
+				 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		}
+		if (!runs && struck && !failing)
+			break;
+	}
+	return result;
+}
+
+static void wrong(void)
+{
+	fputs(usage, stderr);
+	exit(2);
+}
+
+/* Returns the command. */
+static char **parse(char **argv, pid_t *victim)
+{
+	names = stdout;
+	if (!argv[0] || !argv[1])
+		wrong();
+	calls_left = strtol(*++argv, NULL, 10);
+	for (argv++; *argv && **argv == '-' && argv[1]; argv += 2) {
+		switch (argv[0][1]) {
+		case 'p':
+			*victim = strtol(argv[1], NULL, 10);
+			break;
+		case 'e':
+			error = error_of_name(argv[1]);
+			if (!error)
+				wrong();
+			break;
+		case 'c':
+			only = argv[1];
+			if (strcmp(only, "command") && call_of_name(only) < 0)
+				wrong();
+			break;
+		case 'o':
+			names = fopen(argv[1], "we");
+			if (!names)
+				die(argv[1]);
+			break;
+		default:
+			wrong();
+		}
+	}
+	if (calls_left <= 0 || !*argv)
+		wrong();
+	return argv;
+}
+
 int main(int argc, char **argv)
 {
-	bool killed = false, command_runs = true;
-	pid_t command, victim = 0, task;
-	int go, idle = 0, status;
+	pid_t victim = 0, command;
+	sigset_t child;
+	int go, status;
 
-	argv++;
-	calls_left = argc > 2 ? strtol(*argv++, NULL, 10) : 0;
-	if (argc > 4 && !strcmp(*argv, "-p")) {
-		victim = strtol(argv[1], NULL, 10);
-		argv += 2;
-	}
-	if (calls_left <= 0) {
-		fputs(usage, stderr);
-		return 2;
-	}
+	(void)argc;
+	argv = parse(argv, &victim);
 	command = start(argv, &go);
+	/* The command itself gets no signals that are blocked. */
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &child, NULL);
+	counting = victim;
 	watch(victim ? victim : command);
 	if (write(go, "", 1) != 1)
 		die("write");
 	close(go);
-
-	while (command_runs || (!killed && idle < IDLE_MS)) {
-		task = waitpid(-1, &status, __WALL | WNOHANG);
-		if (task < 0)
-			break;
-		if (!task) {
-			usleep(1000);
-			idle++;
-			continue;
-		}
-		idle = 0;
-		if (WIFSTOPPED(status))
-			killed |= go_on(task, status);
-		else if (task == command)
-			command_runs = false;
-	}
-	return killed ? 0 : 1;
+	status = follow(command);
+	if (error)
+		return struck ? status : 3;
+	return struck ? 0 : 1;
 }
