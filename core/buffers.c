@@ -30,10 +30,14 @@ int buffers_open(struct buffers *buffers, int fd, size_t bytes,
 			close(fd);
 		return err;
 	}
-	/* Silent, as process_protect() is where it is not allowed. */
-	if (use == BUFFERS_TAKEN)
-		mlock(data, bytes);
 	*buffers = (struct buffers){ fd, data, bytes };
+	/* As with process_protect(), an ordinary user goes without. */
+	if (use == BUFFERS_TAKEN && mlock(data, bytes) && !geteuid()) {
+		int err = message_fail(errno, "cannot lock memory for requests");
+
+		buffers_close(buffers);
+		return err;
+	}
 	return 0;
 }
 

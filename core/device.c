@@ -570,10 +570,11 @@ static int device_at_driver(struct ublk_device *device)
 	if (err)
 		return err;
 	id = device->info.dev_id;
-	process_protect(device_takes_memory(device) &&
-			!device_recovers(device));
+	err = process_protect(device_takes_memory(device) &&
+			      !device_recovers(device));
 	/* By the mount that it was made on; a root's server gets others. */
-	err = memory_keep(id);
+	if (!err)
+		err = memory_keep(id);
 	if (!err)
 		err = device_open_buffers(device, -1);
 	if (!err && device->settings->rootfs)

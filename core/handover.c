@@ -138,10 +138,10 @@ static int continue_supervisor(struct ublk_device *device, pid_t worker,
 	int err;
 
 	err = device_hold_signals(device);
-	if (!err) {
-		process_protect(false);
+	if (!err)
+		err = process_protect(false);
+	if (!err)
 		err = supervise_continued(device, worker, answer);
-	}
 	device_close(device);
 	return err ? EXIT_FAILED : EXIT_DONE;
 }

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -254,20 +255,38 @@ int process_signal(int fd, int number, int value)
 								      0;
 }
 
+/* For dl_iterate_phdr(), which begins with the program itself. */
+static int lock_segments(struct dl_phdr_info *program, size_t size, void *arg)
+{
+	const uintptr_t page = sysconf(_SC_PAGESIZE);
+	int i;
+
+	(void)size;
+	(void)arg;
+	for (i = 0; i < program->dlpi_phnum; i++) {
+		const ElfW(Phdr) *segment = &program->dlpi_phdr[i];
+		uintptr_t start = program->dlpi_addr + segment->p_vaddr;
+		uintptr_t end = start + segment->p_memsz;
+
+		start &= -page;
+		if (segment->p_type == PT_LOAD &&
+		    mlock((const void *)start, end - start))
+			return -errno;
+	}
+	return 1;
+}
+
 /*
  * MCL_ONFAULT leaves out pages of the program that nobody touched yet; they
  * would be read from the filesystem we may be serving. So the program itself
- * is locked whole, which also reads it.
+ * is locked whole, which also reads it: each segment, as there may be nothing
+ * between them. Returns 0 or -errno.
  */
-static void lock_program(void)
+static int lock_program(void)
 {
-	extern const char __executable_start[], _end[];
-	uintptr_t start = (uintptr_t)__executable_start;
-	uintptr_t end = (uintptr_t)_end;
-	uintptr_t page = sysconf(_SC_PAGESIZE);
+	int ret = dl_iterate_phdr(lock_segments, NULL);
 
-	start &= ~(page - 1);
-	mlock((const void *)start, end - start);
+	return ret < 0 ? ret : 0;
 }
 
 /*
@@ -283,35 +302,56 @@ static void shrink_stack(void)
 	munmap((void *)(end - MAPPED), MAPPED);
 }
 
-void process_protect(bool whole)
+/* The OOM killer takes others first, also whom a root hangs on. */
+static int out_of_reach(void)
 {
-	int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	static const char path[] = "/proc/self/oom_score_adj";
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
 
-	if (fd >= 0) {
-		/* Not allowed to an ordinary user, who goes without. */
-		if (write(fd, "-1000", 5) < 0)
-			errno = 0;
-		close(fd);
-	}
-	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
+	if (fd < 0)
+		return message_fail(errno, "%s", path);
+	if (write(fd, "-1000", 5) != 5)
+		err = message_fail(errno, "%s", path);
+	close(fd);
+	return err;
+}
+
+int process_protect(bool whole)
+{
+	int err;
 
 	/*
-	 * With the small limit of an ordinary user, MCL_FUTURE would make
-	 * later mappings fail instead of locking them.
+	 * None of this is allowed to an ordinary user, who goes without: with his
+	 * small limit MCL_FUTURE would make later mappings fail.
 	 */
 	if (geteuid())
-		return;
-	lock_program();
+		return 0;
+	err = out_of_reach();
+	if (err)
+		return err;
+	if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0))
+		return message_fail(errno, "cannot serve the writeback of memory "
+				    "(PR_SET_IO_FLUSHER)");
+	err = lock_program();
+	if (err)
+		return message_fail(err, "cannot lock the program in memory");
 	if (whole)
 		shrink_stack();
-	mlockall(MCL_CURRENT | MCL_FUTURE | (whole ? 0 : MCL_ONFAULT));
+	if (mlockall(MCL_CURRENT | MCL_FUTURE | (whole ? 0 : MCL_ONFAULT)))
+		return message_fail(errno, "cannot lock memory");
+	return 0;
 }
 
 /* How the thread was scheduled before it hurried; -1: it does not. */
 static int calm_policy = -1;
 static struct sched_param calm_param;
 
-/* musl's functions of these names do nothing, by its reading of POSIX. */
+/*
+ * Where it is not allowed (a container) the thread goes on as it is: it gets less
+ * memory than it might. musl's functions of these names do nothing, by its reading
+ * of POSIX.
+ */
 void process_hurry(void)
 {
 	const struct sched_param first = { .sched_priority = 1 };

@@ -78,10 +78,11 @@ int process_signal(int fd, int number, int value);
  * The program is in memory and locked there, and its data is locked as it is
  * touched; with @whole all that is mapped, now or later, is taken and locked at
  * once, so that nothing is left to wait for. The OOM killer looks elsewhere,
- * and memory reclaim never waits for I/O on our behalf. Does what the caller's
- * privileges allow, silently: a device of an unprivileged user goes without.
+ * and memory reclaim never waits for I/O on our behalf. Returns 0, or -errno after
+ * telling which of these cannot be had: then it must not serve. An ordinary user
+ * may have none of them; his devices go without.
  */
-void process_protect(bool whole);
+int process_protect(bool whole);
 
 /*
  * What this thread, and those and the processes that it starts, does is urgent:

@@ -595,8 +595,9 @@ static int queue_serve(struct ublk_queue *queue)
 	if (err)
 		return err;
 	err = queue_fetch_all(queue);
+	if (!err)
+		err = rights_drop(target->system_calls);
 	if (!err) {
-		rights_drop(target->system_calls);
 		queue->hurries = HURRIED_TURNS;
 		queue->setup->report(queue->setup->device, 0);
 		err = queue_loop(queue);

@@ -85,11 +85,10 @@ static int recover_serve(void *arg)
 	if (status != EXIT_DONE)
 		return status;
 	err = device_hold_signals(device);
-	if (!err) {
-		process_protect(false);
-		if (device->settings->rootfs)
-			err = process_serve_root();
-	}
+	if (!err)
+		err = process_protect(false);
+	if (!err && device->settings->rootfs)
+		err = process_serve_root();
 	if (!err)
 		err = device_open_buffers(device, -1);
 	if (!err)

@@ -3,45 +3,100 @@
  * Gives rights away: capabilities, and system calls by a seccomp filter. What
  * a ring may do is restricted where the ring is made, in queue.c.
  */
+
+/*
+ * A filter compares numbers of system calls, which mean something else on each
+ * processor. Where none stands here there would be no filter.
+ */
+#if defined(__x86_64__) && !defined(__ILP32__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__) && !defined(__ILP32__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#elif defined(__riscv) && __riscv_xlen == 64
+#define ARCHITECTURE AUDIT_ARCH_RISCV64
+#elif defined(__arm__) && defined(__ARM_EABI__) && defined(__ARMEB__)
+#define ARCHITECTURE AUDIT_ARCH_ARMEB
+#elif defined(__arm__) && defined(__ARM_EABI__)
+#define ARCHITECTURE AUDIT_ARCH_ARM
+#elif defined(__mips__) && _MIPS_SIM == 1 && defined(__MIPSEL__)	/* o32 */
+#define ARCHITECTURE AUDIT_ARCH_MIPSEL
+#elif defined(__mips__) && _MIPS_SIM == 1
+#define ARCHITECTURE AUDIT_ARCH_MIPS
+#elif defined(__powerpc64__) && defined(__LITTLE_ENDIAN__)
+#define ARCHITECTURE AUDIT_ARCH_PPC64LE
+#elif defined(__powerpc64__)
+#define ARCHITECTURE AUDIT_ARCH_PPC64
+#elif defined(__powerpc__)
+#define ARCHITECTURE AUDIT_ARCH_PPC
+#else
+#error "core/rights.c has no seccomp filter for this processor"
+#endif
+
 #include "core/rights.h"
 
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE AUDIT_ARCH_RISCV64
-#else
-#define ARCHITECTURE 0	/* not known here: no filter */
-#endif
+#include "core/message.h"
 
 /*
  * The ring; what wakes another queue; memory of what ends; locks and the end
  * of a thread; a line for the kernel log; the end of a real-time thread's hurry.
+ * Processors of 32 bits have some of them twice, for times after 2038.
  */
 static const int loop_calls[] = {
 	SYS_io_uring_enter, SYS_io_uring_register, SYS_write, SYS_read,
 	SYS_futex, SYS_munmap, SYS_madvise, SYS_close, SYS_rt_sigprocmask,
 	SYS_rt_sigreturn, SYS_exit, SYS_exit_group, SYS_sched_yield,
-	SYS_clock_gettime, SYS_brk, SYS_mmap, SYS_restart_syscall,
-	SYS_membarrier, SYS_sched_setscheduler,
+	SYS_brk, SYS_restart_syscall, SYS_membarrier, SYS_sched_setscheduler,
+#ifdef SYS_clock_gettime
+	SYS_clock_gettime,
+#endif
+#ifdef SYS_clock_gettime32		/* musl's name for it */
+	SYS_clock_gettime32,
+#endif
+#ifdef SYS_clock_gettime64
+	SYS_clock_gettime64,
+#endif
+#ifdef SYS_futex_time64
+	SYS_futex_time64,
+#endif
+#ifdef SYS_sigreturn
+	SYS_sigreturn,
+#endif
 };
 
-#define LOOP_CALLS (sizeof(loop_calls) / sizeof(loop_calls[0]))
-#define FILTER_MAX (LOOP_CALLS + RIGHTS_CALLS + 6)	/* and its frame */
+/* Memory, but none that can be executed. */
+static const int memory_calls[] = {
+#ifdef SYS_mmap
+	SYS_mmap,
+#endif
+#ifdef SYS_mmap2
+	SYS_mmap2,
+#endif
+};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define LOOP_CALLS COUNT(loop_calls)
+#define MEMORY_CALLS COUNT(memory_calls)
+#define ALL_CALLS (LOOP_CALLS + RIGHTS_CALLS + MEMORY_CALLS)
+#define FILTER_MAX (ALL_CALLS + 9)	/* and its frame */
 #define FIELD(name) offsetof(struct seccomp_data, name)
 
-static void drop_capabilities(void)
+/* An argument has 64 bits; a filter reads 32. */
+#define PROTECTION (FIELD(args[2]) + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
+
+static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -49,12 +104,29 @@ static void drop_capabilities(void)
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
-	/* What is locked stays so, and what is mapped later must be, too. */
-	setrlimit(RLIMIT_MEMLOCK, &unlimited);
-	syscall(SYS_capset, &header, none);
+	/*
+	 * What is locked stays so, and what is mapped later must be, too. Of an
+	 * ordinary user nothing is, and the limit is not his to raise.
+	 */
+	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) && !geteuid())
+		return message_fail(errno, "cannot lock memory without limit");
+	if (syscall(SYS_capset, &header, none))
+		return message_fail(errno, "cannot give capabilities away");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return message_fail(errno, "cannot do without new rights");
+	return 0;
 }
 
-static void filter_calls(const int calls[RIGHTS_CALLS])
+static int filter_failed(int err)
+{
+	if (err != ENOSYS && err != EINVAL)
+		return message_fail(err, "cannot restrict system calls");
+	message("cannot restrict system calls: the kernel needs "
+		"CONFIG_SECCOMP_FILTER=y");
+	return -err;
+}
+
+static int filter_calls(const int calls[RIGHTS_CALLS])
 {
 	struct sock_filter filter[FILTER_MAX];
 	struct sock_fprog program = { .filter = filter };
@@ -68,29 +140,42 @@ static void filter_calls(const int calls[RIGHTS_CALLS])
 						   SECCOMP_RET_KILL_PROCESS);
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 						   FIELD(nr));
-	/* Each of those that are allowed jumps over the rest and one more. */
-	left = LOOP_CALLS + RIGHTS_CALLS;
-	for (i = 0; i < LOOP_CALLS + RIGHTS_CALLS; i++, left--) {
-		int call = i < LOOP_CALLS ? loop_calls[i] :
+	/*
+	 * Each of those that are allowed jumps over the rest and the three that
+	 * follow, one that makes memory over the rest and one more.
+	 */
+	left = ALL_CALLS;
+	for (i = 0; i < ALL_CALLS; i++, left--) {
+		bool memory = i >= LOOP_CALLS + RIGHTS_CALLS;
+		int call = memory ? memory_calls[i - LOOP_CALLS - RIGHTS_CALLS] :
+			   i < LOOP_CALLS ? loop_calls[i] :
 					    calls[i - LOOP_CALLS];
 
 		if (!call)
 			call = SYS_read;
 		filter[n++] = (struct sock_filter)BPF_JUMP(
-			BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)call, left, 0);
+			BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)call,
+			memory ? left : left + 2, 0);
 	}
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
-						   SECCOMP_RET_ERRNO | 1);
+						   SECCOMP_RET_ERRNO | EPERM);
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						   PROTECTION);
+	filter[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K,
+						   PROT_EXEC, 1, 0);
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
 						   SECCOMP_RET_ALLOW);
+	filter[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K,
+						   SECCOMP_RET_ERRNO | EPERM);
 	program.len = n;
-	syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program))
+		return filter_failed(errno);
+	return 0;
 }
 
-void rights_drop(const int calls[RIGHTS_CALLS])
+int rights_drop(const int calls[RIGHTS_CALLS])
 {
-	drop_capabilities();
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (ARCHITECTURE)
-		filter_calls(calls);
+	int err = drop_capabilities();
+
+	return err ? err : filter_calls(calls);
 }

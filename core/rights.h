@@ -10,11 +10,12 @@
 
 /*
  * The calling thread, and threads that it makes from now on, lose every
- * capability, gain none by executing programs, and can make no system call but
+ * capability, gain none by executing programs, can make no system call but
  * those of a queue's loop, those that end a thread or process, and @calls
- * (numbers, 0 for none). Others fail with EPERM. A kernel that has no seccomp
- * goes without that part.
+ * (numbers, 0 for none), and get no memory that can be executed. Others fail with
+ * EPERM. Returns 0, or -errno after telling which step failed: then it still has
+ * rights, and must not serve.
  */
-void rights_drop(const int calls[RIGHTS_CALLS]);
+int rights_drop(const int calls[RIGHTS_CALLS]);
 
 #endif

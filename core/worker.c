@@ -171,8 +171,9 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 	int err;
 
 	/* Locked memory is no child's by itself. */
-	process_protect(device_takes_memory(device));
-	err = worker_start(device);
+	err = process_protect(device_takes_memory(device));
+	if (!err)
+		err = worker_start(device);
 	if (err || write(fetched_fd, "", 1) != 1 ||
 	    !worker_wait_live(&device->worker, live_fd))
 		return EXIT_FAILED;
@@ -180,7 +181,8 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 	close(live_fd);
 	if (process_leave_caller())
 		return EXIT_FAILED;
-	rights_drop(device->target->system_calls);
+	if (rights_drop(device->target->system_calls))
+		return EXIT_FAILED;
 	process_calm();
 	return worker_join(device) ? EXIT_FAILED : EXIT_DONE;
 }

@@ -62,15 +62,19 @@ static void *helper_main(void *argument)
 	static const int calls[RIGHTS_CALLS];
 	struct zimg_helper *helper = argument;
 	struct zimg_crew *crew = helper->crew;
-	struct zimg_load *load;
+	struct zimg_load *load = NULL;
+	int err;
 
 	process_calm();
-	rights_drop(calls);
+	err = rights_drop(calls);
 	pthread_mutex_lock(&crew->lock);
 	crew->running++;
+	crew->ready++;
+	if (err)
+		crew->failed = err;
 	pthread_cond_broadcast(&crew->changed);
 	/* What was left to helpers is theirs also when it is over. */
-	while ((load = take(crew, 0)) || !crew->over) {
+	while (!err && ((load = take(crew, 0)) || !crew->over)) {
 		if (!load) {
 			crew->waiting++;
 			pthread_cond_wait(&crew->called, &crew->lock);
@@ -104,9 +108,11 @@ static bool helper_start(struct zimg_helper *helper, const struct image *image)
 	return !err;
 }
 
-void zimg_crew_start(struct zimg_crew *crew, const struct image *image,
-		     unsigned int helpers)
+int zimg_crew_start(struct zimg_crew *crew, const struct image *image,
+		    unsigned int helpers)
 {
+	int err;
+
 	*crew = (struct zimg_crew){
 		.lock = PTHREAD_MUTEX_INITIALIZER,
 		.called = PTHREAD_COND_INITIALIZER,
@@ -120,9 +126,11 @@ void zimg_crew_start(struct zimg_crew *crew, const struct image *image,
 		crew->count++;
 	}
 	pthread_mutex_lock(&crew->lock);
-	while (crew->running < crew->count)
+	while (crew->ready < crew->count)
 		pthread_cond_wait(&crew->changed, &crew->lock);
+	err = crew->failed;
 	pthread_mutex_unlock(&crew->lock);
+	return err;
 }
 
 void zimg_crew_end(struct zimg_crew *crew)

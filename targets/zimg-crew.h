@@ -33,18 +33,21 @@ struct zimg_crew {
 	pthread_cond_t called;		/* helpers: there is more, or no more */
 	unsigned int waiting;		/* helpers that wait for it */
 	bool over;
-	pthread_cond_t changed;		/* running is another number */
+	pthread_cond_t changed;		/* running or ready is another number */
 	unsigned int running;		/* helpers */
+	unsigned int ready;		/* those that ran, or have failed */
+	int failed;			/* -errno of one that has its rights still */
 	unsigned int count;		/* helpers that were started */
 	struct zimg_helper helpers[ZIMG_HELPERS_MAX];
 };
 
 /*
  * Starts up to @helpers helpers. A thread that cannot be had is done without. They
- * have given their rights away when this returns.
+ * have given their rights away when this returns 0; or one could not, and has told:
+ * then it returns -errno. Undone by zimg_crew_free() in any case.
  */
-void zimg_crew_start(struct zimg_crew *crew, const struct image *image,
-		     unsigned int helpers);
+int zimg_crew_start(struct zimg_crew *crew, const struct image *image,
+		    unsigned int helpers);
 
 /* Ends the helpers, when there is nothing left to expand. */
 void zimg_crew_end(struct zimg_crew *crew);

@@ -305,14 +305,17 @@ fail:
 static int zimg_start(struct ublk_device *device)
 {
 	struct zimg *zimg = ublk_device_data(device);
+	int err;
 
 	if (zimg_cache_create(&zimg->cache, zimg->cache_size,
 			      zimg->image.chunk_max,
 			      ublk_device_queues(device) > 1))
 		return message_fail(ENOMEM, "%s", zimg->path);
-	zimg_crew_start(&zimg->crew, &zimg->image,
-			ublk_device_cpus(device) - 1);
+	err = zimg_crew_start(&zimg->crew, &zimg->image,
+			      ublk_device_cpus(device) - 1);
 	zimg->started = true;
+	if (err)
+		return err;
 	return cow_start(zimg->cow, device, zimg_answer);
 }
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool blkdiscard --mem 512M
+# board: --add tests/devices.lib --add build/x86_64/driver/strike
+# board: --tool blkdiscard --mem 512M --timeout 900
 #
 # What serves has no rights: no capability, no new ones, few system calls, and a
-# ring that reaches its own files alone. All that disks do works all the same.
+# ring that reaches its own files alone. All that disks do works all the same. Who
+# cannot give a right away does not serve, and says which.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -66,6 +68,73 @@ for target in "ram 8M -q 2" "file $tmp/file -q 2" "file $tmp/file --buffered" \
 		esac
 		stopped "$target $how: stop it" "$dev"
 	done
+done
+
+# without CALL REGEX TARGET...: each call of that name that the servers make fails
+# once. Then there is no disk and REGEX is why, or, where the disk was there already,
+# another worker without rights.
+without() {
+	call=$1
+	regex=$2
+	shift 2
+	problem='' n=1
+	while :; do
+		# shellcheck disable=SC2086 # words are meant to be split
+		serve_with "$n" "$call" $*
+		[ $status -ne 3 ] || break
+		if [ -b "$dev" ]; then
+			wait_until 10 powerless ||
+				problem="$problem $n: served with rights"
+			run ublk stop "$dev"
+			[ $status -eq 0 ] || problem="$problem $n: $err"
+		else
+			[ $status -eq 1 ] || problem="$problem $n: status $status"
+			printf '%s\n' "$err" | grep -qE "^ublk: $regex" ||
+				problem="$problem $n: says '$err'"
+		fi
+		[ "$(what_is)" = "$was" ] || problem="$problem $n: left $(what_is)"
+		n=$((n + 1))
+		[ -z "$problem" ] || break
+	done
+	[ $n -gt 1 ] || problem="no such call"
+	note "$*: $((n - 1)) times $call"
+	is "$problem" "" "$*: $call fails"
+}
+# serve_with N CALL ARGUMENT...: as serve.
+serve_with() {
+	run "${0%/*}/strike" "$1" -c "$2" -e EPERM -o "$tmp/call" ublk "$3" "$4" \
+		${5:+"$5"}
+	dev=$out
+	id=${dev#/dev/ublkb}
+	[ $status -ne 3 ] || { ublk stop "$dev" && wait_until 5 [ ! -e "$dev" ]; }
+}
+# powerless: no thread of the worker of $id, or of its server beside the first, has
+# a right.
+powerless() {
+	first=''
+	serves=$(worker_of "$id")
+	[ -n "$serves" ] || serves=$(server_of "$id") first=$serves
+	for task in /proc/"$serves"/task/*; do
+		case $(cat "$task/comm") in iou-*) continue ;; esac
+		[ "${task##*/}" != "$first" ] || continue
+		[ "$(status "$task" CapEff)" = 0000000000000000 ] &&
+			[ "$(status "$task" NoNewPrivs)" = 1 ] &&
+			[ "$(status "$task" Seccomp)" = 2 ] || return 1
+	done
+}
+
+before
+for target in "ram 1M" "zimg $tmp/image.gz" "ram 1M --no-supervise"; do
+	without prlimit64 "cannot lock memory without limit: " "$target"
+	without capset "cannot give capabilities away: " "$target"
+	without prctl "cannot (do without new rights|serve the writeback)" \
+		"$target"
+	without seccomp "cannot restrict system calls: " "$target"
+	without mlock "cannot lock (the program|memory)" "$target"
+	without mlockall "cannot lock memory: " "$target"
+done
+for call in unshare mount; do
+	without $call "(a mount namespace|ram)" "ram 1M --rootfs"
 done
 
 done_testing

@@ -97,7 +97,7 @@ void process_calm(void)
 	abort();
 }
 
-void rights_drop(const int calls[RIGHTS_CALLS])
+int rights_drop(const int calls[RIGHTS_CALLS])
 {
 	(void)calls;
 	abort();
