@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/memory.h"
 #include "core/message.h"
 
 int buffers_open(struct buffers *buffers, int fd, size_t bytes,
@@ -18,7 +19,7 @@ int buffers_open(struct buffers *buffers, int fd, size_t bytes,
 	void *data = MAP_FAILED;
 
 	if (fd < 0)
-		fd = memfd_create("ublk-buffers", MFD_CLOEXEC);
+		fd = memory_unnamed("ublk-buffers");
 	if (fd >= 0 && !ftruncate(fd, bytes))
 		data = mmap(NULL, bytes, use == BUFFERS_ADDRESSES ?
 			    PROT_NONE : PROT_READ | PROT_WRITE, MAP_SHARED,

@@ -25,6 +25,31 @@
 /* What memory_create() made and memory_keep() is to name. */
 static int created = -1;
 
+/* Flags that are newer than the headers of some; kernels before 6.3 refuse them. */
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8u
+#endif
+#ifndef MFD_EXEC
+#define MFD_EXEC 16u
+#endif
+
+static int create_unnamed(const char *name, unsigned int flag)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | flag);
+
+	return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd;
+}
+
+int memory_unnamed(const char *name)
+{
+	return create_unnamed(name, MFD_NOEXEC_SEAL);
+}
+
+int memory_program(const char *name)
+{
+	return create_unnamed(name, MFD_EXEC);
+}
+
 static void memory_path(char path[PATH_BYTES], int id)
 {
 	snprintf(path, PATH_BYTES, MEMORY_DIR "/%d", id);
@@ -74,7 +99,7 @@ int memory_create(uint64_t size, bool outlives)
 
 	created = fd;
 	if (fd < 0)
-		fd = memfd_create("ublk-ram", MFD_CLOEXEC);
+		fd = memory_unnamed("ublk-ram");
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, size)) {

@@ -2,7 +2,8 @@
 /*
  * Memory that holds a disk and outlives whoever serves it: a file on a tmpfs of
  * our own, RECORD_DIR.memory/ID. The tmpfs is mounted when it is first needed
- * and unmounted when it is empty. One such file a process.
+ * and unmounted when it is empty. One such file a process. And files in memory
+ * without a name.
  */
 #ifndef CORE_MEMORY_H
 #define CORE_MEMORY_H
@@ -35,6 +36,14 @@ void memory_forget(int id);
 
 /* Unmounts the tmpfs if nothing is on it. */
 void memory_release(void);
+
+/*
+ * A file in memory without a name, called @name in /proc, for data or for a
+ * program: only a program can be executed, whatever vm.memfd_noexec says, and one
+ * may be refused by it (EACCES). Returns the descriptor, or -1 with errno.
+ */
+int memory_unnamed(const char *name);
+int memory_program(const char *name);
 
 /* Bytes of memory that the machine has, used or not; UINT64_MAX: nobody knows. */
 uint64_t memory_of_machine(void);

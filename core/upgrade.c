@@ -7,13 +7,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/handover.h"
 #include "core/list.h"
+#include "core/memory.h"
 #include "core/message.h"
 #include "core/process.h"
 #include "core/verb.h"
@@ -37,28 +37,56 @@ static const struct option_spec upgrade_options[] = {
 	{ 0 }
 };
 
-/* A copy in memory: the file may lie on a disk that is about to pause. */
-static int load_program(const char *path)
+static int copy_program(int from, int to, const char *path)
 {
-	int from = open(path, O_RDONLY | O_CLOEXEC);
-	int to = memfd_create("ublk", MFD_CLOEXEC);
 	struct stat st;
 	char magic[4];
 	off_t at = 0;
+	ssize_t sent;
 
-	if (from < 0 || to < 0 || fstat(from, &st))
+	if (fstat(from, &st))
 		return message_fail(errno, "%s", path);
 	if (pread(from, magic, sizeof(magic), 0) != sizeof(magic) ||
 	    memcmp(magic, "\177ELF", sizeof(magic))) {
 		message("%s: not a program", path);
 		return -ENOEXEC;
 	}
-	while (at < st.st_size)
-		if (sendfile(to, from, &at, st.st_size - at) <= 0)
+	while (at < st.st_size) {
+		sent = sendfile(to, from, &at, st.st_size - at);
+		if (sent < 0 && errno != EINTR)
 			return message_fail(errno, "%s", path);
-	fchmod(to, 0700);
+		if (!sent)
+			break;	/* it has become shorter */
+	}
+	if (fchmod(to, 0700))
+		return message_fail(errno, "a program in memory");
+	return 0;
+}
+
+/* A copy in memory: the file may lie on a disk that is about to pause. */
+static int load_program(const char *path)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC);
+	int to, err;
+
+	if (from < 0)
+		return message_fail(errno, "%s", path);
+	to = memory_program("ublk");
+	if (to < 0) {
+		err = -errno;
+		close(from);
+		if (err != -EACCES)
+			return message_fail(err, "a program in memory");
+		message("a program in memory is not permitted; see the sysctl "
+			"vm.memfd_noexec, of which 1 is enough");
+		return err;
+	}
+	err = copy_program(from, to, path);
 	close(from);
-	return to;
+	if (!err)
+		return to;
+	close(to);
+	return err;
 }
 
 /*

@@ -93,7 +93,7 @@ static int zeroes(struct ublk_device *device, uint64_t size)
 	int err;
 
 	if (fd < 0)
-		fd = memfd_create("ublk-zeroes", MFD_CLOEXEC);
+		fd = memory_unnamed("ublk-zeroes");
 	if (fd < 0)
 		return -errno;
 	if (!ftruncate(fd, size))
