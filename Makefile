@@ -149,6 +149,18 @@ $(SOAK_PROGRAMS): $(O)/soak/%: tests/soak.%.c $(O)/.flags $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(CFLAGS) -O2 -static -no-pie -o $@ $< -lpthread
 
+# A program that hands devices over in another version, for tests of `ublk upgrade`.
+$(O)/handover/handover.o: core/handover.c $(O)/obj/core/handover.o
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(CFLAGS) -DHANDOVER_VERSION=99 -c -o $@ $<
+
+$(O)/handover/other: $(O)/handover/handover.o $(O)/ublk.debug
+	$(call say,LD,$@)
+	$(Q)$(MUSL_CC) $(LDFLAGS) -s -o $@ $< \
+		$(filter-out %/core/handover.o,$(OBJECTS)) $(LIBRARIES)
+
+driver-programs: $(O)/handover/other
+
 -include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all deps asan unit unit-programs driver-programs test test-all \

@@ -31,7 +31,7 @@ const struct ublk_target *const ublk_targets[] = {
 };
 
 static const struct verb *const verbs[] = {
-	&verb_list, &verb_stop, &verb_recover, &verb_upgrade, &verb_continue,
+	&verb_list, &verb_stop, &verb_recover, &verb_upgrade, &verb_handover,
 	&verb_features, &verb_bench,
 	&verb_pack, &verb_unpack, &verb_info, &verb_check, &verb_index,
 	&verb_init,

@@ -762,22 +762,32 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 	return device->resumed ? check_identity(device, now, path) : 0;
 }
 
-int ublk_device_register_file(struct ublk_device *device, int fd)
+int ublk_device_register_file(struct ublk_device *device, int fd,
+			      const char *name)
 {
+	device->file_names[device->file_count] = name;
 	device->files[device->file_count] = fd;
 	return device->file_count++;
 }
 
-int ublk_device_inherited_file(const struct ublk_device *device)
+int ublk_device_inherited_file(struct ublk_device *device, const char *name)
 {
-	unsigned int next = device->file_count - 1;
+	unsigned int i;
 
-	return next < device->inherited_count ? device->inherited[next] : -1;
+	for (i = 0; i < device->inherited_count; i++) {
+		struct inherited_file *file = &device->inherited[i];
+
+		if (file->taken || strcmp(file->name, name))
+			continue;
+		file->taken = true;
+		return file->fd;
+	}
+	return -1;
 }
 
-int ublk_device_memory(const struct ublk_device *device, uint64_t size)
+int ublk_device_memory(struct ublk_device *device, uint64_t size)
 {
-	int fd = ublk_device_inherited_file(device);
+	int fd = ublk_device_inherited_file(device, UBLK_DEVICE_MEMORY);
 
 	if (fd >= 0)
 		return fd;

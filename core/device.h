@@ -58,18 +58,23 @@ struct ublk_device {
 	/*
 	 * A device that exists already, when a server takes it over: @info is
 	 * set, as are the text of its record and the files that an earlier
-	 * program of it left open, in the order in which the target registered
-	 * them.
+	 * program of it left open, by the names under which the target
+	 * registered them.
 	 */
 	bool resumed;
 	bool given_up;		/* nobody serves it: all I/O fails */
 	const char *record;
-	int inherited[UBLK_DEVICE_FILES];
+	struct inherited_file {
+		char name[16];
+		int fd;
+		bool taken;
+	} inherited[UBLK_DEVICE_FILES];
 	unsigned int inherited_count;
 
 	void *data;			/* the target's */
 	struct ublk_disk disk;
 	int files[1 + UBLK_DEVICE_FILES];	/* /dev/ublkcN, the target's */
+	const char *file_names[1 + UBLK_DEVICE_FILES];
 	unsigned int file_count;
 	struct device_identity {
 		const char *name;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands a device to another program, and is that program: `ublk continue`. Both
+ * Hands a device to another program, and is that program: `ublk handover`. Both
  * sides of what is handed over stand here, one below the other.
  */
 #include "core/handover.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,36 +72,73 @@ void handover_answer(int answer, char how)
 }
 
 /*
- * What `ublk continue` is given: who it shall be, the device, two numbers that
- * depend on that, the memory of requests, and the target's files.
+ * What `ublk handover` is given: words KEY=VALUE, the version first. Where the
+ * meaning of one changes, or a program must not do without a new one, the version
+ * is another. A program refuses what it does not know: then the old one goes on.
  */
-enum { ARG_PROGRAM, ARG_VERB, ARG_ROLE, ARG_ID, ARG_FIRST, ARG_SECOND,
-       ARG_BUFFERS, ARG_FILES, ARGS_MAX = ARG_FILES + UBLK_DEVICE_FILES + 1 };
-#define NUMBER_BYTES 12
+#ifndef HANDOVER_VERSION	/* a test has one of its own */
+#define HANDOVER_VERSION 1
+#endif
 
-/* Lets the program have the descriptor, and writes its number down. */
-static char *hand_on(char text[NUMBER_BYTES], int fd)
+/*
+ * Values are numbers: the device's, a process's, or of descriptors. Who is told of
+ * a worker is the supervisor, and all others are workers.
+ */
+enum { KEY_VERSION, KEY_WORKER, KEY_ID, KEY_FETCHED, KEY_LIVE, KEY_ANSWER,
+       KEY_BUFFERS, KEYS };
+static const struct {
+	const char *name;
+	bool is_fd;
+	bool to_worker, to_supervisor;
+} keys[KEYS] = {
+	[KEY_VERSION] = { "version", false, true, true },
+	[KEY_WORKER] = { "worker", false, false, true },
+	[KEY_ID] = { "id", false, true, true },
+	[KEY_FETCHED] = { "fetched", true, true, false },
+	[KEY_LIVE] = { "live", true, true, false },
+	[KEY_ANSWER] = { "answer", true, false, true },
+	[KEY_BUFFERS] = { "buffers", true, true, true },
+};
+#define FILE_KEY "file-"	/* and its name */
+#define WORD_BYTES 48
+#define WORDS_MAX (KEYS + UBLK_DEVICE_FILES)
+enum { ARG_PROGRAM, ARG_VERB, ARG_WORDS };
+
+/* Adds a word; a program that is executed keeps the descriptor it speaks of. */
+static void add_word(char words[][WORD_BYTES], const char **args,
+		     const char *name, bool is_fd, int value)
 {
-	fcntl(fd, F_SETFD, 0);
-	snprintf(text, NUMBER_BYTES, "%d", fd);
-	return text;
+	unsigned int n = 0;
+
+	while (args[ARG_WORDS + n])
+		n++;
+	if (is_fd)
+		fcntl(value, F_SETFD, 0);
+	snprintf(words[n], WORD_BYTES, "%s=%d", name, value);
+	args[ARG_WORDS + n] = words[n];
 }
 
+/* Executes the program with the values that its role has, and device->files. */
 static void execute(const struct ublk_device *device,
-		    const struct handover *next, const char *role,
-		    const char *first, const char *second)
+		    const struct handover *next, bool as_worker,
+		    const int values[KEYS])
 {
-	static char id[NUMBER_BYTES], buffers[NUMBER_BYTES];
-	static char files[UBLK_DEVICE_FILES][NUMBER_BYTES];
-	const char *args[ARGS_MAX] = {
-		program_invocation_name, "continue", role, id, first, second,
-		hand_on(buffers, device->buffers.fd),
+	static char words[WORDS_MAX][WORD_BYTES];
+	const char *args[ARG_WORDS + WORDS_MAX + 1] = {
+		program_invocation_name, "handover",
 	};
+	char name[WORD_BYTES / 2];
 	unsigned int i;
 
-	snprintf(id, sizeof(id), "%d", device->info.dev_id);
-	for (i = 0; i + 1 < device->file_count; i++)
-		args[ARG_FILES + i] = hand_on(files[i], device->files[i + 1]);
+	for (i = 0; i < KEYS; i++)
+		if (as_worker ? keys[i].to_worker : keys[i].to_supervisor)
+			add_word(words, args, keys[i].name, keys[i].is_fd,
+				 values[i]);
+	for (i = 1; i < device->file_count; i++) {
+		snprintf(name, sizeof(name), FILE_KEY "%s",
+			 device->file_names[i]);
+		add_word(words, args, name, true, device->files[i]);
+	}
 	dup2(next->answer, STDERR_FILENO);
 	syscall(SYS_execveat, next->binary, "", args, environ, AT_EMPTY_PATH);
 	message_fail(errno, "cannot execute the program");
@@ -108,28 +147,125 @@ static void execute(const struct ublk_device *device,
 void handover_worker(const struct ublk_device *device,
 		     const struct handover *next, int fetched_fd, int live_fd)
 {
-	char fetched[NUMBER_BYTES], live[NUMBER_BYTES];
-
-	execute(device, next, "worker", hand_on(fetched, fetched_fd),
-		hand_on(live, live_fd));
+	execute(device, next, true, (const int[KEYS]){
+		[KEY_VERSION] = HANDOVER_VERSION,
+		[KEY_ID] = device->info.dev_id,
+		[KEY_FETCHED] = fetched_fd,
+		[KEY_LIVE] = live_fd,
+		[KEY_BUFFERS] = device->buffers.fd,
+	});
 }
 
 void handover_supervisor(const struct ublk_device *device,
 			 const struct handover *next)
 {
-	char worker[NUMBER_BYTES], answer[NUMBER_BYTES];
-
-	snprintf(worker, sizeof(worker), "%d", (int)device->server);
-	execute(device, next, "supervisor", worker,
-		hand_on(answer, next->answer));
+	execute(device, next, false, (const int[KEYS]){
+		[KEY_VERSION] = HANDOVER_VERSION,
+		[KEY_WORKER] = device->server,
+		[KEY_ID] = device->info.dev_id,
+		[KEY_ANSWER] = next->answer,
+		[KEY_BUFFERS] = device->buffers.fd,
+	});
 }
 
-static int handed(const char *text)
+/* The value of a word, which is no negative number; -1 where it is none. */
+static int value_of(const char *text)
 {
-	int fd = atoi(text);
+	char *end;
+	long value = strtol(text, &end, 10);
 
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
+	return *text < '0' || *text > '9' || *end || value > INT_MAX ?
+	       -1 : value;
+}
+
+/* Takes a descriptor over. False where there is none of that number. */
+static bool take_over(int fd)
+{
+	return fd >= 0 && !fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* One of the device's files, whose name reaches up to @equals. */
+static bool read_file(struct ublk_device *device, const char *name,
+		      const char *equals)
+{
+	struct inherited_file *file;
+
+	if (device->inherited_count == UBLK_DEVICE_FILES ||
+	    (size_t)(equals - name) >= sizeof(file->name))
+		return false;
+	file = &device->inherited[device->inherited_count++];
+	memcpy(file->name, name, equals - name);
+	file->fd = value_of(equals + 1);
+	return take_over(file->fd);
+}
+
+static bool read_word(struct ublk_device *device, const char *word,
+		      int values[KEYS])
+{
+	const char *equals = strchr(word, '=');
+	size_t length = equals ? equals - word : 0;
+	unsigned int i;
+
+	if (!equals)
+		return false;
+	if (!strncmp(word, FILE_KEY, strlen(FILE_KEY)))
+		return read_file(device, word + strlen(FILE_KEY), equals);
+	for (i = 0; i < KEYS; i++) {
+		if (strlen(keys[i].name) != length ||
+		    memcmp(keys[i].name, word, length))
+			continue;
+		values[i] = value_of(equals + 1);
+		return values[i] >= 0 &&
+		       (!keys[i].is_fd || take_over(values[i]));
+	}
+	return false;
+}
+
+/* Reads what the other program hands over. Returns 0 or -EPROTO after telling. */
+static int read_words(struct ublk_device *device, int argc, char **argv,
+		      int values[KEYS])
+{
+	bool worker;
+	int i;
+
+	for (i = 0; i < KEYS; i++)
+		values[i] = -1;
+	if (!read_word(device, argv[0], values) ||
+	    values[KEY_VERSION] != HANDOVER_VERSION) {
+		message("the program that serves hands devices over with %s, "
+			"this one takes version=%d", argv[0], HANDOVER_VERSION);
+		return -EPROTO;
+	}
+	for (i = 1; i < argc; i++)
+		if (!read_word(device, argv[i], values)) {
+			message("the program that serves hands over %s, which "
+				"is unknown here", argv[i]);
+			return -EPROTO;
+		}
+	worker = values[KEY_WORKER] < 0;
+	for (i = 0; i < KEYS; i++)
+		if ((worker ? keys[i].to_worker : keys[i].to_supervisor) &&
+		    values[i] < 0) {
+			message("the program that serves hands over no %s",
+				keys[i].name);
+			return -EPROTO;
+		}
+	return 0;
+}
+
+/* The target has taken every file: what it does not know it might need. */
+static int check_files(const struct ublk_device *device)
+{
+	unsigned int i;
+
+	for (i = 0; i < device->inherited_count; i++) {
+		if (device->inherited[i].taken)
+			continue;
+		message("the program that serves hands over a file %s, which "
+			"is unknown here", device->inherited[i].name);
+		return -EPROTO;
+	}
+	return 0;
 }
 
 static int continue_supervisor(struct ublk_device *device, pid_t worker,
@@ -146,39 +282,33 @@ static int continue_supervisor(struct ublk_device *device, pid_t worker,
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
-static int continue_run(const void *settings, int argc, char **argv)
+static int handover_run(const void *settings, int argc, char **argv)
 {
-	/* As execute() puts them, without the program and the verb. */
-	char **args = argv - ARG_ROLE;
 	struct ublk_device device = { 0 };
-	int i;
+	int values[KEYS];
 
 	(void)settings;
 	process_continued();
-	for (i = ARG_FILES - ARG_ROLE; i < argc &&
-	     device.inherited_count < UBLK_DEVICE_FILES; i++)
-		device.inherited[device.inherited_count++] = handed(argv[i]);
-	if (ctrl_open(&device.ctrl))
+	if (read_words(&device, argc, argv, values) || ctrl_open(&device.ctrl))
 		return EXIT_FAILED;
-	if (resume_device(&device, atoi(args[ARG_ID])) ||
-	    device_open(&device) != EXIT_DONE ||
-	    device_open_buffers(&device, handed(args[ARG_BUFFERS])) ||
+	if (resume_device(&device, values[KEY_ID]) ||
+	    device_open(&device) != EXIT_DONE || check_files(&device) ||
+	    device_open_buffers(&device, values[KEY_BUFFERS]) ||
 	    worker_prepare(&device))
 		return EXIT_FAILED;
-	if (!strcmp(args[ARG_ROLE], "supervisor"))
-		return continue_supervisor(&device, atoi(args[ARG_FIRST]),
-					   handed(args[ARG_SECOND]));
+	if (values[KEY_WORKER] >= 0)
+		return continue_supervisor(&device, values[KEY_WORKER],
+					   values[KEY_ANSWER]);
 	ctrl_close(&device.ctrl);
-	return worker_main(&device, handed(args[ARG_FIRST]),
-			   handed(args[ARG_SECOND]));
+	return worker_main(&device, values[KEY_FETCHED], values[KEY_LIVE]);
 }
 
-const struct verb verb_continue = {
-	.name = "continue",
-	.arguments = "ROLE ID NUMBER NUMBER NUMBER FILE...",
+const struct verb verb_handover = {
+	.name = "handover",
+	.arguments = "WORD...",
 	.manual = "For `ublk upgrade` alone: what a server executes when another "
 		  "program takes its\nplace.\n",
-	.min_arguments = ARG_FILES - ARG_ROLE,
-	.max_arguments = ARG_FILES - ARG_ROLE + UBLK_DEVICE_FILES,
-	.run = continue_run,
+	.min_arguments = 1,
+	.max_arguments = WORDS_MAX,
+	.run = handover_run,
 };

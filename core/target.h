@@ -192,26 +192,30 @@ void ublk_device_unfinished(struct ublk_device *device);
 
 /*
  * Registers @fd with every queue's ring; from open() only, at most
- * UBLK_DEVICE_FILES. The descriptor stays the target's. Returns the index to
- * use as the fd of an SQE with IOSQE_FIXED_FILE.
+ * UBLK_DEVICE_FILES. The descriptor stays the target's. @name, of 15 characters
+ * at most, is what other versions of the program know the file by: what it
+ * means never changes. Returns the index to use as the fd of an SQE with
+ * IOSQE_FIXED_FILE.
  */
 #define UBLK_DEVICE_FILES 4
-int ublk_device_register_file(struct ublk_device *device, int fd);
+int ublk_device_register_file(struct ublk_device *device, int fd,
+			      const char *name);
 
 /*
- * The file that an earlier program of this device left open (see `ublk
- * upgrade`) in place of the one that open() is about to register, or -1 where it
- * has to open that itself. It is the target's as any other.
+ * The file that an earlier program of this device registered as @name and left
+ * open (see `ublk upgrade`), or -1 where open() has to open it itself. It is the
+ * target's as any other. One that nobody asks for is refused with the device.
  */
-int ublk_device_inherited_file(const struct ublk_device *device);
+int ublk_device_inherited_file(struct ublk_device *device, const char *name);
 
 /*
  * From open() only, for a target that keeps the disk in memory: a file of @size
  * bytes in memory to be registered and mapped. It is empty, or has what an
  * earlier server of the device wrote there. Returns the descriptor, which is
- * the target's, or -errno without telling.
+ * the target's and is registered under this name, or -errno without telling.
  */
-int ublk_device_memory(const struct ublk_device *device, uint64_t size);
+#define UBLK_DEVICE_MEMORY "memory"
+int ublk_device_memory(struct ublk_device *device, uint64_t size);
 
 /* The queue. */
 struct ublk_device *ublk_queue_device(const struct ublk_queue *queue);

@@ -36,7 +36,7 @@ struct verb {
 };
 
 extern const struct verb verb_list, verb_stop, verb_recover, verb_upgrade,
-			 verb_continue, verb_features, verb_bench;	/* core/ */
+			 verb_handover, verb_features, verb_bench;	/* core/ */
 extern const struct verb verb_pack, verb_unpack, verb_info, verb_check,
 			 verb_index;				/* targets/ */
 extern const struct verb verb_init;				/* initramfs/ */

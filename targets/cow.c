@@ -86,7 +86,7 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 	if (!cow->limit) {
 		err = cow_file_open(&cow->file, place, base, cow->disk_size,
 				    ublk_device_read_only(device),
-				    ublk_device_inherited_file(device),
+				    ublk_device_inherited_file(device, "cow"),
 				    ublk_device_resumed(device));
 		if (!err)
 			err = ublk_device_identify(device, "cow", place,
@@ -94,12 +94,13 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 		if (err)
 			return err;
 		backing_try_direct(cow->file.fd, cow->layout.data, block);
-		cow->store = ublk_device_register_file(device, cow->file.fd);
+		cow->store = ublk_device_register_file(device, cow->file.fd,
+						       "cow");
 	}
 	err = open_memory(cow, device);
 	if (err)
 		return message_fail(err, "--cow %s", place);
-	ublk_device_register_file(device, cow->memory_fd);
+	ublk_device_register_file(device, cow->memory_fd, UBLK_DEVICE_MEMORY);
 	if (cow->limit)
 		return 0;
 	cow->data = cow->layout.data;

@@ -269,7 +269,7 @@ static int file_open(struct ublk_device *device, const char *path,
 		return backing_refuse_standard_input();
 	}
 	disk->read_only = ublk_device_read_only(device) || options->cow;
-	file->fd = ublk_device_inherited_file(device);
+	file->fd = ublk_device_inherited_file(device, "file");
 	file->inherited = file->fd >= 0;
 	if (!file->inherited)
 		file->fd = backing_open(path, &disk->read_only);
@@ -284,7 +284,8 @@ static int file_open(struct ublk_device *device, const char *path,
 		err = options->cow ? cow_identify_base(device, path, &base) :
 		      ublk_device_identify(device, "file", path, file->fd, NULL);
 	if (!err) {
-		file->index = ublk_device_register_file(device, file->fd);
+		file->index = ublk_device_register_file(device, file->fd,
+							"file");
 		err = cow_open(&file->cow, device, options->cow, &base, disk);
 	}
 	if (err) {

@@ -89,7 +89,7 @@ static int ram_check_size(uint64_t size)
 /* Zeroes for a layer over it, which has the memory that outlives the server. */
 static int zeroes(struct ublk_device *device, uint64_t size)
 {
-	int fd = ublk_device_inherited_file(device);
+	int fd = ublk_device_inherited_file(device, "zeroes");
 	int err;
 
 	if (fd < 0)
@@ -143,7 +143,8 @@ static int ram_open(struct ublk_device *device, const char *argument,
 		ram_free(ram);
 		return err;
 	}
-	ublk_device_register_file(device, ram->fd);
+	ublk_device_register_file(device, ram->fd, settings->cow ?
+				  "zeroes" : UBLK_DEVICE_MEMORY);
 	disk->discard_granularity = 1u << ram->page_shift;
 	disk->max_discard = 1u << 30;
 	disk->max_write_zeroes = 1u << 30;

@@ -246,7 +246,7 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		.index = settings->index,
 	};
 	struct zimg *zimg = calloc(1, sizeof(*zimg));
-	const int inherited = ublk_device_inherited_file(device);
+	const int inherited = ublk_device_inherited_file(device, "image");
 	int fd = inherited;
 	int ret;
 
@@ -285,7 +285,8 @@ static int zimg_open(struct ublk_device *device, const char *path,
 	ret = zimg_identify(device, zimg, settings->cow);
 	if (ret)
 		goto fail_close;
-	zimg->file = ublk_device_register_file(device, zimg->image.fd);
+	zimg->file = ublk_device_register_file(device, zimg->image.fd,
+						"image");
 	ret = cow_open(&zimg->cow, device, settings->cow,
 		       &(struct cow_base){ zimg->image.fd, 0,
 					   zimg->image.file_size }, disk);

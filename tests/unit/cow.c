@@ -223,18 +223,21 @@ void ublk_device_unfinished(struct ublk_device *self)
 	(void)self;
 }
 
-int ublk_device_register_file(struct ublk_device *self, int fd)
+int ublk_device_register_file(struct ublk_device *self, int fd,
+			      const char *name)
 {
 	(void)fd;
+	(void)name;
 	return ++self->files;
 }
 
-int ublk_device_inherited_file(const struct ublk_device *self)
+int ublk_device_inherited_file(struct ublk_device *self, const char *name)
 {
+	(void)name;
 	return self->resumed ? self->inherited[0] : -1;
 }
 
-int ublk_device_memory(const struct ublk_device *self, uint64_t size)
+int ublk_device_memory(struct ublk_device *self, uint64_t size)
 {
 	int fd;
 

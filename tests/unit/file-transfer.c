@@ -81,8 +81,9 @@ void ublk_device_set_argument(struct ublk_device *device, const char *argument)
 	(void)argument;
 }
 
-int ublk_device_inherited_file(const struct ublk_device *device)
+int ublk_device_inherited_file(struct ublk_device *device, const char *name)
 {
+	(void)name;
 	(void)device;
 	return -1;
 }
@@ -110,8 +111,10 @@ void ublk_device_unfinished(struct ublk_device *device)
 	(void)device;
 }
 
-int ublk_device_register_file(struct ublk_device *device, int fd)
+int ublk_device_register_file(struct ublk_device *device, int fd,
+			      const char *name)
 {
+	(void)name;
 	(void)device;
 	(void)fd;
 	return 3;
@@ -130,7 +133,7 @@ unsigned int ublk_device_depth(const struct ublk_device *device)
 	return 0;
 }
 
-int ublk_device_memory(const struct ublk_device *device, uint64_t size)
+int ublk_device_memory(struct ublk_device *device, uint64_t size)
 {
 	(void)device;
 	(void)size;

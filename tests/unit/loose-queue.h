@@ -154,8 +154,9 @@ void ublk_device_set_argument(struct ublk_device *self, const char *argument)
 	(void)argument;
 }
 
-int ublk_device_inherited_file(const struct ublk_device *self)
+int ublk_device_inherited_file(struct ublk_device *self, const char *name)
 {
+	(void)name;
 	(void)self;
 	return -1;
 }
@@ -177,8 +178,10 @@ void ublk_device_unfinished(struct ublk_device *self)
 	(void)self;
 }
 
-int ublk_device_register_file(struct ublk_device *self, int fd)
+int ublk_device_register_file(struct ublk_device *self, int fd,
+			      const char *name)
 {
+	(void)name;
 	self->file = fd;
 	return RING_FILE;
 }
@@ -217,7 +220,7 @@ unsigned int ublk_device_depth(const struct ublk_device *self)
 	return 0;
 }
 
-int ublk_device_memory(const struct ublk_device *self, uint64_t size)
+int ublk_device_memory(struct ublk_device *self, uint64_t size)
 {
 	(void)self;
 	(void)size;
