@@ -14,6 +14,7 @@
 #include "core/message.h"
 #include "core/verb.h"
 #include "targets/image-walk.h"
+#include "targets/whole-io.h"
 
 struct settings {
 	int64_t jobs;
@@ -90,8 +91,9 @@ int check_written(int fd, const char *name, unsigned int jobs,
 	int ret;
 
 	/* What the page cache has would be read, and says little. */
-	if (fsync(fd))
-		return message_fail(errno, "%s", name);
+	ret = whole_sync(fd);
+	if (ret)
+		return message_fail(ret, "%s", name);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	ret = image_open_again(&image, fd, name, &how);
 	if (ret)

@@ -145,12 +145,12 @@ static int make(const struct cow_file *file, const struct stat *st,
 	memset(page, 0, sizeof(page));
 	for (at = 0; !err && at < file->layout.data; at += COW_BLOCK)
 		err = whole_pwrite(file->fd, page, COW_BLOCK, at);
-	if (!err && fsync(file->fd))
-		err = -errno;
+	if (!err)
+		err = whole_sync(file->fd);
 	memcpy(page, header, HEADER);
 	if (!err)
 		err = whole_pwrite(file->fd, page, COW_BLOCK, 0);
-	return !err && fsync(file->fd) ? -errno : err;
+	return err ? err : whole_sync(file->fd);
 }
 
 static int check_size(const struct cow_file *file, const struct stat *st)

@@ -202,21 +202,72 @@ int output_create(struct output *output, const char *path, bool replace)
 	return ret;
 }
 
-int output_sync_directory(char *path, int file)
+/* The directory that the file is in, or -errno. */
+static int open_directory(const char *path)
 {
-	char *slash = strrchr(path, '/');
-	int fd, ret = 0;
+	const char *slash = strrchr(path, '/');
+	char *directory = slash ? strndup(path, slash - path + 1) : strdup(".");
+	int fd = -ENOMEM;
 
-	if (slash)
-		slash[slash == path] = '\0';
-	fd = open(slash ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!directory)
+		return fd;
+	do {
+		fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	} while (fd < 0 && errno == EINTR);
 	if (fd < 0)
+		fd = -errno;
+	free(directory);
+	return fd;
+}
+
+/* What open_directory() returned is no reason not to write there. */
+static bool may_sync(int directory)
+{
+	return directory >= 0 || directory == -EACCES;
+}
+
+/* Syncs @directory, and closes it. Returns 0 or -errno. */
+static int sync_directory(int directory, int file)
+{
+	int ret;
+
+	if (directory < 0)
 		return syncfs(file) ? -errno : 0;
+	ret = whole_sync(directory);
+	close(directory);
 	/* A filesystem that cannot sync a directory says EINVAL. */
-	if (fsync(fd) && errno != EINVAL)
+	return ret == -EINVAL ? 0 : ret;
+}
+
+int output_sync_directory(const char *path, int file)
+{
+	int directory = open_directory(path);
+
+	return may_sync(directory) ? sync_directory(directory, file) :
+				     directory;
+}
+
+/*
+ * A rename is safe on the medium once its directory is, which is open before: then
+ * little can go wrong behind it. Returns 0 or -errno.
+ */
+static int rename_synced(struct output *output, int file)
+{
+	int directory = open_directory(output->path);
+	int ret;
+
+	if (!may_sync(directory))
+		return directory;
+	if (rename(output->temporary, output->path)) {
 		ret = -errno;
-	close(fd);
-	return ret;
+		if (directory >= 0)
+			close(directory);
+		return ret;
+	}
+	nothing_doomed();
+	free(output->temporary);
+	output->temporary = NULL;
+	return sync_directory(directory, file);
 }
 
 /* What is there only after close() is told by close() alone, as on NFS. */
@@ -224,21 +275,13 @@ static int commit_file(struct output *output)
 {
 	int fd = output->fd;
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	int ret = 0;
+	int ret = copy < 0 ? -errno : whole_sync(fd);
 
 	output->fd = copy;
-	if (copy < 0 || fsync(fd))
+	/* It is closed, whatever a signal did meanwhile. */
+	if (close(fd) && errno != EINTR && !ret)
 		ret = -errno;
-	if (close(fd) && !ret)
-		ret = -errno;
-	if (!ret && rename(output->temporary, output->path))
-		ret = -errno;
-	if (ret)
-		return ret;
-	nothing_doomed();
-	free(output->temporary);
-	output->temporary = NULL;
-	return output_sync_directory(output->path, copy);
+	return ret ? ret : rename_synced(output, copy);
 }
 
 /* Sends all of the file to standard output. */
@@ -259,10 +302,10 @@ static int commit_stream(struct output *output)
 		offset += n;
 	}
 	free(data);
+	if (!ret)
+		ret = whole_sync(STDOUT_FILENO);
 	/* A pipe cannot be synced, and says EINVAL. */
-	if (!ret && fsync(STDOUT_FILENO) && errno != EINVAL && errno != EROFS)
-		ret = -errno;
-	return ret;
+	return ret == -EINVAL || ret == -EROFS ? 0 : ret;
 }
 
 int output_commit(struct output *output)

@@ -444,5 +444,7 @@ out_inflater:
 	deflater_free(&pass->deflater);
 out:
 	free(pass);
+	if (ret == -ENOMEM)
+		message_fail(ret, "%s", name);
 	return ret;
 }

@@ -192,8 +192,11 @@ static int to_device(struct unpack *unpack)
 	ret = check_device(unpack);
 	if (!ret)
 		ret = image_walk(&unpack->walk);
-	if (!ret && fsync(unpack->fd))
-		ret = message_fail(errno, "%s", unpack->name);
+	if (!ret) {
+		ret = whole_sync(unpack->fd);
+		if (ret)
+			message_fail(ret, "%s", unpack->name);
+	}
 	close(unpack->fd);
 	return ret;
 }

@@ -78,3 +78,11 @@ ssize_t whole_read(int fd, void *data, size_t length)
 	}
 	return done;
 }
+
+int whole_sync(int fd)
+{
+	while (fsync(fd))
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}

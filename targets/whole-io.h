@@ -17,6 +17,9 @@ int whole_pread(int fd, void *data, size_t length, uint64_t offset);
 int whole_pwrite(int fd, const void *data, size_t length, uint64_t offset);
 int whole_write(int fd, const void *data, size_t length);
 
+/* All of it is on the medium. 0 or -errno. */
+int whole_sync(int fd);
+
 /* Bytes read, fewer than @length only at the end of the file; or -errno. */
 ssize_t whole_read(int fd, void *data, size_t length);
 

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+#
+# Verbs that need no driver, with system calls that fail, one after the other: what
+# was made is right, or that it is not has been said; and nothing is left.
+. "${0%/*}/../lib.sh"
+. "${0%/*}/../faults.lib"
+
+strike=build/${ARCH:-x86_64}/driver/strike
+ublk=${UBLK:-build/${ARCH:-x86_64}/ublk}
+[ "${ARCH:-x86_64}" = x86_64 ] || skip_all "strike does not know this processor"
+
+mkdir "$tmp/d"
+d=$tmp/d
+{ pattern disk 300000; head -c 200000 /dev/zero; pattern end 20000; } >"$d/disk"
+$ublk pack "$d/disk" "$d/image"
+gzip -9 <"$d/disk" >"$d/gz"
+$ublk index "$d/gz" "$d/gz.idx" 2>/dev/null
+$ublk info "$d/image" >"$tmp/info"
+$ublk check "$d/image" >"$tmp/check" 2>&1
+for file in disk image gz gz.idx; do
+	cp "$d/$file" "$tmp/$file"
+done
+here=$(ls -A "$d")
+
+prepare() {
+	rm -f "$d/new"
+}
+# kept: what was there is as it was, and nothing else is there.
+kept() {
+	for file in $here; do
+		cmp -s "$d/$file" "$tmp/$file" || problem="$problem, $file changed"
+	done
+	# shellcheck disable=SC2010 # there are no other names
+	others=$(ls -A "$d" | grep -vxF "$here" | grep -vx new)
+	[ -z "$others" ] || problem="$problem, left: $others"
+	problem=${problem#, }
+}
+# made FILE: the new file is like it. Where it may not stay on the medium, or is not
+# there at all, that has been said.
+made() {
+	if [ "$status" -eq 0 ] || [ -e "$d/new" ]; then
+		cmp -s "$d/new" "$tmp/$1" || problem="$problem, it is not $1"
+	fi
+	[ "$status" -eq 0 ] || says
+	kept
+}
+# printed FILE: the same for what goes to standard output.
+printed() {
+	if [ "$status" -eq 0 ]; then
+		cmp -s "$tmp/out" "$tmp/$1" || problem="$problem, it is not $1"
+	else
+		says
+	fi
+	kept
+}
+
+judge() { made image; }
+each_fault pack "" "$ublk pack --jobs 1 $d/disk $d/new"
+each_fault "pack, verified" "" "$ublk pack --jobs 1 --verify $d/disk $d/new"
+each_fault "pack, a thread for each processor" "" "$ublk pack $d/disk $d/new"
+judge() { made disk; }
+each_fault unpack "" "$ublk unpack --jobs 1 $d/image $d/new"
+each_fault "unpack of a gzip" "" "$ublk unpack $d/gz $d/new"
+judge() { printed disk; }
+each_fault "unpack to standard output" "" "$ublk unpack $d/image -"
+judge() { printed info; }
+each_fault info "" "$ublk info $d/image"
+judge() { printed check; }
+each_fault check "" "$ublk check --jobs 1 $d/image"
+judge() { made gz.idx; }
+each_fault index "" "$ublk index $d/gz $d/new"
+
+done_testing
