@@ -66,8 +66,10 @@ int handover_accept(struct handover *next,
 
 void handover_answer(int answer, char how)
 {
-	if (write(answer, &how, 1) != 1)
-		message_fail(errno, "the answer to an upgrade");
+	int err = process_tell(answer, how);
+
+	if (err)
+		message_fail(err, "the answer to an upgrade");
 	close(answer);
 }
 
@@ -139,7 +141,7 @@ static void execute(const struct ublk_device *device,
 			 device->file_names[i]);
 		add_word(words, args, name, true, device->files[i]);
 	}
-	dup2(next->answer, STDERR_FILENO);
+	process_replace(STDERR_FILENO, next->answer);
 	syscall(SYS_execveat, next->binary, "", args, environ, AT_EMPTY_PATH);
 	message_fail(errno, "cannot execute the program");
 }

@@ -75,13 +75,21 @@ static bool memory_mount(void)
 		      "size=0,nr_inodes=0,mode=700");
 }
 
-/* Another process may unmount what is still empty: then once more. */
+/*
+ * Another process may unmount what is still empty: then once more. Returns the
+ * descriptor or -errno.
+ */
 static int create_named(void)
 {
 	struct stat outer, st;
-	int try, fd;
+	int try, fd = -1;
 
-	for (try = 0; try < TRIES && memory_mount(); try++) {
+	for (try = 0; try < TRIES; try++) {
+		if (!memory_mount()) {
+			if (errno == ENOENT)
+				continue;
+			return -errno;
+		}
 		fd = open(MEMORY_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 		if (fd >= 0 && !fstat(fd, &st) && !stat(RECORD_DIR, &outer) &&
 		    st.st_dev != outer.st_dev)
@@ -89,19 +97,18 @@ static int create_named(void)
 		if (fd >= 0)
 			close(fd);
 	}
-	return -1;
+	return fd < 0 ? -errno : -EBUSY;
 }
 
 int memory_create(uint64_t size, bool outlives)
 {
-	int fd = outlives ? create_named() : -1;
+	const bool named = outlives && !geteuid();
+	int fd = named ? create_named() : memory_unnamed("ublk-ram");
 	int err;
 
-	created = fd;
 	if (fd < 0)
-		fd = memory_unnamed("ublk-ram");
-	if (fd < 0)
-		return -errno;
+		return named ? fd : -errno;
+	created = named ? fd : -1;
 	if (ftruncate(fd, size)) {
 		err = -errno;
 		close(fd);

@@ -13,7 +13,7 @@
 
 /*
  * A file of @size bytes in memory, empty. With @outlives it gets a name by
- * memory_keep(); where that cannot be (an ordinary user), and without, it is
+ * memory_keep(); that of an ordinary user, who can mount nothing, and without, it is
  * gone with the last process that has it open. Returns the descriptor, or
  * -errno without telling.
  */

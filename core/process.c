@@ -69,16 +69,30 @@ static void close_inherited(int keep)
 	background = true;
 }
 
-/* Returns the exit status that the body says, -1 when it ends without a word. */
-static int wait_ready(int fd)
+void process_replace(int fd, int by)
+{
+	while (dup2(by, fd) < 0 && (errno == EINTR || errno == EBUSY))
+		;
+}
+
+int process_tell(int fd, char byte)
 {
 	ssize_t n;
-	char status;
 
 	do {
-		n = read(fd, &status, 1);
+		n = write(fd, &byte, 1);
 	} while (n < 0 && errno == EINTR);
-	return n == 1 ? status : -1;
+	return n < 0 ? -errno : 0;
+}
+
+bool process_hear(int fd, char *byte)
+{
+	ssize_t n;
+
+	do {
+		n = read(fd, byte, 1);
+	} while (n < 0 && errno == EINTR);
+	return n == 1;
 }
 
 static int wait_for(pid_t pid)
@@ -101,7 +115,8 @@ int process_background(int (*body)(void *arg), void *arg)
 	sigset_t block, before;
 	int fds[2];
 	int status;
-	int ready;
+	bool ready;
+	char byte;
 	size_t i;
 
 	if (pipe2(fds, O_CLOEXEC)) {
@@ -133,11 +148,11 @@ int process_background(int (*body)(void *arg), void *arg)
 	close(fds[1]);
 	handle_ending_signals(pass_on);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	ready = wait_ready(fds[0]);
+	ready = process_hear(fds[0], &byte);
 	close(fds[0]);
 	handle_ending_signals(SIG_DFL);
-	if (ready >= 0 && !ended_by)
-		return ready;
+	if (ready && !ended_by)
+		return byte;
 	status = wait_for(body_pid);
 	if (ended_by)
 		raise(ended_by);
@@ -153,35 +168,56 @@ static int print_line(const char *text)
 	return message_fail(errno, "standard output");
 }
 
+/* What can fail of leaving the caller's terminal. Returns /dev/null or -errno. */
+static int prepare_leaving(void)
+{
+	int fd, null;
+
+	if (chdir("/"))
+		return message_fail(errno, "/");
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return message_fail(errno, "/dev/null");
+	/* Where the caller gave no standard output it still has none. */
+	null = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (null < 0)
+		null = message_fail(errno, "/dev/null");
+	close(fd);
+	return null;
+}
+
+static void leave(int null)
+{
+	int fd;
+
+	background = false;
+	message_to_kernel_log();
+	for (fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		process_replace(fd, null);
+	close(null);
+}
+
 int process_leave_caller(void)
 {
 	int null;
 
 	if (!background)
 		return 0;
-	background = false;
-	if (chdir("/"))
-		return message_fail(errno, "/");
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	null = prepare_leaving();
 	if (null < 0)
-		return message_fail(errno, "/dev/null");
-	message_to_kernel_log();
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
-	close(null);
+		return null;
+	leave(null);
 	return 0;
 }
 
 /* Ends the caller's wait, with an exit status. Returns 0 or -errno. */
 static int release_caller(char status)
 {
-	int err = 0;
+	int err;
 
 	if (ready_fd < 0)
 		return 0;
-	if (write(ready_fd, &status, 1) != 1)
-		err = -errno;
+	err = process_tell(ready_fd, status);
 	close(ready_fd);
 	ready_fd = -1;
 	return err;
@@ -189,12 +225,20 @@ static int release_caller(char status)
 
 int process_ready(const char *text)
 {
-	int err = print_line(text);
+	int null = background ? prepare_leaving() : -1;
+	int err;
 
-	if (!err)
-		err = process_leave_caller();
-	if (err)
+	/* Who sees a node has a disk: what can fail comes before. */
+	if (background && null < 0)
+		return null;
+	err = print_line(text);
+	if (err) {
+		if (null >= 0)
+			close(null);
 		return err;
+	}
+	if (null >= 0)
+		leave(null);
 	err = release_caller(EXIT_DONE);
 	return err ? message_fail(err, "the caller") : 0;
 }

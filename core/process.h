@@ -56,6 +56,16 @@ void process_forked(void);
  */
 void process_continued(void);
 
+/* From now on descriptor @fd is what @by is, which is open. */
+void process_replace(int fd, int by);
+
+/*
+ * A byte for another process through a pipe, or one from it; signals do not get in
+ * between. Return 0 or -errno, and whether there was one.
+ */
+int process_tell(int fd, char byte);
+bool process_hear(int fd, char *byte);
+
 /*
  * A descriptor that becomes readable when process @pid ends. Returns it, -ESRCH
  * when that has ended, or another -errno.

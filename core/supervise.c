@@ -121,7 +121,7 @@ static bool wait_byte(int fd, unsigned int milliseconds)
 
 		ret = now < end ? poll(&event, 1, end - now) : 0;
 	} while (ret < 0 && errno == EINTR);
-	return ret > 0 && read(fd, &byte, 1) == 1;
+	return ret > 0 && process_hear(fd, &byte);
 }
 
 /* Collects a worker that has ended or is killed now. Returns its wait status. */
@@ -276,10 +276,13 @@ static void keep_one_tag(const struct ublk_device *device)
  */
 static int worker_live(struct supervisor *s)
 {
+	int err;
+
 	/* A disk does not end because /run is full, which has been told. */
 	device_record(s->device);
-	if (write(s->live_fd, "", 1) != 1)
-		return message_fail(errno, "the server process");
+	err = process_tell(s->live_fd, '\0');
+	if (err)
+		return message_fail(err, "the server process");
 	close(s->live_fd);
 	s->live_fd = -1;
 	s->served_from = process_clock_ms();

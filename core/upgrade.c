@@ -106,7 +106,8 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 	ssize_t got;
 
 	while (!ended) {
-		if (poll(events, 2, ANSWER_MS) <= 0) {
+		got = poll(events, 2, ANSWER_MS);
+		if (!got) {
 			before = worked;
 			worked = process_worked(device->pid);
 			if (worked != before)
@@ -115,7 +116,11 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 				"answer", device->id, (int)device->pid);
 			break;
 		}
-		got = events[0].revents ? read(fd, text, sizeof(text)) : 0;
+		if (got > 0)
+			got = events[0].revents ? read(fd, text, sizeof(text)) :
+						  0;
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got <= 0)
 			break;
 		last = text[got - 1];

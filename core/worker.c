@@ -28,8 +28,12 @@ static void worker_reported(struct ublk_device *device, int state)
 
 	if (state < 0)
 		atomic_compare_exchange_strong(&worker->failed, &none, state);
-	if (state && write(worker->ended_fd, &one, sizeof(one)) < 0)
+	while (state && write(worker->ended_fd, &one, sizeof(one)) < 0) {
+		if (errno == EINTR)
+			continue;
 		message_fail(errno, "a queue that ended");
+		break;
+	}
 	sem_post(&worker->reports);
 }
 
@@ -163,7 +167,7 @@ static bool worker_wait_live(const struct worker *worker, int live_fd)
 
 	while (poll(events, 2, -1) < 0)
 		;
-	return events[0].revents && read(live_fd, &byte, 1) == 1;
+	return events[0].revents && process_hear(live_fd, &byte);
 }
 
 int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
@@ -174,8 +178,12 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 	err = process_protect(device_takes_memory(device));
 	if (!err)
 		err = worker_start(device);
-	if (err || write(fetched_fd, "", 1) != 1 ||
-	    !worker_wait_live(&device->worker, live_fd))
+	if (err)
+		return EXIT_FAILED;
+	err = process_tell(fetched_fd, '\0');
+	if (err)
+		message_fail(err, "the supervisor");
+	if (err || !worker_wait_live(&device->worker, live_fd))
 		return EXIT_FAILED;
 	close(fetched_fd);
 	close(live_fd);

@@ -30,9 +30,9 @@ int output_create(struct output *output, const char *path, bool replace);
 int output_commit(struct output *output);
 
 /*
- * Makes the name of a file permanent: syncs the directory of @path. Who may write to a directory need not be able to read
- * it: then all of the filesystem is synced, by way of @file, which lies in it.
- * Returns 0 or -errno without telling.
+ * Makes the name of a file permanent: syncs the directory of @path. Who may write
+ * to a directory need not be able to read it: then all of the filesystem is synced,
+ * by way of @file, which lies in it. Returns 0 or -errno without telling.
  */
 int output_sync_directory(const char *path, int file);
 
