@@ -61,7 +61,9 @@ static void handle_ending_signals(void (*handler)(int))
 static void close_inherited(int keep)
 {
 	if (keep != 3) {
-		dup3(keep, 3, O_CLOEXEC);
+		while (dup3(keep, 3, O_CLOEXEC) < 0 &&
+		       (errno == EINTR || errno == EBUSY))
+			;
 		close(keep);
 	}
 	syscall(SYS_close_range, 4, ~0U, 0);
