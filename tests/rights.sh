@@ -79,7 +79,7 @@ without() {
 	shift 2
 	problem='' n=1
 	while :; do
-		# shellcheck disable=SC2086 # words are meant to be split
+		# shellcheck disable=SC2048,SC2086 # words are meant to be split
 		serve_with "$n" "$call" $*
 		[ $status -ne 3 ] || break
 		if [ -b "$dev" ]; then

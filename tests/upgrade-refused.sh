@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/handover/other --timeout 300
+# board: --add tests/devices.lib --add build/x86_64/handover/other
+# board: --add build/x86_64/driver/strike --timeout 300
 #
 # `ublk upgrade` to a program that must not take the device: another version's way to
 # hand it over, words that are not known, programs in memory that are forbidden. The
@@ -44,15 +45,25 @@ for word in worker=x other=1 other file-other=0 file-memory=99 file-memory=x; do
 	fails 1 "$word is refused" ublk handover $known $word
 done
 for word in $known; do
-	# shellcheck disable=SC2086 # words are meant to be split
+	# shellcheck disable=SC2046 # words are meant to be split
 	fails 1 "without $word" ublk handover $(echo "$known" | sed "s/$word//")
 done
 fails 1 "in the words of older programs" ublk handover worker "$id" 0 1 2
 same_server "it is served as before"
 
+# Where no program may be executed from memory: as the kernel says it, one that is too
+# old to know, and one that has the sysctl.
+memfd="${0%/*}/strike 1 -c memfd_create -o $tmp/call"
+fails 1 "programs in memory are forbidden" $memfd -e EACCES ublk upgrade "$id"
+like "$err" "not permitted; see the sysctl vm.memfd_noexec" "that is said"
+same_server "it is served as before"
+ok "a kernel that cannot forbid them" $memfd -e EINVAL ublk upgrade "$id"
+fails 1 "a program that cannot be made one" \
+	${memfd%memfd_create*}fchmod -o "$tmp/call" -e EIO ublk upgrade "$id"
+like "$err" "a program in memory: I/O error" "that is said"
+is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 stopped "stop it" "$dev"
 
-# Where no program may be executed from memory.
 noexec=/proc/sys/vm/memfd_noexec
 if [ -w $noexec ]; then
 	served "a disk" ram 8M

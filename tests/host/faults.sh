@@ -6,6 +6,7 @@
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../faults.lib"
 
+# shellcheck disable=SC2034 # faults.lib has it
 strike=build/${ARCH:-x86_64}/driver/strike
 ublk=${UBLK:-build/${ARCH:-x86_64}/ublk}
 [ "${ARCH:-x86_64}" = x86_64 ] || skip_all "strike does not know this processor"

@@ -30,8 +30,8 @@ compile() {
 # numbers NAME...: prints those of the calls.
 numbers() {
 	for call; do
-		sed -n "s/^#define __NR_$call[ 	]*\\([0-9]*\\)\$/\\1/p;
-			s/^#define __NR_$call[ 	]*(\\?__SYSCALL_BASE + \\([0-9]*\\))\\?\$/\\1/p
+		sed -n "s/^#define __NR_${call}[ 	]*\\([0-9]*\\)\$/\\1/p;
+			s/^#define __NR_${call}[ 	]*(\\?__SYSCALL_BASE + \\([0-9]*\\))\\?\$/\\1/p
 			" "$tmp/$arch/bits/syscall.h"
 	done
 }
