@@ -11,7 +11,8 @@ T ?= 2
 SEED ?=
 ## F=all                what it fuzzes: driver (on the debug kernel, in a
 ##                      board), images, or all, half of the time each; or names
-##                      of tests/fuzz/NAME.c
+##                      of tests/fuzz/NAME.c; or faults: each system call of ublk
+##                      fails once, whatever time that takes
 F ?= all
 
 FUZZ := build/fuzz
@@ -76,19 +77,23 @@ $(FUZZ_REPLAYS): $(ASAN)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) \
 unit-programs: $(FUZZ_REPLAYS)
 
 FUZZ_DRIVER := $(filter driver all,$(F))
+FUZZ_FAULTS := $(filter faults,$(F))
 FUZZ_NAMES := $(if $(filter images all,$(F)),$(FUZZERS),$(filter-out \
-	driver,$(F)))
+	driver faults,$(F)))
 FUZZ_KERNEL := $(KERNEL_FILE:-debug=)-debug
 fuzz_seconds = $$(($(T) * 60 / $(if $(FUZZ_DRIVER),$(if $(FUZZ_NAMES),2,1),1)))
 
 FUZZ_NEEDS := $(FUZZ_NAMES:%=$(FUZZ)/%) \
-	$(if $(FUZZ_DRIVER),driver-programs $(FUZZ_KERNEL))
+	$(if $(FUZZ_DRIVER),driver-programs $(FUZZ_KERNEL)) \
+	$(if $(FUZZ_FAULTS),all driver-programs $(KERNEL_FILE))
 
 # The images first; the driver's turn comes even when they have failed.
 fuzz: $(FUZZ_NEEDS) ## hostile images and random commands, for T minutes
 	@seed=$(or $(SEED),$$(date +%s)); echo "fuzz: SEED=$$seed"; status=0; \
 	$(if $(FUZZ_NAMES),tests/fuzz/run --seconds $(fuzz_seconds) \
 		$(if $(SEED),--seed $$seed) $(FUZZ_NAMES) || status=1;) \
+	$(if $(FUZZ_FAULTS),EVERY=1 tests/run -v --kernel $(KERNEL_FILE) \
+		host/faults faults || status=1;) \
 	$(if $(FUZZ_DRIVER),tests/vm --kernel $(FUZZ_KERNEL) \
 		--add tests/lib.sh --add $(O)/driver/fuzz --mem 512M \
 		--timeout $$(($(fuzz_seconds) + 300)) \
