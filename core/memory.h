@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 /*
- * A file of @size bytes in memory, empty. With @outlives it gets a name by
- * memory_keep(); that of an ordinary user, who can mount nothing, and without, it is
- * gone with the last process that has it open. Returns the descriptor, or
- * -errno without telling.
+ * A file of @size bytes in memory, empty. With @outlives, and as root, it gets a name
+ * by memory_keep(). Otherwise it is gone with the last process that has it open: an
+ * ordinary user cannot mount the tmpfs. Returns the descriptor, or -errno without
+ * telling.
  */
 int memory_create(uint64_t size, bool outlives);
 
@@ -38,9 +38,9 @@ void memory_forget(int id);
 void memory_release(void);
 
 /*
- * A file in memory without a name, called @name in /proc, for data or for a
- * program: only a program can be executed, whatever vm.memfd_noexec says, and one
- * may be refused by it (EACCES). Returns the descriptor, or -1 with errno.
+ * Files in memory without a name; /proc calls them @name. memory_program() makes one
+ * that can be executed, which vm.memfd_noexec may forbid (EACCES). One of
+ * memory_unnamed() never can be. Both return the descriptor, or -1 with errno.
  */
 int memory_unnamed(const char *name);
 int memory_program(const char *name);

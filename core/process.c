@@ -348,7 +348,7 @@ static void shrink_stack(void)
 	munmap((void *)(end - MAPPED), MAPPED);
 }
 
-/* The OOM killer takes others first, also whom a root hangs on. */
+/* The OOM killer must look elsewhere: what uses the disk would hang. */
 static int out_of_reach(void)
 {
 	static const char path[] = "/proc/self/oom_score_adj";
