@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/device.h"
@@ -27,6 +28,10 @@
 #define FD_BITS 15
 #define FD_MASK ((1 << FD_BITS) - 1)
 
+/* For the descriptors of whoever asks. */
+#define OPEN_TRIES 100
+#define OPEN_PAUSE_MS 10
+
 int handover_request(int supervisor, const struct handover *request)
 {
 	if (request->binary > FD_MASK || request->answer > FD_MASK)
@@ -35,18 +40,30 @@ int handover_request(int supervisor, const struct handover *request)
 			      request->binary << FD_BITS | request->answer);
 }
 
+/*
+ * Opens what another process has open. Whoever asked waits for an answer, so memory
+ * that is not there is waited for, too.
+ */
 static int open_of_process(unsigned int pid, int fd, int flags)
 {
+	const struct timespec pause = { .tv_nsec = OPEN_PAUSE_MS * 1000000L };
 	char path[48];
+	int tries, opened;
 
 	snprintf(path, sizeof(path), "/proc/%u/fd/%d", pid, fd);
-	return open(path, flags | O_CLOEXEC | O_NONBLOCK);
+	for (tries = 0; tries < OPEN_TRIES; tries++) {
+		opened = open(path, flags | O_CLOEXEC | O_NONBLOCK);
+		if (opened >= 0 || (errno != EINTR && errno != ENOMEM))
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return opened;
 }
 
 int handover_accept(struct handover *next,
 		    const struct signalfd_siginfo *signal)
 {
-	int err;
+	int before, err;
 
 	if (signal->ssi_code != SI_QUEUE)
 		return -EINVAL;
@@ -59,8 +76,10 @@ int handover_accept(struct handover *next,
 				       O_RDONLY);
 	if (next->binary >= 0)
 		return 0;
-	err = -errno;
-	close(next->answer);
+	before = message_redirect(next->answer);
+	err = message_fail(errno, "the new program");
+	message_redirect(before);
+	handover_answer(next->answer, HANDOVER_FAILED);
 	return err;
 }
 

@@ -45,8 +45,8 @@ struct handover {
 int handover_request(int supervisor, const struct handover *request);
 
 /*
- * In the supervisor: opens what the signal speaks of. Returns 0, or -errno for
- * one that is no such request, of which nobody is told.
+ * In the supervisor: opens what the signal speaks of. Returns 0, or -errno: for one
+ * that is no such request nobody is told, else whoever asked has been answered.
  */
 int handover_accept(struct handover *next,
 		    const struct signalfd_siginfo *signal);

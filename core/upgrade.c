@@ -112,9 +112,6 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 			worked = process_worked(device->pid);
 			if (worked != before)
 				continue;
-			message("device %d: its server, process %d, does not "
-				"answer", device->id, (int)device->pid);
-			break;
 		}
 		if (got > 0)
 			got = events[0].revents ? read(fd, text, sizeof(text)) :
@@ -128,6 +125,9 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 		if (write(STDERR_FILENO, text, got - ended) < 0)
 			break;
 	}
+	if (!ended)
+		message("device %d: its server, process %d, gives no answer",
+			device->id, (int)device->pid);
 	return ended && last == HANDOVER_DONE;
 }
 
