@@ -77,8 +77,9 @@ static bool path_reaches(const char *path, const struct stat *to,
 static bool served_reaches(dev_t dev, const struct stat *to, unsigned int depth)
 {
 	static const char *const keys[] = { "argument", "file_cow", "zimg_cow" };
-	char node[PATH_MAX], text[RECORD_MAX], path[PATH_MAX];
+	char node[PATH_MAX], path[PATH_MAX], *text;
 	const char *number;
+	bool found = false;
 
 	snprintf(node, sizeof(node), "/sys/dev/block/%u:%u", major(dev),
 		 minor(dev));
@@ -86,13 +87,13 @@ static bool served_reaches(dev_t dev, const struct stat *to, unsigned int depth)
 		return false;
 	number = strrchr(path, '/') + 1;
 	if (strncmp(number, "ublkb", 5) ||
-	    record_read(atoi(number + 5), text) < 0)
+	    record_read(atoi(number + 5), &text) < 0)
 		return false;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (record_get(text, keys[i], path, sizeof(path)) &&
-		    path_reaches(path, to, depth))
-			return true;
-	return false;
+	for (size_t i = 0; !found && i < sizeof(keys) / sizeof(keys[0]); i++)
+		found = record_get(text, keys[i], path, sizeof(path)) &&
+			path_reaches(path, to, depth);
+	free(text);
+	return found;
 }
 
 /* Whether @from is @to, or a device that lies on it. */
