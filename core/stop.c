@@ -253,7 +253,7 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 			   unsigned int count, enum stop_manner manner,
 			   bool unused)
 {
-	int ids[SIDE_BY_SIDE], errs[SIDE_BY_SIDE];
+	int ids[SIDE_BY_SIDE] = { 0 }, errs[SIDE_BY_SIDE];
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
