@@ -261,8 +261,11 @@ static int end_missing(const struct hop *hop)
 	return 0;
 }
 
-/* Whether nothing but one byte, of an erased or an empty medium, comes now. */
-static bool nothing_follows(struct hop *hop)
+/*
+ * Whether nothing but one byte, of an erased or an empty medium, comes now: 1, 0, or
+ * -EIO after telling.
+ */
+static int nothing_follows(struct hop *hop)
 {
 	uint64_t rest = hop->available - hop->offset, at = 0;
 	const uint8_t *data;
@@ -274,12 +277,14 @@ static bool nothing_follows(struct hop *hop)
 		size_t size = rest - at < WINDOW ? rest - at : WINDOW;
 
 		data = look(hop, hop->offset + at, &size);
-		if (!data || (data[0] != 0 && data[0] != 0xff) ||
+		if (!data)
+			return -EIO;
+		if ((data[0] != 0 && data[0] != 0xff) ||
 		    memcmp(data, data + 1, size - 1))
-			return false;
+			return 0;
 		at += size;
 	}
-	return true;
+	return 1;
 }
 
 /*
@@ -292,6 +297,7 @@ static int next_member(struct hop *hop, uint32_t *length)
 	size_t size = MEMBER_BC;
 	const uint8_t *header;
 	bool plain;
+	int ret;
 
 	if (hop->offset == hop->available)
 		return hop->ended ? 0 : end_missing(hop);
@@ -313,8 +319,9 @@ static int next_member(struct hop *hop, uint32_t *length)
 	if (!member_bgzf_header(header, size, length)) {
 		if (plain)
 			return -ENOTSUP;
-		if (hop->bgzf->count && nothing_follows(hop))
-			return end_missing(hop);
+		ret = hop->bgzf->count ? nothing_follows(hop) : 0;
+		if (ret)
+			return ret < 0 ? ret : end_missing(hop);
 		return refuse(hop, "not a BGZF block");
 	}
 	if (*length > hop->available - hop->offset)

@@ -28,7 +28,8 @@ FUZZ_HEADERS := $(wildcard tests/fuzz/lib/*.h)
 # Functions that a fuzzer stands in for.
 FUZZ_WRAP := -Wl,--wrap=pread
 $(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
-	-Wl,--wrap=image_open_path -Wl,--wrap=image_find
+	-Wl,--wrap=image_open_again -Wl,--wrap=image_find \
+	-Wl,--wrap=cow_base_samples
 
 # clang does not know two of the warnings, and a third not as gcc does.
 FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \

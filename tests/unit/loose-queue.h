@@ -25,6 +25,8 @@ struct ublk_device {
 	unsigned int queues;
 	uint64_t block;
 	int file;		/* the descriptor that was registered */
+	bool inherits;
+	int inherited;		/* the descriptor that it takes over, then */
 };
 
 struct ublk_queue {
@@ -157,8 +159,7 @@ void ublk_device_set_argument(struct ublk_device *self, const char *argument)
 int ublk_device_inherited_file(struct ublk_device *self, const char *name)
 {
 	(void)name;
-	(void)self;
-	return -1;
+	return self->inherits ? self->inherited : -1;
 }
 
 int ublk_device_identify(struct ublk_device *self, const char *name,

@@ -342,6 +342,7 @@ bool truth_bgzf(const uint8_t *data, size_t length, struct truth_image *image)
 			image->count++;
 		else
 			image->empty++;
+		image->ended = !chunk->disk_length && block == 28;
 	}
 	return true;
 }

@@ -66,6 +66,7 @@ struct truth_image {
 	uint64_t index;		/* of ours: where it begins */
 	uint64_t count;
 	uint64_t empty;		/* of BGZF: blocks of no bytes */
+	bool ended;		/* of BGZF: the last is the one that ends it */
 	struct truth_chunk *chunks;
 };
 
