@@ -281,7 +281,7 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 
 /* The driver has stopped it: waits for its server, and removes what is left. */
 static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
-		       enum stop_manner manner)
+		       bool force)
 {
 	const struct listed *device = &stop->device;
 	int err;
@@ -296,7 +296,7 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	}
 	/* Nobody is left who could. */
 	err = settle_device(stop->id);
-	if (err && manner != STOP_FORCED) {
+	if (err && !force) {
 		message("device %d: what was written is not all in its place; "
 			"try again, or give it up with --force", stop->id);
 		return err;
@@ -306,7 +306,7 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 
 /* Stops what can be stopped now. Returns how many are gone that were there. */
 static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
-		      unsigned int count, enum stop_manner manner)
+		      unsigned int count, enum stop_manner manner, bool force)
 {
 	unsigned int i, from;
 	int gone = 0;
@@ -323,7 +323,7 @@ static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
 	for (i = 0; i < count; i++) {
 		if (stops[i].done || stops[i].err)
 			continue;
-		stops[i].err = stop_finish(ctrl, &stops[i], manner);
+		stops[i].err = stop_finish(ctrl, &stops[i], force);
 		stops[i].done = !stops[i].err;
 		gone += stops[i].done;
 	}
@@ -344,10 +344,11 @@ static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
 
 	do {
 		do {
-			gone = stop_round(ctrl, stops, count, STOP_UNUSED);
+			gone = stop_round(ctrl, stops, count, STOP_UNUSED,
+					  force);
 		} while (gone);
 		gone = stop_round(ctrl, stops, count,
-				  force ? STOP_FORCED : STOP_PATIENT);
+				  force ? STOP_FORCED : STOP_PATIENT, force);
 	} while (gone && !force);
 	for (i = 0; i < count; i++) {
 		if (stops[i].err == -EBUSY)

@@ -292,13 +292,13 @@ done
 	kept "moved"
 }
 # What keeps the writes is not what is below.
-truncate -s 8M "$tmp/both"
-fails 1 "the same file" ublk file "$tmp/both" --cow "$tmp/both"
+truncate -s 8M "$tmp/itself"
+fails 1 "the same file" ublk file "$tmp/itself" --cow "$tmp/itself"
 like "$err" 'input and output are the same file' "is refused"
 blkdiscard -z /dev/vdb
 fails 1 "the same device" ublk file /dev/vdb --cow /dev/vdb
 like "$err" 'input and output are the same file' "is refused"
-is "$(tr -d '\000' <"$tmp/both" | wc -c) $(tr -d '\000' </dev/vdb | wc -c)" \
+is "$(tr -d '\000' <"$tmp/itself" | wc -c) $(tr -d '\000' </dev/vdb | wc -c)" \
 	"0 0" "and nothing was written to either"
 
 # Nor is anything written over what is read: the image, a disk of ours on it, what

@@ -24,35 +24,7 @@
 /* Tags are in queues of their own, and so are FETCHes. */
 static void test_batch_queues(void)
 {
-	char *data = pages(4096);
-	cpu_set_t cpus, all;
-	struct job job;
-	struct rig rig;
-
-	if (!rig_begin(&rig, BATCH, RIG_QUEUES, 2))
-		return;
-	sched_getaffinity(0, sizeof(all), &all);
-	for (int q = 0; q < rig.info.nr_hw_queues; q++) {
-		unsigned char set[16] = { 0 };
-
-		raw_command(&ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, rig.id, set,
-			    sizeof(set), q);
-		CPU_ZERO(&cpus);
-		for (int cpu = 0; cpu < 64; cpu++)
-			if (set[cpu / 8] >> cpu % 8 & 1)
-				CPU_SET(cpu, &cpus);
-		sched_setaffinity(0, sizeof(cpus), &cpus);
-		job_start(&job, IO_READ, rig.disk, data, 4096, 0);
-		is(rig_next(&rig, q, IO_MS), 0, "that queue delivers");
-		sched_setaffinity(0, sizeof(all), &all);
-		fill(rig_data(&rig, q), 4096, 10 + q);
-		raw_commit(&rig.queue[q], rig.done.tag, 4096);
-		raw_submit(&rig.queue[q]);
-		is(job_end(&job), 4096, "its reader's bytes");
-		ok(holds(data, 4096, 10 + q, 0), "its reader's data");
-	}
-	rig_down(&rig);
-	munmap(data, 4096);
+	rig_queues_deliver(BATCH);
 }
 
 /* A second task of a server, which fetches from queue 0 as well. */
@@ -455,22 +427,17 @@ down:
 
 struct mortal {
 	struct rig rig;
-	pid_t child;		/* 0: there is none */
-	int news;		/* a byte for each step of the child */
+	struct rig_child server;
 	bool kinds;		/* it sends commands of the other kind as well */
 	bool leaves;		/* somebody has all that it had, and does nothing */
+	pid_t group;		/* the server and who has that */
 	char *data;
 	struct job job[ALL];
 };
 
-static void tell(int fd)
+static void __attribute__((noreturn)) mortal_serves(void *arg, int news)
 {
-	if (write(fd, "", 1) != 1)
-		_exit(1);
-}
-
-static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
-{
+	struct mortal *m = arg;
 	struct rig *rig = &m->rig;
 	struct raw_queue *queue = &rig->queue[0];
 
@@ -482,7 +449,7 @@ static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
 		queue->batch->buffers->bufs[i].len =
 			i <= FETCHED ? sizeof(uint16_t) : 0;
 	rig_fetch_all(rig);
-	tell(news);
+	rig_child_tell(news);
 	if (rig_next(rig, 0, RAW_PATIENCE_MS))
 		_exit(1);
 	commit(rig, 4096);
@@ -498,38 +465,23 @@ static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
 		raw_submit(queue);
 	}
 	if (!m->leaves || fork())
-		tell(news);
+		rig_child_tell(news);
 	for (;;)
 		pause();
-}
-
-static bool mortal_step(struct mortal *m, const char *what)
-{
-	char byte;
-
-	return is(read(m->news, &byte, 1), 1, what);
 }
 
 static bool mortal_begin(struct mortal *m, uint64_t flags)
 {
 	struct rig *rig = &m->rig;
 	struct job job;
-	int news[2];
+	bool begun;
 
-	m->news = -1;
+	m->server = (struct rig_child){ .news = -1 };
 	m->data = pages((1 + ALL) * 4096);
-	if (!rig_add(rig, BATCH | flags, 1, 8) ||
-	    !is(raw_set_params(&ctrl, rig->id, &rig->params), 0,
-		"SET_PARAMS") || pipe(news))
-		return false;
-	m->child = fork();
-	if (!m->child)
-		mortal_serves(m, news[1]);
-	close(news[1]);
-	m->news = news[0];
-	if (!mortal_step(m, "a server in a process of its own") ||
-	    !is(raw_start(&ctrl, rig->id, m->child), 0, "START_DEV") ||
-	    !ok(rig_open_disk(rig) >= 0, "open /dev/ublkbN"))
+	begun = rig_add(rig, BATCH | flags, 1, 8) &&
+		rig_child_begin(rig, &m->server, mortal_serves, m);
+	m->group = m->server.pid;
+	if (!begun)
 		return false;
 	job_start(&job, IO_READ, rig->disk, m->data, 4096, 0);
 	is(job_end(&job), 4096, "a READ is answered");
@@ -541,18 +493,17 @@ static bool mortal_begin(struct mortal *m, uint64_t flags)
 		if (!ok(job_waits(&m->job[i]), "a WRITE waits"))
 			return false;
 	}
-	return mortal_step(m, "the server has fetched all but the last");
+	return rig_child_step(&m->server, "the server has fetched all but the last");
 }
 
 static void mortal_end(struct mortal *m)
 {
-	step("nobody is left");
-	if (m->child > 0) {
-		kill(-m->child, SIGKILL);
-		waitpid(m->child, NULL, 0);
-	}
-	if (m->news >= 0)
-		close(m->news);
+	pid_t group = m->group;
+
+	rig_child_end(&m->server);
+	/* who has its files still */
+	if (group > 0)
+		kill(-group, SIGKILL);
 	rig_down(&m->rig);
 	munmap(m->data, (1 + ALL) * 4096);
 }
@@ -590,9 +541,7 @@ static void killed(struct mortal *m, uint64_t flags)
 
 	if (!mortal_begin(m, flags))
 		goto end;
-	step("kill the server");
-	kill(m->child, SIGKILL);
-	waitpid(m->child, NULL, 0);
+	rig_child_kill(&m->server);
 	if (!(flags & UBLK_F_USER_RECOVERY_REISSUE))
 		for (; first < FETCHED; first++)
 			is(job_end(&m->job[first]), -EIO,
@@ -617,21 +566,21 @@ end:
 
 static void test_batch_killed(void)
 {
-	struct mortal m = { .child = 0 };
+	struct mortal m = { .kinds = false };
 
 	killed(&m, 0);
 }
 
 static void test_batch_killed_recovery(void)
 {
-	struct mortal m = { .child = 0 };
+	struct mortal m = { .kinds = false };
 
 	killed(&m, RECOVERS);
 }
 
 static void test_batch_killed_reissue(void)
 {
-	struct mortal m = { .child = 0 };
+	struct mortal m = { .kinds = false };
 
 	killed(&m, REISSUES);
 }
@@ -655,16 +604,14 @@ static void test_batch_killed_left(void)
 /* STOP_DEV and DEL_DEV of a device whose server is killed when they wait. */
 static void test_batch_killed_stop(void)
 {
-	struct mortal m = { .child = 0 };
+	struct mortal m = { .kinds = false };
 
 	if (mortal_begin(&m, REISSUES)) {
 		is(raw_command_send(&ctrl, UBLK_U_CMD_STOP_DEV, m.rig.id, 0), 0,
 		   "STOP_DEV");
 		is(raw_ctrl_answer(&ctrl, QUIET_MS), -ETIME,
 		   "it waits for the server");
-		step("kill the server");
-		kill(m.child, SIGKILL);
-		waitpid(m.child, NULL, 0);
+		rig_child_kill(&m.server);
 		for (int i = 0; i < ALL; i++)
 			is(job_end(&m.job[i]), -EIO, "a WRITE fails");
 		is(raw_ctrl_answer(&ctrl, IO_MS), 0, "STOP_DEV ends");

@@ -22,21 +22,15 @@
 /* A device whose server is a process of its own and serves one request only. */
 struct mortal {
 	struct rig rig;
-	pid_t child;		/* 0: there is none */
-	int news;		/* a byte for each step of the child */
+	struct rig_child server;
 	int slow;		/* a file it reads the data from, or -1 */
 	bool commits;		/* it answers, though it has not let go */
 	char *data;
 };
 
-static void tell(int fd)
+static void __attribute__((noreturn)) mortal_serves(void *arg, int news)
 {
-	if (write(fd, "", 1) != 1)
-		_exit(1);
-}
-
-static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
-{
+	struct mortal *m = arg;
 	struct rig *rig = &m->rig;
 	struct raw_queue *queue = &rig->queue[0];
 
@@ -45,7 +39,7 @@ static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
 	     io_uring_register_buffers_sparse(&queue->ring, LENT_BUFFERS)))
 		_exit(1);
 	rig_fetch_all(rig);
-	tell(news);
+	rig_child_tell(news);
 	if (rig_next(rig, 0, RAW_PATIENCE_MS))
 		_exit(1);
 	if (!(rig->info.flags & UBLK_F_AUTO_BUF_REG) &&
@@ -56,33 +50,14 @@ static void __attribute__((noreturn)) mortal_serves(struct mortal *m, int news)
 		_exit(1);
 	if (m->commits)
 		commit(rig, 4096);
-	tell(news);
+	rig_child_tell(news);
 	for (;;)
 		pause();
 }
 
-static bool mortal_step(struct mortal *m, const char *what)
-{
-	char byte;
-
-	return is(read(m->news, &byte, 1), 1, what);
-}
-
-static void mortal_killed(struct mortal *m)
-{
-	step("kill the server");
-	if (m->child > 0) {
-		kill(m->child, SIGKILL);
-		waitpid(m->child, NULL, 0);
-	}
-	m->child = 0;
-}
-
 static void mortal_end(struct mortal *m)
 {
-	mortal_killed(m);
-	if (m->news >= 0)
-		close(m->news);
+	rig_child_end(&m->server);
 	rig_down(&m->rig);
 	munmap(m->data, 4096);
 }
@@ -95,27 +70,15 @@ static bool mortal_begin(struct mortal *m, uint64_t flags, enum io io,
 			 struct job *job)
 {
 	struct rig *rig = &m->rig;
-	int news[2];
 
-	m->child = 0;
-	m->news = -1;
+	m->server = (struct rig_child){ .news = -1 };
 	m->data = pages(4096);
 	if (!rig_add(rig, flags, 1, 1) ||
-	    !is(raw_set_params(&ctrl, rig->id, &rig->params), 0,
-		"SET_PARAMS") || pipe(news))
-		return false;
-	m->child = fork();
-	if (!m->child)
-		mortal_serves(m, news[1]);
-	close(news[1]);
-	m->news = news[0];
-	if (!mortal_step(m, "a server in a process of its own") ||
-	    !is(raw_start(&ctrl, rig->id, m->child), 0, "START_DEV") ||
-	    !ok(rig_open_disk(rig) >= 0, "open /dev/ublkbN"))
+	    !rig_child_begin(rig, &m->server, mortal_serves, m))
 		return false;
 	fill(m->data, 4096, 1);
 	job_start(job, io, rig->disk, m->data, 4096, 4096);
-	return mortal_step(m, "its ring has the pages of a request");
+	return rig_child_step(&m->server, "its ring has the pages of a request");
 }
 
 /* The next server gets a READ, or without recovery there is no disk any more. */
@@ -146,7 +109,7 @@ static void killed(uint64_t flags, bool commits)
 		goto end;
 	if (commits && !(flags & UBLK_F_AUTO_BUF_REG))
 		ok(job_waits(&job), "it is committed, and waits for the pages");
-	mortal_killed(&m);
+	rig_child_kill(&m.server);
 	if (commits)
 		is(job_end(&job), 4096, "the WRITE ends as it was committed");
 	else if (flags & UBLK_F_USER_RECOVERY_REISSUE)
@@ -221,7 +184,7 @@ static void killed_reading(uint64_t flags, bool commits)
 		       "the slow disk has to fill them"))
 		goto end;
 	ok(job_waits(&job), "the READ waits");
-	mortal_killed(&m);
+	rig_child_kill(&m.server);
 	ok(job_waits(&job), "it waits for the slow disk still");
 	if (!(flags & RECOVERS)) {
 		rig_close_disk(&m.rig);
@@ -255,7 +218,7 @@ static void killed_reading(uint64_t flags, bool commits)
 	mortal_after(&m, flags);
 end:
 	close(m.slow);
-	mortal_killed(&m);
+	rig_child_kill(&m.server);
 	rig_serve_rest(&below);
 	mortal_end(&m);
 	rig_serve_rest(&below);
@@ -296,7 +259,7 @@ static void test_killed_elsewhere(void)
 	if (!mortal_begin(&m, UBLK_F_SUPPORT_ZERO_COPY | REISSUES, IO_WRITE,
 			  &job))
 		goto end;
-	mortal_killed(&m);
+	rig_child_kill(&m.server);
 	if (!rig_recovered(&m.rig))
 		goto end;
 	delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8, "the next server gets it");

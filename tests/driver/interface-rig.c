@@ -11,8 +11,10 @@
 #include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -440,4 +442,89 @@ int of_stranger(struct rig *rig, uint32_t op, unsigned int tag)
 	pthread_create(&thread, NULL, stranger_run, &stranger);
 	pthread_join(thread, NULL);
 	return stranger.result;
+}
+
+void rig_child_tell(int news)
+{
+	if (write(news, "", 1) != 1)
+		_exit(1);
+}
+
+bool rig_child_step(struct rig_child *child, const char *what)
+{
+	char byte;
+
+	return is(read(child->news, &byte, 1), 1, what);
+}
+
+bool rig_child_begin(struct rig *rig, struct rig_child *child,
+		     void (*serve)(void *arg, int news), void *arg)
+{
+	int news[2];
+
+	*child = (struct rig_child){ .news = -1 };
+	if (!is(raw_set_params(&ctrl, rig->id, &rig->params), 0,
+		"SET_PARAMS") || pipe(news))
+		return false;
+	child->pid = fork();
+	if (!child->pid) {
+		serve(arg, news[1]);
+		_exit(1);
+	}
+	close(news[1]);
+	child->news = news[0];
+	return rig_child_step(child, "a server in a process of its own") &&
+	       is(raw_start(&ctrl, rig->id, child->pid), 0, "START_DEV") &&
+	       ok(rig_open_disk(rig) >= 0, "open /dev/ublkbN");
+}
+
+void rig_child_kill(struct rig_child *child)
+{
+	step("kill the server");
+	if (child->pid > 0) {
+		kill(child->pid, SIGKILL);
+		waitpid(child->pid, NULL, 0);
+	}
+	child->pid = 0;
+}
+
+void rig_child_end(struct rig_child *child)
+{
+	rig_child_kill(child);
+	if (child->news >= 0)
+		close(child->news);
+}
+
+void rig_queues_deliver(uint64_t flags)
+{
+	char *data = pages(4096);
+	cpu_set_t cpus, all;
+	struct rig rig;
+	struct job job;
+
+	if (!rig_begin(&rig, flags, RIG_QUEUES, 2))
+		return;
+	sched_getaffinity(0, sizeof(all), &all);
+	for (int q = 0; q < rig.info.nr_hw_queues; q++) {
+		unsigned char set[16] = { 0 };
+
+		raw_command(&ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, rig.id, set,
+			    sizeof(set), q);
+		CPU_ZERO(&cpus);
+		for (int cpu = 0; cpu < 64; cpu++)
+			if (set[cpu / 8] >> cpu % 8 & 1)
+				CPU_SET(cpu, &cpus);
+		is(sched_setaffinity(0, sizeof(cpus), &cpus), 0,
+		   "be on a queue's processors");
+		job_start(&job, IO_READ, rig.disk, data, 4096, 0);
+		is(rig_next(&rig, q, IO_MS), 0, "that queue delivers");
+		sched_setaffinity(0, sizeof(all), &all);
+		fill(rig_data(&rig, q), 4096, 10 + q);
+		raw_commit(&rig.queue[q], rig.done.tag, 4096);
+		raw_submit(&rig.queue[q]);
+		is(job_end(&job), 4096, "its reader's bytes");
+		ok(holds(data, 4096, 10 + q, 0), "its reader's data");
+	}
+	rig_down(&rig);
+	munmap(data, 4096);
 }

@@ -16,36 +16,7 @@
 /* Every queue delivers the requests of its own processors. */
 static void test_queues(void)
 {
-	char *data = pages(4096);
-	struct rig rig;
-	struct job job;
-
-	if (!rig_begin(&rig, 0, RIG_QUEUES, 2))
-		return;
-	for (int q = 0; q < rig.info.nr_hw_queues; q++) {
-		unsigned char set[16] = { 0 };
-		cpu_set_t cpus, all;
-
-		raw_command(&ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, rig.id, set,
-			    sizeof(set), q);
-		CPU_ZERO(&cpus);
-		for (int cpu = 0; cpu < 64; cpu++)
-			if (set[cpu / 8] >> cpu % 8 & 1)
-				CPU_SET(cpu, &cpus);
-		sched_getaffinity(0, sizeof(all), &all);
-		is(sched_setaffinity(0, sizeof(cpus), &cpus), 0,
-		   "be on a queue's processors");
-		job_start(&job, IO_READ, rig.disk, data, 4096, 0);
-		is(rig_next(&rig, q, IO_MS), 0, "that queue delivers");
-		sched_setaffinity(0, sizeof(all), &all);
-		fill(rig_data(&rig, q), 4096, 10 + q);
-		raw_commit(&rig.queue[q], rig.done.tag, 4096);
-		raw_submit(&rig.queue[q]);
-		is(job_end(&job), 4096, "its reader's bytes");
-		ok(holds(data, 4096, 10 + q, 0), "its reader's data");
-	}
-	rig_down(&rig);
-	munmap(data, 4096);
+	rig_queues_deliver(0);
 }
 
 /* A task of a device with PER_IO_DAEMON, for some of the tags of queue 0. */

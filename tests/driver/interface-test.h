@@ -213,6 +213,28 @@ void rig_serve_rest(struct rig *rig);
 int rig_start_recovery(const struct rig *rig);
 bool rig_recovered(struct rig *rig);
 
+/* A server that is a process of its own, and tells of each step it has taken. */
+struct rig_child {
+	pid_t pid;		/* 0: there is none */
+	int news;		/* a byte for each step; -1: none */
+};
+
+/*
+ * Up to the open disk of a device that has been added. @serve runs in the child: it
+ * fetches all tags, tells of it by rig_child_tell(), and does not return.
+ */
+bool rig_child_begin(struct rig *rig, struct rig_child *child,
+		     void (*serve)(void *arg, int news), void *arg);
+void rig_child_tell(int news);
+/* Checks that it has taken the next step. */
+bool rig_child_step(struct rig_child *child, const char *what);
+void rig_child_kill(struct rig_child *child);
+/* Kills it, if there is one, and is done with it. */
+void rig_child_end(struct rig_child *child);
+
+/* Each queue delivers the requests of its own processors; two tags a queue. */
+void rig_queues_deliver(uint64_t flags);
+
 /* Waits for a state. */
 bool rig_becomes(const struct rig *rig, int state, const char *what);
 
