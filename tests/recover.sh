@@ -242,30 +242,30 @@ for what in "file" "file -r" "file --cow 2M" "file --cow $tmp/mnt/kept" "zimg" \
 done
 
 # What keeps the writes.
-served "with a file for writes" file "$tmp/data" --cow "$tmp/kept"
+served "with a file for writes" file "$tmp/data" --cow "$tmp/writes"
 head -c 8192 "$tmp/other" | put "$dev" 65536
 content=$(read_back "$dev" 1048576 | sum -)
 kill_all
-mv "$tmp/kept" "$tmp/kept.first"
+mv "$tmp/writes" "$tmp/writes.first"
 fails 1 "without the file it is refused" ublk recover "$id"
-[ ! -e "$tmp/kept" ] && pass "and none is made" || fail "and none is made"
-: >"$tmp/kept"
+[ ! -e "$tmp/writes" ] && pass "and none is made" || fail "and none is made"
+: >"$tmp/writes"
 fails 1 "an empty one is refused" ublk recover "$id"
-is "$(wc -c <"$tmp/kept")" 0 "and stays empty"
-cp "$tmp/kept.first" "$tmp/kept"
+is "$(wc -c <"$tmp/writes")" 0 "and stays empty"
+cp "$tmp/writes.first" "$tmp/writes"
 refused "a copy"
-mv "$tmp/kept.first" "$tmp/kept"
+mv "$tmp/writes.first" "$tmp/writes"
 back "with its own"
 kill_all
 first=$id
-served "another device over the same" file "$tmp/data" --cow "$tmp/kept"
+served "another device over the same" file "$tmp/data" --cow "$tmp/writes"
 head -c 8192 "$tmp/other" | put "$dev" 262144
 stopped "which writes and is stopped" "$dev"
 fails 1 "then it is refused" ublk recover "$first"
-like "$err" "kept: was written by another device since" "and told why"
+like "$err" "writes: was written by another device since" "and told why"
 fails 1 "nor does stop spoil that" ublk stop "$first"
 ok "but by force" ublk stop --force "$first"
-served "the other is whole" file "$tmp/data" --cow "$tmp/kept"
+served "the other is whole" file "$tmp/data" --cow "$tmp/writes"
 is "$(read_back "$dev" 8192 262144 | sum -)" \
 	"$(head -c 8192 "$tmp/other" | sum -)" "and has what it wrote"
 stopped "stop it" "$dev"

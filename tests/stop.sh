@@ -157,7 +157,9 @@ else
 fi
 stopped "unmounted it is not" "$dev"
 
-# Whoever else has it.
+# Whoever else has it. The kernel's log takes ten lines in five seconds, if no more
+# is said.
+echo on >/proc/sys/kernel/printk_devkmsg
 mkdir "$tmp/ns"
 held() {
 	fails 1 "$1: stop is refused" ublk stop "$dev"
