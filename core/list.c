@@ -120,9 +120,14 @@ int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
 	memset(device, 0, sizeof(*device));
 	device->id = id;
 	device->state = "gone";
-	if (record_read(id, &text) >= 0)
+	err = record_read(id, &text);
+	if (err >= 0)
 		from_record(device, text);
 	free(text);
+	/* What is no record says nothing; one that could not be read may be one. */
+	if (err == -ENOMEM || err == -EIO || err == -EINTR || err == -EMFILE ||
+	    err == -ENFILE)
+		return err;
 	err = ctrl_get_dev_info(ctrl, id, &info);
 	if (!err)
 		err = from_driver(device, ctrl, &info);
