@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/server --timeout 600
+# board: --add tests/devices.lib --add build/x86_64/driver/server --timeout 900
 #
 # Processes of a disk that are killed while its partition table is being read, by
 # ublk or by the kernel: the disk goes on with another worker, or waits for `ublk
@@ -112,7 +112,7 @@ ends_well() {
 
 problem=''
 n=0
-while [ $n -lt "${ROUNDS:-2}" ] && [ -z "$problem" ]; do
+while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
 	! starts ublk file "$below" --id 9 || {
 		kill -KILL "$worker"
 		answers
@@ -129,7 +129,7 @@ done
 answer "$n times: another worker goes on with a start"
 
 n=0
-while [ $n -lt "${ROUNDS:-2}" ] && [ -z "$problem" ]; do
+while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
 	! starts ublk file "$below" --id 9 || {
 		kill -KILL "$server" "$worker"
 		answers
@@ -146,7 +146,7 @@ done
 answer "$n times: with both killed it waits for the next, who finds it"
 
 n=0
-while [ $n -lt "${ROUNDS:-2}" ] && [ -z "$problem" ]; do
+while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
 	if starts ublk file "$below" --id 9; then
 		kill -KILL "$server" "$worker"
 		answers
@@ -179,7 +179,7 @@ all_killed() {
 }
 
 n=0
-while [ $n -lt "${ROUNDS:-2}" ] && [ -z "$problem" ]; do
+while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
 	! starts ublk file "$below" --id 9 || {
 		all_killed
 		ends 137
