@@ -245,16 +245,30 @@ static int ctrl_wait(struct ublk_ctrl *ctrl, int timeout_ms, int cancel_fd,
 	return answer < 0 ? answer : 0;
 }
 
-static int ctrl_exchange(struct ublk_ctrl *ctrl,
-			 const struct exchange *exchange)
+/*
+ * Gives a command, and gives it again where that may help, *@tries times. Waits for
+ * its answer as ctrl_wait() does.
+ */
+static int ctrl_give(struct ublk_ctrl *ctrl, const struct exchange *exchange,
+		     int timeout_ms, int cancel_fd, int grace_ms, int *tries)
 {
-	int tries = 0, err;
+	int err;
 
+	*tries = 0;
 	do {
 		err = ctrl_submit(ctrl, exchange);
 		if (!err)
-			err = ctrl_wait(ctrl, -1, -1, 0);
-	} while (ctrl_again(err, &tries, -1));
+			err = ctrl_wait(ctrl, timeout_ms, cancel_fd, grace_ms);
+	} while (ctrl_again(err, tries, cancel_fd));
+	return err;
+}
+
+static int ctrl_exchange(struct ublk_ctrl *ctrl,
+			 const struct exchange *exchange)
+{
+	int tries;
+	int err = ctrl_give(ctrl, exchange, -1, -1, 0, &tries);
+
 	if (!err)
 		exchange_read(ctrl, exchange);
 	return err;
@@ -437,15 +451,11 @@ int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 {
 	struct exchange exchange = { .op = UBLK_U_CMD_DEL_DEV, .id = id };
 	int err = ctrl_address(ctrl, &exchange);
-	int tries = 0;
+	int tries;
 
 	if (err)
 		return err;
-	do {
-		err = ctrl_submit(ctrl, &exchange);
-		if (!err)
-			err = ctrl_wait(ctrl, DELETE_WAIT_MS, -1, 0);
-	} while (ctrl_again(err, &tries, -1));
+	err = ctrl_give(ctrl, &exchange, DELETE_WAIT_MS, -1, 0, &tries);
 	return err == -ECANCELED ? -EBUSY : err;
 }
 
@@ -459,15 +469,11 @@ static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 {
 	struct exchange exchange = { .op = op, .id = id, .argument = server };
 	int err = ctrl_address(ctrl, &exchange);
-	int tries = 0;
+	int tries;
 
 	if (err)
 		return err;
-	do {
-		err = ctrl_submit(ctrl, &exchange);
-		if (!err)
-			err = ctrl_wait(ctrl, -1, cancel_fd, grace_ms);
-	} while (ctrl_again(err, &tries, cancel_fd));
+	err = ctrl_give(ctrl, &exchange, -1, cancel_fd, grace_ms, &tries);
 	/* A START that was interrupted has been done all the same. */
 	return err == -EEXIST && tries ? 0 : err;
 }
@@ -548,10 +554,9 @@ static int ctrl_stop_alone(struct ublk_ctrl *ctrl, int id, bool unused)
 void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		    unsigned int count, bool unused)
 {
-	static struct stops stops;
+	struct stops stops = { .errs = errs, .unused = unused };
 	unsigned int i;
 
-	stops = (struct stops){ .errs = errs, .unused = unused };
 	ctrl->beside = stop_answered;
 	ctrl->beside_arg = &stops;
 	for (i = 0; i < count; i++) {
