@@ -583,6 +583,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 	}
 	stops_wait(ctrl, &stops, 0);
 	ctrl->beside = NULL;
+	ctrl->beside_arg = NULL;
 	for (i = 0; i < count; i++)
 		if (errs[i] && errs[i] != -ENODEV &&
 		    !(unused && errs[i] == -EBUSY))

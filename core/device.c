@@ -418,13 +418,13 @@ static void device_fill_record(FILE *out, const void *arg)
 	record_put(out, "argument", device->argument);
 	fprintf(out, "size=%llu\npid=%d\nstarted=%llu\n",
 		(unsigned long long)device->disk.size, (int)getpid(),
-		record_process_started(getpid()));
+		process_started(getpid()));
 	if (device->given_up)
 		fprintf(out, "given_up=1\n");
 	if (device->server)
 		fprintf(out, "worker=%d\nworker_started=%llu\n",
 			(int)device->server,
-			record_process_started(device->server));
+			process_started(device->server));
 	for (i = 0; i < device->identity_count; i++) {
 		snprintf(key, sizeof(key), "identity_%s",
 			 device->identities[i].name);

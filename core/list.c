@@ -14,6 +14,7 @@
 
 #include "core/device.h"
 #include "core/message.h"
+#include "core/process.h"
 #include "core/size.h"
 #include "core/verb.h"
 
@@ -45,7 +46,7 @@ static pid_t running(const char *text, const char *key, const char *started)
 {
 	pid_t pid = number(text, key);
 
-	return record_process_runs(pid, number(text, started)) ? pid : 0;
+	return process_runs(pid, number(text, started)) ? pid : 0;
 }
 
 static void from_record(struct listed *device, const char *text)
@@ -105,7 +106,7 @@ static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
 	device->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
 	/* Another program's server: the driver alone knows its process. */
 	if (!device->recorded && info->ublksrv_pid > 0 &&
-	    record_process_started(info->ublksrv_pid))
+	    process_started(info->ublksrv_pid))
 		device->pid = info->ublksrv_pid;
 	device->state = state_name(device, info->state);
 	return 0;
@@ -448,7 +449,7 @@ const struct verb verb_list = {
 	.summary = "show the devices there are",
 	.manual = "State is live, starting, dead (its server was killed: `ublk "
 		  "stop` cleans up),\nquiesced (waits for `ublk recover`), "
-		  "fail-io (given up: all I/O fails until `ublk\nrecover`), or "
+		  "fail-io (given up: all I/O fails until\n`ublk recover`), or "
 		  "gone (only a record is left).\nA device that "
 		  "another program serves shows - as its target.\n",
 	.options = list_options,

@@ -24,8 +24,9 @@
 #include <unistd.h>
 
 #include "core/message.h"
-#include "core/record.h"
 #include "core/verb.h"
+
+#define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -284,7 +285,7 @@ int process_open(pid_t pid, unsigned long long started)
 	int fd = process_watch(pid);
 
 	/* Behind the open: the descriptor stays with whom it found. */
-	if (fd < 0 || record_process_runs(pid, started))
+	if (fd < 0 || process_runs(pid, started))
 		return fd;
 	close(fd);
 	return -ESRCH;
@@ -432,13 +433,12 @@ uint64_t process_clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-uint64_t process_worked(pid_t pid)
+bool process_stat(pid_t pid, unsigned int field, unsigned long long *value)
 {
-	char path[32], text[512];
-	unsigned long long user, system;
-	char *field;
+	char path[32], text[1024];
 	ssize_t length;
-	int fd, i;
+	char *at;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -447,14 +447,49 @@ uint64_t process_worked(pid_t pid)
 		close(fd);
 	text[length > 0 ? length : 0] = '\0';
 
-	/* Fields 14 and 15; the second, a name in brackets, may hold spaces. */
-	field = strrchr(text, ')');
-	for (i = 2; field && i < 14; i++)
-		field = strchr(field + 1, ' ');
-	if (!field)
+	/* The second, the name in brackets, may hold spaces and brackets. */
+	at = strrchr(text, ')');
+	for (; at && field > STAT_STATE - 1; field--)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return false;
+	*value = at[1] >= 'A' ? (unsigned char)at[1] : strtoull(at, NULL, 10);
+	return true;
+}
+
+unsigned long long process_started(pid_t pid)
+{
+	unsigned long long started, state;
+
+	/* One that has ended may still wait to be collected. */
+	if (!process_stat(pid, STAT_STARTED, &started) ||
+	    !process_stat(pid, STAT_STATE, &state) || state == 'Z' ||
+	    state == 'X')
 		return 0;
-	user = strtoull(field, &field, 10);
-	system = strtoull(field, NULL, 10);
+	return started;
+}
+
+bool process_runs(pid_t pid, unsigned long long started)
+{
+	return pid > 0 && started && process_started(pid) == started;
+}
+
+bool process_dying(pid_t pid)
+{
+	unsigned long long flags, pending;
+
+	return process_stat(pid, STAT_FLAGS, &flags) &&
+	       process_stat(pid, STAT_PENDING, &pending) &&
+	       (flags & STAT_FLAG_EXITING || pending & 1 << (SIGKILL - 1));
+}
+
+uint64_t process_worked(pid_t pid)
+{
+	unsigned long long user, system;
+
+	if (!process_stat(pid, STAT_USER, &user) ||
+	    !process_stat(pid, STAT_SYSTEM, &system))
+		return 0;
 	return user + system;
 }
 

@@ -116,6 +116,34 @@ int process_serve_root(void);
 /* Milliseconds of the clock that nobody sets. */
 uint64_t process_clock_ms(void);
 
+/* Fields of /proc/PID/stat, as proc(5) numbers them. */
+enum process_stat_field {
+	STAT_STATE = 3,		/* a letter */
+	STAT_FLAGS = 9,
+	STAT_USER = 14,
+	STAT_SYSTEM = 15,
+	STAT_STARTED = 22,
+	STAT_PENDING = 31	/* signals of the first thread */
+};
+
+/*
+ * Reads a field of process @pid, a letter as its code. False when there is no such
+ * process.
+ */
+bool process_stat(pid_t pid, unsigned int field, unsigned long long *value);
+
+/*
+ * When a process started, in clock ticks since boot: with the pid it names a
+ * process for good. 0 where there is none, or one that has ended.
+ */
+unsigned long long process_started(pid_t pid);
+
+/* The process @pid still is the one that started at @started. */
+bool process_runs(pid_t pid, unsigned long long started);
+
+/* Process @pid was killed or ends of itself, and is still there. */
+bool process_dying(pid_t pid);
+
 /* How long process @pid has worked, in clock ticks; 0 where nobody knows. */
 uint64_t process_worked(pid_t pid);
 

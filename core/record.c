@@ -354,37 +354,3 @@ void record_each(void (*each)(int id, void *arg), void *arg)
 	}
 	closedir(dir);
 }
-
-unsigned long long record_process_started(pid_t pid)
-{
-	char path[PATH_BYTES], text[1024];
-	char *field;
-	ssize_t length;
-	int fd, i;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length <= 0)
-		return 0;
-	text[length] = '\0';
-
-	/*
-	 * Field 22; the second, the name in brackets, may hold spaces. The third
-	 * is the state: one that has ended may still wait to be collected.
-	 */
-	field = strrchr(text, ')');
-	if (field && (!strncmp(field, ") Z", 3) || !strncmp(field, ") X", 3)))
-		return 0;
-	for (i = 2; field && i < 22; i++)
-		field = strchr(field + 1, ' ');
-	return field ? strtoull(field, NULL, 10) : 0;
-}
-
-bool record_process_runs(pid_t pid, unsigned long long started)
-{
-	return pid > 0 && started && record_process_started(pid) == started;
-}

@@ -84,13 +84,4 @@ int record_lock(void);
  */
 void record_each(void (*each)(int id, void *arg), void *arg);
 
-/* The process @pid still is the one that started at @started (see below). */
-bool record_process_runs(pid_t pid, unsigned long long started);
-
-/*
- * When a process started, in clock ticks since boot: with the pid it names a
- * process for good. 0 where there is none, or one that has ended.
- */
-unsigned long long record_process_started(pid_t pid);
-
 #endif

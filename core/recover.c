@@ -22,7 +22,7 @@
 
 #define NOTICE_MS 10000
 #define NOTICE_TICK_MS 10
-#define DYING_MS 300	/* for a process that was killed to be gone */
+#define DYING_MS 300	/* for a process that was killed to show that it dies */
 
 struct recover_settings {
 	bool all;
@@ -158,15 +158,28 @@ static int state_without_server(struct ublk_ctrl *ctrl, int id,
 }
 
 /*
- * Looks a device up. One whose server is just about to end, since it was killed
- * a moment ago, has none.
+ * Waits for the end of a server that was killed a moment ago. False when it lives.
+ * The end takes as long as its memory is large and the board is slow.
  */
+static bool has_died(const struct listed *listed)
+{
+	int waited;
+
+	for (waited = 0; waited < NOTICE_MS; waited += DYING_MS) {
+		if (wait_end(listed->pid, listed->started, 0, DYING_MS))
+			return true;
+		if (!process_dying(listed->pid))
+			break;
+	}
+	return false;
+}
+
+/* Looks a device up. One whose server is just about to end has none. */
 static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 {
 	int err = list_lookup(ctrl, id, listed);
 
-	if (err || !has_server(listed) || !listed->started ||
-	    !wait_end(listed->pid, listed->started, 0, DYING_MS))
+	if (err || !has_server(listed) || !listed->started || !has_died(listed))
 		return err;
 	return list_lookup(ctrl, id, listed);
 }

@@ -128,7 +128,8 @@ cp "$tmp/old" "a name with 'quotes' \"two\" and \$(spaces)"
 served "a name of many words, from here" file \
 	"a name with 'quotes' \"two\" and \$(spaces)"
 same "$dev" "$tmp/old" "gives the file"
-like "$(cat /run/ublk/$id)" "^argument=$tmp/ext4/a name with" \
+is "$(. "/run/ublk/$id"; echo "$argument")" \
+	"$tmp/ext4/a name with 'quotes' \"two\" and \$(spaces)" \
 	"its record has the absolute path"
 stopped "stop it" "$dev"
 ln -s file link

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A signal goes to the process that is meant, and to no other that has its number;
- * and the one that asks for an upgrade has the same number in every C library.
+ * A process is known by its number and start. A signal goes to the process that is
+ * meant, and to no other that has its number; and the one that asks for an upgrade has the same number in every C library.
  */
 #include "core/process.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/handover.h"
-#include "core/record.h"
 
 static int number, failures;
 
@@ -53,11 +53,11 @@ static void test_signal(void)
 	sigaddset(&set, HANDOVER_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	child = start_child(value);
-	check(process_open(child, record_process_started(child) + 1) == -ESRCH,
+	check(process_open(child, process_started(child) + 1) == -ESRCH,
 	      "another process of that number is not opened");
 	check(process_open(child, 0) == -ESRCH,
 	      "nor one of which nobody knows when it started");
-	fd = process_open(child, record_process_started(child));
+	fd = process_open(child, process_started(child));
 	check(fd >= 0, "the one that is meant is");
 	check(!process_signal(fd, HANDOVER_SIGNAL, value), "it gets a signal");
 	waitpid(child, &status, 0);
@@ -68,8 +68,45 @@ static void test_signal(void)
 	close(fd);
 }
 
+static void test_started(void)
+{
+	unsigned long long started;
+	siginfo_t info;
+	pid_t child;
+
+	started = process_started(getpid());
+	check(started > 0, "this process started");
+	check(process_runs(getpid(), started), "and runs");
+	check(!process_runs(getpid(), started + 1),
+	      "another of the same pid does not");
+	check(!process_runs(getpid(), 0), "nor one without a start");
+	check(!process_runs(0, started), "nor no process");
+	check(!process_runs(-1, started), "nor -1");
+
+	/* The name stands in brackets and may hold them. */
+	prctl(PR_SET_NAME, ") S 1 ( x) 5");
+	check(process_started(getpid()) == started,
+	      "a name made to confuse does not");
+
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	started = process_started(child);
+	check(process_runs(child, started), "a child runs");
+	check(!process_dying(child), "and is not about to end");
+	kill(child, SIGKILL);
+	waitid(P_PID, child, &info, WEXITED | WNOWAIT);
+	check(process_dying(child), "until it is killed");
+	waitpid(child, NULL, 0);
+	check(!process_runs(child, started), "then it is gone");
+	check(!process_dying(child), "for good");
+}
+
 int main(void)
 {
+	test_started();
 	test_signal();
 	check(HANDOVER_SIGNAL == 35, "the signal of an upgrade is number 35");
 	printf("1..%d\n", number);

@@ -7,10 +7,8 @@
 #include "core/record.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -277,42 +275,10 @@ static int test_files(void)
 	return 0;
 }
 
-static void test_process(void)
-{
-	unsigned long long started;
-	pid_t child;
-
-	started = record_process_started(getpid());
-	check(started > 0, "this process started");
-	check(record_process_runs(getpid(), started), "and runs");
-	check(!record_process_runs(getpid(), started + 1),
-	      "another of the same pid does not");
-	check(!record_process_runs(getpid(), 0), "nor one without a start");
-	check(!record_process_runs(0, started), "nor no process");
-	check(!record_process_runs(-1, started), "nor -1");
-
-	/* The name stands in brackets and may hold them. */
-	prctl(PR_SET_NAME, ") S 1 ( x) 5");
-	check(record_process_started(getpid()) == started,
-	      "a name made to confuse does not");
-
-	child = fork();
-	if (!child) {
-		pause();
-		_exit(0);
-	}
-	started = record_process_started(child);
-	check(record_process_runs(child, started), "a child runs");
-	kill(child, SIGKILL);
-	waitpid(child, NULL, 0);
-	check(!record_process_runs(child, started), "until it is killed");
-}
-
 int main(void)
 {
 	test_get();
 	test_put();
-	test_process();
 	if (test_files())
 		return 1;
 	printf("1..%d\n", number);
