@@ -149,6 +149,12 @@ static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
 	return ctrl_push(ctrl);
 }
 
+void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered, void *arg)
+{
+	ctrl->beside = answered;
+	ctrl->beside_arg = arg;
+}
+
 struct io_uring_sqe *ctrl_sqe_beside(struct ublk_ctrl *ctrl)
 {
 	return ctrl_sqe(ctrl);
@@ -557,8 +563,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 	struct stops stops = { .errs = errs, .unused = unused };
 	unsigned int i;
 
-	ctrl->beside = stop_answered;
-	ctrl->beside_arg = &stops;
+	ctrl_tell_beside(ctrl, stop_answered, &stops);
 	for (i = 0; i < count; i++) {
 		struct exchange exchange = {
 			.op = unused ? UBLK_U_CMD_TRY_STOP_DEV :
@@ -582,8 +587,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		ctrl_submit_beside(ctrl, i);
 	}
 	stops_wait(ctrl, &stops, 0);
-	ctrl->beside = NULL;
-	ctrl->beside_arg = NULL;
+	ctrl_tell_beside(ctrl, NULL, NULL);
 	for (i = 0; i < count; i++)
 		if (errs[i] && errs[i] != -ENODEV &&
 		    !(unused && errs[i] == -EBUSY))

@@ -16,6 +16,9 @@
 #define CTRL_PATH_BYTES 24	/* of "/dev/ublkc" and a number */
 #define CTRL_DATA_MAX 1024
 
+/* What completes beside commands, with the number it was submitted under. */
+typedef void ctrl_beside_fn(void *arg, uint64_t number, int result);
+
 struct ublk_ctrl {
 	struct io_uring ring;
 	int fd;
@@ -30,8 +33,7 @@ struct ublk_ctrl {
 	struct io_uring_sqe *sqe;
 	uint64_t last;
 
-	/* Told what completes beside that, numbered as ctrl_submit_beside() did. */
-	void (*beside)(void *arg, uint64_t number, int result);
+	ctrl_beside_fn *beside;
 	void *beside_arg;
 
 	/* What is sent and comes back. */
@@ -104,9 +106,14 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		    unsigned int count, bool unused);
 
 /*
- * The ring for something else, while commands go on: an entry to fill in, and its
- * submission, which is tried until the kernel takes it. ctrl->beside is told
- * @number and the result, from ctrl_beside() or any command.
+ * The ring for something else, while commands go on. @answered(@arg) is told each
+ * result, from ctrl_beside() or any command; NULL: nobody is.
+ */
+void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered, void *arg);
+
+/*
+ * An entry of it to fill in, and its submission under @number, which is tried until
+ * the kernel takes it.
  */
 struct io_uring_sqe *ctrl_sqe_beside(struct ublk_ctrl *ctrl);
 void ctrl_submit_beside(struct ublk_ctrl *ctrl, uint64_t number);
