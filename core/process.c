@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -35,8 +36,14 @@
 static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define ENDING_SIGNALS (sizeof(ending_signals) / sizeof(ending_signals[0]))
 
-/* In the background process: where the caller waits; -1: nobody does. */
+/*
+ * In the background process: the pipe that the caller waits at, until it is closed;
+ * -1: nobody waits. What the caller is to return stands in memory that both have,
+ * as a pipe may have no room for it.
+ */
 static int ready_fd = -1;
+static volatile int *caller_status;
+#define STATUS_UNKNOWN (-1)
 static bool background;
 
 /* In the caller: the process it waits for, and the signal that came. */
@@ -113,19 +120,61 @@ static int wait_for(pid_t pid)
 	return EXIT_FAILED;
 }
 
+static void forget_caller(void)
+{
+	if (ready_fd >= 0)
+		close(ready_fd);
+	ready_fd = -1;
+	if (caller_status)
+		munmap((void *)caller_status, sizeof(*caller_status));
+	caller_status = NULL;
+}
+
+/* Makes both; the pipe's ends are in @fds. Returns 0 or -errno after telling. */
+static int open_wait(int fds[2])
+{
+	void *shared = mmap(NULL, sizeof(*caller_status),
+			    PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared != MAP_FAILED && !pipe2(fds, O_CLOEXEC)) {
+		caller_status = shared;
+		*caller_status = STATUS_UNKNOWN;
+		return 0;
+	}
+	message_fail(errno, "cannot go to the background");
+	if (shared != MAP_FAILED)
+		munmap(shared, sizeof(*caller_status));
+	return -EAGAIN;
+}
+
+/* In the caller: waits until the body has let it go, or ends. */
+static int wait_for_status(int fd)
+{
+	const struct timespec nap = { .tv_nsec = 10000000 };
+	siginfo_t ended = { 0 };
+	char byte;
+
+	/* Where the pipe cannot be read the memory is looked at again and again. */
+	while (read(fd, &byte, 1) < 0 && *caller_status == STATUS_UNKNOWN &&
+	       !ended.si_pid)
+		if (errno != EINTR) {
+			waitid(P_PID, body_pid, &ended,
+			       WEXITED | WNOHANG | WNOWAIT);
+			nanosleep(&nap, NULL);
+		}
+	return *caller_status;
+}
+
 int process_background(int (*body)(void *arg), void *arg)
 {
 	sigset_t block, before;
 	int fds[2];
 	int status;
-	bool ready;
-	char byte;
 	size_t i;
 
-	if (pipe2(fds, O_CLOEXEC)) {
-		message_fail(errno, "cannot go to the background");
+	if (open_wait(fds))
 		return EXIT_FAILED;
-	}
 
 	/* No signal may find the handler without a pid to pass it on to. */
 	sigemptyset(&block);
@@ -139,6 +188,7 @@ int process_background(int (*body)(void *arg), void *arg)
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		close(fds[0]);
 		close(fds[1]);
+		forget_caller();
 		return EXIT_FAILED;
 	}
 	if (!body_pid) {
@@ -151,11 +201,12 @@ int process_background(int (*body)(void *arg), void *arg)
 	close(fds[1]);
 	handle_ending_signals(pass_on);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	ready = process_hear(fds[0], &byte);
+	status = wait_for_status(fds[0]);
 	close(fds[0]);
+	forget_caller();
 	handle_ending_signals(SIG_DFL);
-	if (ready && !ended_by)
-		return byte;
+	if (status != STATUS_UNKNOWN && !ended_by)
+		return status;
 	status = wait_for(body_pid);
 	if (ended_by)
 		raise(ended_by);
@@ -213,17 +264,19 @@ int process_leave_caller(void)
 	return 0;
 }
 
-/* Ends the caller's wait, with an exit status. Returns 0 or -errno. */
-static int release_caller(char status)
+/* Ends the caller's wait, with an exit status. It cannot fail. */
+static void release_caller(int status)
 {
-	int err;
+	if (caller_status)
+		*caller_status = status;
+	forget_caller();
+}
 
-	if (ready_fd < 0)
-		return 0;
-	err = process_tell(ready_fd, status);
-	close(ready_fd);
-	ready_fd = -1;
-	return err;
+static bool caller_gone(void)
+{
+	struct pollfd caller = { .fd = ready_fd };
+
+	return ready_fd >= 0 && poll(&caller, 1, 0) > 0;
 }
 
 int process_ready(const char *text)
@@ -234,7 +287,8 @@ int process_ready(const char *text)
 	/* Who sees a node has a disk: what can fail comes before. */
 	if (background && null < 0)
 		return null;
-	err = print_line(text);
+	err = caller_gone() ? message_fail(EPIPE, "the caller") :
+			      print_line(text);
 	if (err) {
 		if (null >= 0)
 			close(null);
@@ -242,8 +296,8 @@ int process_ready(const char *text)
 	}
 	if (null >= 0)
 		leave(null);
-	err = release_caller(EXIT_DONE);
-	return err ? message_fail(err, "the caller") : 0;
+	release_caller(EXIT_DONE);
+	return 0;
 }
 
 void process_detach(void)
@@ -260,9 +314,7 @@ void process_detach_failed(void)
 
 void process_forked(void)
 {
-	if (ready_fd >= 0)
-		close(ready_fd);
-	ready_fd = -1;
+	forget_caller();
 }
 
 void process_continued(void)
