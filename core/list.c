@@ -112,6 +112,17 @@ static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
 	return 0;
 }
 
+/*
+ * What @err says of a record's place: nothing is there, or something else, or what
+ * is not for the caller to read. Otherwise there may be one.
+ */
+static bool is_no_record(int err)
+{
+	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
+	       err == -EISDIR || err == -ENXIO || err == -EFBIG ||
+	       err == -EPERM || err == -EACCES;
+}
+
 int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -125,9 +136,7 @@ int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
 	if (err >= 0)
 		from_record(device, text);
 	free(text);
-	/* What is no record says nothing; one that could not be read may be one. */
-	if (err == -ENOMEM || err == -EIO || err == -EINTR || err == -EMFILE ||
-	    err == -ENFILE)
+	if (err < 0 && !is_no_record(err))
 		return err;
 	err = ctrl_get_dev_info(ctrl, id, &info);
 	if (!err)

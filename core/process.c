@@ -28,6 +28,8 @@
 #include "core/verb.h"
 
 #define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */
+#define STAT_TRIES 100
+#define STAT_TICK_MS 10
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -485,18 +487,36 @@ uint64_t process_clock_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-bool process_stat(pid_t pid, unsigned int field, unsigned long long *value)
+/* Reads it to @text. Returns its length or -errno. */
+static ssize_t read_stat(pid_t pid, char *text, size_t size)
 {
-	char path[32], text[1024];
+	char path[32];
 	ssize_t length;
-	char *at;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, size);
+	if (length < 0)
+		length = -errno;
+	close(fd);
+	return length;
+}
+
+bool process_stat(pid_t pid, unsigned int field, unsigned long long *value)
+{
+	const struct timespec tick = { .tv_nsec = STAT_TICK_MS * 1000000 };
+	unsigned int tries = 0;
+	char text[1024];
+	ssize_t length;
+	char *at;
+
+	/* One that cannot be read for the moment is not gone. */
+	while ((length = read_stat(pid, text, sizeof(text) - 1)) < 0 &&
+	       length != -ENOENT && length != -ESRCH && tries++ < STAT_TRIES)
+		nanosleep(&tick, NULL);
 	text[length > 0 ? length : 0] = '\0';
 
 	/* The second, the name in brackets, may hold spaces and brackets. */
