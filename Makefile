@@ -228,7 +228,7 @@ test-module: all driver-programs $(PACKAGED_KERNEL) ## the driver as a module of
 
 include tests/fuzz/rules.mk
 
-soak: all $(SOAK_PROGRAMS) $(KERNEL_FILE) ## load, kills, upgrades, no memory: nothing is lost; T=, SEED=
+soak: all $(SOAK_PROGRAMS) $(O)/driver/strike $(KERNEL_FILE) ## load, kills, upgrades, no memory: nothing is lost; T=, SEED=
 	@tests/soak --kernel $(KERNEL_FILE) --minutes $(T) \
 		$(SEED:%=--seed %)
 
