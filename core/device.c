@@ -398,6 +398,41 @@ int device_end(struct ublk_device *device)
 	return err ? err : deleted;
 }
 
+/* The process, and what it does. */
+static void device_record_server(FILE *out, const struct ublk_device *device)
+{
+	fprintf(out, "pid=%d\nstarted=%llu\n", (int)getpid(),
+		process_started(getpid()));
+	if (device->given_up)
+		fprintf(out, "given_up=1\n");
+	if (device->server)
+		fprintf(out, "worker=%d\nworker_started=%llu\n",
+			(int)device->server,
+			process_started(device->server));
+}
+
+/* All that device_record_server() does not say is as it was. */
+static void device_keep_record(FILE *out, const struct ublk_device *device)
+{
+	static const char *const keys[] = {
+		"pid=", "started=", "given_up=", "worker=", "worker_started=",
+	};
+	const char *line = device->record;
+	const size_t count = sizeof(keys) / sizeof(keys[0]);
+	size_t length, i;
+
+	for (; *line; line += length) {
+		length = strcspn(line, "\n");
+		length += line[length] == '\n';
+		for (i = 0; i < count; i++)
+			if (!strncmp(line, keys[i], strlen(keys[i])))
+				break;
+		if (i == count)
+			fwrite(line, length, 1, out);
+	}
+	device_record_server(out, device);
+}
+
 static void device_fill_record(FILE *out, const void *arg)
 {
 	const struct ublk_device *device = arg;
@@ -405,6 +440,10 @@ static void device_fill_record(FILE *out, const void *arg)
 	char node[DEVICE_NODE_MAX], key[32];
 	unsigned int i;
 
+	if (device->as_recorded) {
+		device_keep_record(out, device);
+		return;
+	}
 	settings.id = device->info.dev_id;
 	settings.queues = device->info.nr_hw_queues;
 	settings.depth = device->info.queue_depth;
@@ -416,15 +455,8 @@ static void device_fill_record(FILE *out, const void *arg)
 	record_put(out, "node", node);
 	record_put(out, "target", device->target->name);
 	record_put(out, "argument", device->argument);
-	fprintf(out, "size=%llu\npid=%d\nstarted=%llu\n",
-		(unsigned long long)device->disk.size, (int)getpid(),
-		process_started(getpid()));
-	if (device->given_up)
-		fprintf(out, "given_up=1\n");
-	if (device->server)
-		fprintf(out, "worker=%d\nworker_started=%llu\n",
-			(int)device->server,
-			process_started(device->server));
+	fprintf(out, "size=%llu\n", (unsigned long long)device->disk.size);
+	device_record_server(out, device);
 	for (i = 0; i < device->identity_count; i++) {
 		snprintf(key, sizeof(key), "identity_%s",
 			 device->identities[i].name);

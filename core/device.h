@@ -63,6 +63,7 @@ struct ublk_device {
 	 */
 	bool resumed;
 	bool given_up;		/* nobody serves it: all I/O fails */
+	bool as_recorded;	/* its target is not open: @record says what it is */
 	const char *record;
 	struct inherited_file {
 		char name[16];

@@ -28,6 +28,12 @@ struct recover_settings {
 	bool all;
 };
 
+/* What recover_serve() is given. */
+struct recovery {
+	struct ublk_device device;
+	struct listed listed;	/* what there was of it */
+};
+
 static const struct option_spec recover_options[] = {
 	{ "all", 'a', OPTION_FLAG, offsetof(struct recover_settings, all), 0, 0,
 	  NULL, "every device that has a record and no server" },
@@ -50,7 +56,7 @@ static int refuse_served(const struct listed *listed)
 
 /*
  * From here on the record names this process, and nobody else recovers the
- * device: who does so at the same time may have been first.
+ * device: who does so at the same time may have been first, and failed at that.
  */
 static int recover_record(struct ublk_device *device)
 {
@@ -64,7 +70,7 @@ static int recover_record(struct ublk_device *device)
 	err = list_lookup(&device->ctrl, id, &listed);
 	if (err)
 		list_lookup_failed(id, err);
-	else if (has_server(&listed))
+	else if (has_server(&listed) || listed.given_up)
 		err = refuse_served(&listed);
 	else
 		err = device_record(device);
@@ -72,16 +78,12 @@ static int recover_record(struct ublk_device *device)
 	return err;
 }
 
-/* In the background: the whole life of the server. */
-static int recover_serve(void *arg)
+/* All that a server needs. Returns 0, or an exit status with nothing left open. */
+static int recover_prepare(struct ublk_device *device)
 {
-	struct ublk_device *device = arg;
-	int status, err;
+	int status = device_open(device);
+	int err;
 
-	/* That of the caller is closed in here. */
-	if (ctrl_open(&device->ctrl))
-		return EXIT_FAILED;
-	status = device_open(device);
 	if (status != EXIT_DONE)
 		return status;
 	err = device_hold_signals(device);
@@ -96,9 +98,32 @@ static int recover_serve(void *arg)
 	if (!err)
 		err = recover_record(device);
 	if (!err)
-		err = supervise_resumed(device);
+		return EXIT_DONE;
 	device_close(device);
-	return err ? EXIT_FAILED : EXIT_DONE;
+	return EXIT_FAILED;
+}
+
+/*
+ * The device has been given up, and there is no server for it now either: its I/O
+ * fails again, so that nobody waits for one. Its target is not open.
+ */
+static void recover_failed(struct ublk_device *device)
+{
+	int id = device->info.dev_id;
+
+	device->as_recorded = true;
+	device->given_up = true;
+	/* All requests share one buffer: nobody looks at what is in it. */
+	if ((device->signal_fd <= 0 && device_hold_signals(device)) ||
+	    buffers_open(&device->buffers, -1, device->info.max_io_buf_bytes,
+			 BUFFERS_ON_DEMAND))
+		return;
+	if (!recover_record(device)) {
+		message("device %d: all its I/O fails, as before", id);
+		if (!supervise_failing(device) && !settle_device(id))
+			device_delete(&device->ctrl, id);
+	}
+	buffers_close(&device->buffers);
 }
 
 /*
@@ -197,26 +222,17 @@ static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 	return -ENODEV;
 }
 
-/* With device->ctrl open and the rest zero. Returns 0 when it is served. */
-static int recover_with(struct ublk_device *device, int id)
+/*
+ * Ends what is left of its server. Returns 0 when the driver has the disk and nobody
+ * serves it, or -errno after telling.
+ */
+static int recover_begin(struct recovery *recovery)
 {
-	struct ublk_ctrl *ctrl = &device->ctrl;
-	struct listed listed;
-	int state, err;
+	struct ublk_ctrl *ctrl = &recovery->device.ctrl;
+	struct listed listed = recovery->listed;
+	int id = listed.id;
+	int state;
 
-	err = lookup(ctrl, id, &listed);
-	if (err)
-		return list_lookup_failed(id, err);
-	if (!listed.recorded) {
-		message("device %d: no record says what it is", id);
-		return -ENOENT;
-	}
-	if (has_server(&listed))
-		return refuse_served(&listed);
-	if (!listed.at_driver)
-		return clean_up(ctrl, id, "is gone at the driver");
-	if (resume_device(device, id))
-		return -EINVAL;
 	end_processes(&listed);
 	state = state_without_server(ctrl, id, &listed);
 	if (has_server(&listed))
@@ -230,28 +246,75 @@ static int recover_with(struct ublk_device *device, int id)
 			"gone", id);
 		return -EBUSY;
 	}
-	return process_background(recover_serve, device) ? -EIO : 0;
+	return 0;
+}
+
+/* In the background: the whole life of the server. */
+static int recover_serve(void *arg)
+{
+	struct recovery *recovery = arg;
+	struct ublk_device *device = &recovery->device;
+	int status, err;
+
+	/* That of the caller is closed in here. */
+	if (ctrl_open(&device->ctrl))
+		return EXIT_FAILED;
+	if (recover_begin(recovery))
+		return EXIT_FAILED;
+	status = recover_prepare(device);
+	if (status == EXIT_DONE) {
+		err = supervise_resumed(device);
+		device_close(device);
+		return err ? EXIT_FAILED : EXIT_DONE;
+	}
+	if (recovery->listed.given_up)
+		recover_failed(device);
+	return status;
+}
+
+/* With its control channel open and the rest zero. Returns 0 when it is served. */
+static int recover_with(struct recovery *recovery, int id)
+{
+	struct ublk_ctrl *ctrl = &recovery->device.ctrl;
+	struct listed *listed = &recovery->listed;
+	int err;
+
+	err = lookup(ctrl, id, listed);
+	if (err)
+		return list_lookup_failed(id, err);
+	if (!listed->recorded) {
+		message("device %d: no record says what it is", id);
+		return -ENOENT;
+	}
+	if (has_server(listed))
+		return refuse_served(listed);
+	if (!listed->at_driver)
+		return clean_up(ctrl, id, "is gone at the driver");
+	if (resume_device(&recovery->device, id))
+		return -EINVAL;
+	return process_background(recover_serve, recovery) ? -EIO : 0;
 }
 
 /* For list_each(). Of all only those are meant that have nobody. */
 static int recover_device(int id, bool named, void *arg)
 {
-	struct ublk_device device = { 0 };
+	struct recovery recovery = { 0 };
+	struct ublk_ctrl *ctrl = &recovery.device.ctrl;
 	struct listed listed;
 	int err;
 
 	(void)arg;
-	if (ctrl_open(&device.ctrl))
+	if (ctrl_open(ctrl))
 		return -EIO;
-	err = named ? 0 : lookup(&device.ctrl, id, &listed);
+	err = named ? 0 : lookup(ctrl, id, &listed);
 	if (!named && (err == -ENODEV || err == -EPERM || err == -EACCES ||
 		       (!err && (!listed.recorded || has_server(&listed)))))
 		err = 0;
 	else if (err)
 		list_lookup_failed(id, err);
 	else
-		err = recover_with(&device, id);
-	ctrl_close(&device.ctrl);
+		err = recover_with(&recovery, id);
+	ctrl_close(ctrl);
 	return err;
 }
 
@@ -270,7 +333,9 @@ const struct verb verb_recover = {
 	.summary = "put new servers behind devices whose servers died",
 	.manual = "From the device's record; prints the node. A record that is "
 		  "not the device's is\nrefused. What was left of a device that "
-		  "was about to be stopped is removed, and\nthat is a failure.\n",
+		  "was about to be stopped is removed, and\nthat is a failure. "
+		  "Any other device for which there can be no server stays as\n"
+		  "it is: its I/O waits or, in state fail-io, fails.\n",
 	.options = recover_options,
 	.settings_size = sizeof(struct recover_settings),
 	.max_arguments = -1,

@@ -397,18 +397,14 @@ static int fail_try(struct supervisor *s)
 }
 
 /*
- * No worker can be started: this process answers all requests with errors, and the
- * device keeps what it has. Returns 0, or -ENODEV when the disk is no more.
+ * This process answers all requests with errors, and the device keeps what it has.
+ * Returns 0, or -ENODEV when the disk is no more.
  */
-static int give_up(struct supervisor *s)
+static int fail_all(struct supervisor *s)
 {
-	int id = s->device->info.dev_id;
 	unsigned int wait = RETRY_MS;
 	int err;
 
-	message("device %d: %u servers died without having answered anything; "
-		"the device fails all I/O and keeps what it has, until `ublk "
-		"recover %d` or `ublk stop %d`", id, s->deaths, id, id);
 	while ((err = fail_try(s)) == -EIO) {
 		sleep_ms(wait);
 		wait = wait < RETRY_MAX_MS / 2 ? 2 * wait : RETRY_MAX_MS;
@@ -419,6 +415,17 @@ static int give_up(struct supervisor *s)
 	s->device->given_up = true;
 	device_record(s->device);
 	return 0;
+}
+
+/* No worker can be started. Returns as fail_all(). */
+static int give_up(struct supervisor *s)
+{
+	int id = s->device->info.dev_id;
+
+	message("device %d: %u servers died without having answered anything; "
+		"the device fails all I/O and keeps what it has, until `ublk "
+		"recover %d` or `ublk stop %d`", id, s->deaths, id, id);
+	return fail_all(s);
 }
 
 /*
@@ -745,6 +752,24 @@ int supervise_resumed(struct ublk_device *device)
 	else if (prober_begin(&s))
 		process_detach();
 	return supervisor_serve(&s);
+}
+
+int supervise_failing(struct ublk_device *device)
+{
+	struct supervisor s = {
+		.device = device,
+		.ended_fd = -1,
+		.live_fd = -1,
+		.probed_fd = -1,
+	};
+	int err = fail_all(&s);
+
+	if (err)
+		return err;
+	process_detach_failed();
+	err = supervisor_loop(&s);
+	supervisor_end(&s);
+	return err;
 }
 
 int supervise_continued(struct ublk_device *device, pid_t worker,

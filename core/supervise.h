@@ -27,6 +27,13 @@ int supervise(struct ublk_device *device);
 int supervise_resumed(struct ublk_device *device);
 
 /*
+ * A device without a server, which cannot be given one: fails all of its I/O, from
+ * its record and a buffer of one request. The caller's wait has ended with failure.
+ * Not deleted.
+ */
+int supervise_failing(struct ublk_device *device);
+
+/*
  * A device whose supervisor has executed this program in its own place, as
  * `ublk upgrade` asks: goes on with @worker, a child of this process, and says
  * to @answer_fd that it does. Deleted in the end.

@@ -169,6 +169,52 @@ ok "recover one that has given up and was killed" ublk recover "$id"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 give_up
 stopped "one that has given up can be stopped" "$dev"
+# What cannot be recovered fails on, for nobody waits for what may never come.
+for target in "file $tmp/below" "file $tmp/below --cow 4M" \
+	"file $tmp/below --cow $tmp/kept"; do
+	rm -f "$tmp/kept"
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$target" $target
+	put "$dev" 0 <"$tmp/data"
+	cp "/run/ublk/$id" "$tmp/record"
+	give_up
+	mv "$tmp/below" "$tmp/moved"
+	for time in first second; do
+		fails 1 "$target, moved away: recover fails" ublk recover "$id"
+		like "$err" "$tmp/below" "$target, moved away: and says why"
+		fails_all "$target: I/O fails on after the $time time"
+		like "$(ublk list "$id")" \
+			" fail-io .* $(server_of "$id") no +$tmp/below" \
+			"$target: list says so after the $time time"
+	done
+	is "$(grep -vE '^(pid|started|worker|given_up)' "/run/ublk/$id")" \
+		"$(grep -vE '^(pid|started|worker)' "$tmp/record")" \
+		"$target: the record says the same"
+	mv "$tmp/moved" "$tmp/below"
+	ok "$target, back: recover it" ublk recover "$id"
+	is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" \
+		"$target: all is there"
+	give_up
+	mv "$tmp/below" "$tmp/moved"
+	fails 1 "$target, moved again: recover fails" ublk recover "$id"
+	server=$(server_of "$id")
+	case $target in
+	*kept) fails 1 "$target: stop does not give up what was written" \
+			ublk stop "$id"
+		like "$err" "is not all in its place" "$target: and says so"
+		mv "$tmp/moved" "$tmp/below"
+		stopped "$target: back, it is stopped" "$dev"
+		served "what was written" $target
+		is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" \
+			"$target: is there"
+		stopped "stop it" "$dev" ;;
+	*) kill -TERM "$server"
+		ok "$target: a signal ends it" \
+			wait_until 60 nothing_of "$id" "$server"
+		mv "$tmp/moved" "$tmp/below" ;;
+	esac
+done
+
 served "a disk" ram 16M
 give_up
 server=$(server_of "$id")
