@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,17 +20,24 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/device.h"
 #include "core/identity.h"
+#include "core/message.h"
 #include "core/process.h"
 #include "core/record.h"
 
 #define NODES_MAX 257		/* the disk and 256 partitions */
 #define PATH_BYTES 320
 #define TICK_MS 50
+
+/* The answer of a claimed disk comes at once, also where nobody serves it. */
+#define ASK_MS 1000
+
+enum answer { ANSWER_NO, ANSWER_YES, ANSWER_NONE };
 
 /* Words of a line of mountinfo, up to where it is mounted. */
 enum { MOUNT_DEV = 2, MOUNT_WORDS = 5 };
@@ -101,6 +110,39 @@ static bool leads_to(const struct search *search, const char *path)
 	dev_t dev;
 
 	return identity_is_disk(path, &dev) && is_ours(search, dev);
+}
+
+/*
+ * What @ask(@search, @node), which opens @node, says. To open a disk whose partitions
+ * nobody has read yet is to read them, and where it has no server that takes until
+ * it gets one. So a process of its own asks, and is left to itself if there is no
+ * answer in time. Returns an enum answer, or -errno where nobody could ask.
+ */
+static int ask_beside(enum answer (*ask)(const struct search *search,
+					 const char *node),
+		      const struct search *search, const char *node)
+{
+	struct pollfd ended = { .events = POLLIN };
+	int status, answer = ANSWER_NONE;
+	pid_t child = fork();
+
+	if (child < 0)
+		return -errno;
+	if (!child) {
+		/* It may outlive us. */
+		message_close_others();
+		_exit(ask(search, node));
+	}
+	ended.fd = process_watch(child);
+	if (ended.fd < 0)
+		answer = ended.fd;
+	if (ended.fd < 0 || poll(&ended, 1, ASK_MS) <= 0)
+		kill(child, SIGKILL);
+	else if (waitpid(child, &status, 0) > 0 && WIFEXITED(status))
+		answer = WEXITSTATUS(status);
+	if (ended.fd >= 0)
+		close(ended.fd);
+	return answer;
 }
 
 /*
@@ -227,25 +269,28 @@ static void look_at_mounts(struct search *search, const char *pid,
 		fclose(file);
 }
 
+static enum answer loop_is_over(const struct search *search, const char *node)
+{
+	struct loop_info64 info;
+	int fd = open(node, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info))
+		return ANSWER_NONE;
+	return is_ours(search, info.lo_rdevice) ? ANSWER_YES : ANSWER_NO;
+}
+
 static void look_at_loop(struct search *search, const char *name,
 			 const char *path)
 {
 	char file[PATH_BYTES + 32], backing[256], node[32];
-	struct loop_info64 info;
-	int fd;
 
 	snprintf(file, sizeof(file), "%s/loop/backing_file", path);
 	if (!read_line(file, backing, sizeof(backing)))
 		return;
 	snprintf(node, sizeof(node), "/dev/%s", name);
-	fd = open(node, O_RDONLY | O_CLOEXEC);
-	/* By its number, since the name may be another namespace's. */
-	if (fd >= 0 && !ioctl(fd, LOOP_GET_STATUS64, &info) &&
-	    is_ours(search, info.lo_rdevice))
-		found(search, "behind %s", node);
-	if (fd >= 0)
-		close(fd);
-	if (!search->found && leads_to(search, backing))
+	/* Also by its number, since the name may be another namespace's. */
+	if (leads_to(search, backing) ||
+	    ask_beside(loop_is_over, search, node) == ANSWER_YES)
 		found(search, "behind %s", node);
 }
 
@@ -320,16 +365,12 @@ static void look_at_namespace(struct search *search, const char *pid,
 }
 
 /* The kernel grants this open only where nobody has a claim. */
-static bool is_claimed(int id)
+static enum answer is_claimed(const struct search *search, const char *node)
 {
-	char node[DEVICE_NODE_MAX];
-	int fd;
-
-	device_node(id, node);
-	fd = open(node, O_RDONLY | O_EXCL | O_CLOEXEC);
-	if (fd >= 0)
-		close(fd);
-	return fd < 0 && errno == EBUSY;
+	(void)search;
+	if (open(node, O_RDONLY | O_EXCL | O_CLOEXEC) >= 0)
+		return ANSWER_NO;
+	return errno == EBUSY ? ANSWER_YES : ANSWER_NONE;
 }
 
 static void find_claim(struct search *search, const char *disk)
@@ -375,10 +416,13 @@ bool holders_find(int id, struct holder *holder)
 {
 	struct search search;
 	char disk[PATH_BYTES];
-	bool claimed = is_claimed(id);
+	char node[DEVICE_NODE_MAX];
+	int claimed;
 
+	device_node(id, node);
+	claimed = ask_beside(is_claimed, NULL, node);
 	begin(&search, id, holder, disk);
-	if (claimed)
+	if (claimed != ANSWER_NO)
 		find_claim(&search, disk);
 	if (!search.found)
 		record_each(look_at_record, &search);
@@ -386,8 +430,11 @@ bool holders_find(int id, struct holder *holder)
 		each_entry(&search, "/sys/block", "loop", look_at_loop);
 	if (!search.found)
 		each_entry(&search, "/proc", "", look_at_process);
-	if (!search.found && claimed)
+	if (!search.found && claimed == ANSWER_YES)
 		found(&search, "claimed by a filesystem or another device");
+	if (!search.found && claimed < 0)
+		found(&search, "perhaps, who has it cannot be told (%s)",
+		      strerror(-claimed));
 	return search.found;
 }
 

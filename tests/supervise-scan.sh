@@ -193,6 +193,25 @@ while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
 done
 answer "$n times: with all killed the next one looks for it"
 
+# To open the disk would be to wait for what nobody reads any more.
+if starts ublk file "$below" --id 9; then
+	kill -KILL "$server" "$worker"
+	answers
+	ends 1
+	must "it is not quiesced" wait_until 30 state_is quiesced
+	run timeout 60 ublk stop 9
+	case $status in
+	0) must "something is left" nothing_of 9 "$server" ;;
+	1) must "it is refused: $err" \
+		grep -q "^ublk: device 9 is in use: open in process" "$tmp/err"
+		must "it does not wait on" state_is quiesced
+		ends_well ;;
+	*) problem="$problem, stop hangs: $status $err"
+		ends_well ;;
+	esac
+fi
+answer "a stop without --force ends while the table cannot be read"
+
 if starts ublk file "$below" --id 9; then
 	kill -KILL "$server"
 	answers
