@@ -395,10 +395,11 @@ const struct verb verb_stop = {
 	.arguments = "ID|NODE... | --all",
 	.summary = "stop and delete devices",
 	.manual = "What was written is flushed to the server first. When the "
-		  "command returns, node,\nserver and record are gone. A "
-		  "device that is in use (mounted, as swap, by another\n"
-		  "device or loop device, open in a program) is refused "
-		  "without --force.\n",
+		  "command returns, node,\nserver and record are gone.\n\n"
+		  "A device that is in use (mounted, as swap, by another device "
+		  "or loop device, or\nopen in a program) is refused without "
+		  "--force, with what holds it. A program\nthat merely has it "
+		  "open is given two seconds to close it.\n",
 	.options = stop_options,
 	.settings_size = sizeof(struct stop_settings),
 	.max_arguments = -1,
