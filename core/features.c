@@ -21,11 +21,14 @@ static const char *const feature_names[] = {
 };
 #define FEATURE_NAMES (sizeof(feature_names) / sizeof(feature_names[0]))
 
+/* What devices are given, and what their end asks for. */
+#define FEATURES_USED (DEVICE_FEATURES | UBLK_F_SAFE_STOP_DEV)
+
 static const char *feature_state(uint64_t flag, uint64_t offered)
 {
 	if (!(offered & flag))
 		return "no";
-	return DEVICE_FEATURES & flag ? "yes used" : "yes";
+	return FEATURES_USED & flag ? "yes used" : "yes";
 }
 
 static int features_run(const void *values, int argc, char **argv)
@@ -58,8 +61,8 @@ const struct verb verb_features = {
 	.name = "features",
 	.summary = "show what this kernel's driver offers",
 	.manual = "One feature a line, by the name of its UBLK_F_ flag, and "
-		  "yes or no; `used`\nafter yes where this program asks for "
-		  "it, for some of its disks. On a kernel\nbefore 6.5 the "
-		  "list is what that version is known to have.\n",
+		  "yes or no; `used`\nafter yes where this program uses it, "
+		  "for some of its disks. On a kernel before\n6.5 the list is "
+		  "what that version is known to have.\n",
 	.run = features_run,
 };

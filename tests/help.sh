@@ -62,6 +62,8 @@ for feature in URING_CMD_COMP_IN_TASK NEED_GET_DATA $encode; do
 done
 like "$out" "^NEED_GET_DATA +yes used\$" "what disks ask for is used"
 like "$out" "^URING_CMD_COMP_IN_TASK +yes\$" "what none asks for is not"
+is "$(echo "$out" | grep '^SAFE_STOP_DEV .*yes$')" "" \
+	"what only stop asks for is used as well"
 is "$(sed 's/ .*//' "$tmp/out" | grep -v '^bit$' | sort | uniq -d)" "" \
 	"none is there twice"
 
