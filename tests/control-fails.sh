@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/refuse --timeout 600
+# board: --add tests/devices.lib --add build/x86_64/driver/strike --timeout 1200
 #
 # A control command that fails says nothing of the device: no device is taken for
 # gone, none is deleted, and nothing of what it holds is lost. What passes is waited
@@ -9,7 +9,11 @@
 . "${0%/*}/devices.lib"
 
 [ -n "$recovers" ] || skip_all "the driver has no recovery"
-refuse=${0%/*}/refuse
+strike=${0%/*}/strike
+# All control commands fail, from one on, to be submitted.
+enter="-a -o $tmp/call -c io_uring_enter"
+# For a shell: until one has failed, and two seconds more.
+failed="n=0; until [ -s $tmp/call ] || [ \$n -eq 600 ]; do sleep 0.1; n=\$((n + 1)); done; sleep 2"
 pattern data 262144 >"$tmp/data"
 whole=$(sum "$tmp/data")
 state() {
@@ -41,24 +45,24 @@ kill_all() {
 # The supervisor, when its worker dies.
 for error in ENOMEM EINTR; do
 	disk
-	ok "$error while a worker dies" "$refuse" io_uring_enter $error 0 \
-		-p "$server" sh -c "kill -KILL $worker; sleep 2"
+	ok "$error while a worker dies" "$strike" 1 $enter -e $error \
+		-p "$server" sh -c "kill -KILL $worker; $failed"
 	kept "$error: another one serves"
 	is "$(server_of "$id")" "$server" "$error: the supervisor is the same"
 	stopped "$error: stop it" "$dev"
 done
 # What does not pass by itself, again and again.
 disk
-ok "EIO while a worker dies" "$refuse" io_uring_enter EIO 0 -p "$server" \
-	sh -c "kill -KILL $worker; sleep 2"
+ok "EIO while a worker dies" "$strike" 1 $enter -e EIO -p "$server" \
+	sh -c "kill -KILL $worker; $failed"
 kept "EIO: another one serves"
 stopped "EIO: stop it" "$dev"
 
 # A command that could not be sent is not sent with the next one: that has an answer
 # of its own.
 disk
-ok "a poll that fails, too" "$refuse" poll ENOMEM 0 -p "$server" \
-	sh -c "kill -KILL $worker; sleep 1"
+ok "a poll that fails, too" "$strike" 1 -a -o "$tmp/call" -c poll -e ENOMEM \
+	-p "$server" sh -c "kill -KILL $worker; $failed"
 kept "another one serves"
 stopped "stop it" "$dev"
 
@@ -68,8 +72,8 @@ for error in EIO ENOMEM; do
 		case $error$skip in ENOMEM[0345]) continue ;; esac
 		disk
 		kill_all
-		"$refuse" io_uring_enter $error $skip timeout 40 ublk recover "$id" \
-			>"$tmp/out" 2>"$tmp/err"
+		"$strike" $((skip + 1)) $enter -e $error timeout 40 \
+			ublk recover "$id" >"$tmp/out" 2>"$tmp/err"
 		[ -s "$tmp/err" ] || fail "recover, $error after $skip calls: that is said"
 		run ublk recover --all
 		kept "recover, $error after $skip calls: nothing is lost"
@@ -83,7 +87,7 @@ for verb in features "list" "list $id" "stop $id" "stop --all" "upgrade $id" \
 	for skip in 0 1; do
 		case $verb$skip in features1) continue ;; esac
 		# shellcheck disable=SC2086 # words are meant to be split
-		run "$refuse" io_uring_enter EIO $skip ublk $verb
+		run "$strike" $((skip + 1)) $enter -e EIO ublk $verb
 		[ $status -eq 1 ] && [ -n "$err" ] && pass "$verb, EIO after $skip calls: fails" ||
 			{ fail "$verb, EIO after $skip calls: fails"; seen; }
 		is "$(state)" quiesced "and the device is as it was"
@@ -92,8 +96,8 @@ done
 ok "recover it" ublk recover "$id"
 kept "it has all"
 server=$(server_of "$id")
-ok "while its server cannot ask for its end" "$refuse" io_uring_enter EIO 0 \
-	-p "$server" sh -c "kill -TERM $server; sleep 1"
+ok "while its server cannot ask for its end" "$strike" 1 $enter -e EIO \
+	-p "$server" sh -c "kill -TERM $server; $failed"
 kept "a signal does not end it"
 stopped "stop it" "$dev"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/refuse --tool mkfs.ext4 --disk 32M --timeout 900
+# board: --add tests/devices.lib --add build/x86_64/driver/strike --tool mkfs.ext4 --disk 32M --timeout 900
 #
 # `ublk recover`: after everything of a device was killed its disk is there
 # again with its contents, whoever waited goes on, and a record that does not
@@ -63,7 +63,7 @@ put "$dev" 0 <"$tmp/data"
 server=$(server_of "$id")
 kill -KILL "$server"
 wait_until 5 eval '! runs $server'
-run "${0%/*}/refuse" kill EPERM 0 ublk recover "$id"
+run "${0%/*}/strike" 1 -a -c kill -e EPERM -o "$tmp/call" ublk recover "$id"
 is $status 3 "a worker that is alone is not killed by its number"
 ok "recover" wait_until 10 state_is live
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"

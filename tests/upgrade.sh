@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add build/x86_64/driver/slow
-# board: --add build/x86_64/driver/refuse --tool fio --mem 512M --timeout 400
+# board: --add build/x86_64/driver/strike --tool fio --mem 512M --timeout 400
 #
 # `ublk upgrade`: another program behind a running device, under load, without an
 # error; one that does not come up leaves the old one there.
@@ -85,7 +85,8 @@ is "$(server_of "$id")" "$server" "the supervisor is the same"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 
 # The request reaches no stranger, whoever has the number of the process by then.
-run "${0%/*}/refuse" rt_sigqueueinfo EPERM 0 ublk upgrade "$id"
+run "${0%/*}/strike" 1 -a -c rt_sigqueueinfo -e EPERM -o "$tmp/call" \
+	ublk upgrade "$id"
 is $status 3 "it is not sent to a number"
 
 # Who has no supervisor, and all who have.

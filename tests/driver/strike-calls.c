@@ -113,6 +113,7 @@ static const struct {
 	{ CALL(setrlimit), 0 },
 	{ CALL(prlimit64), 0 },
 	{ CALL(pipe2), 0 },
+	{ CALL(kill), 0 },
 	{ CALL(pidfd_send_signal), 0 },
 	{ CALL(sched_setscheduler), 0 },
 	{ CALL(sched_setaffinity), 0 },

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Kills processes right before a system call that is given by its number, so that
- * a test can let them die between any two; or lets that call fail. Speaks ptrace.
+ * a test can let them die between any two; or lets that call fail, once or from then
+ * on. Speaks ptrace.
  */
 #include "tests/driver/strike.h"
 
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define IDLE_MS 400		/* without a system call: nothing more will come */
+#define TASKS_MAX 256
 
 static const char usage[] =
 "Usage: strike N [OPTION]... COMMAND [ARGUMENT]...\n"
@@ -31,6 +33,8 @@ static const char usage[] =
 "            EINTR; calls that can not, by their manual pages, do not count\n"
 "  -c CALL   only such calls count, and may fail with any ERROR; `command' stands\n"
 "            for a control command of ublk, from Linux 6.10 on\n"
+"  -a        with -e and -c CALL: all such calls fail from the Nth on, until COMMAND\n"
+"            has ended. With -p calls of processes that PID forks do not\n"
 "  -o FILE   write the name of the call there and not to standard output\n"
 "\n"
 "Exit status: 0 killed; 1 there were no N calls; 2 wrong usage. With -e that of\n"
@@ -39,10 +43,12 @@ static const char usage[] =
 static long calls_left;
 static int error;		/* 0: kill */
 static const char *only;	/* the call that counts, NULL: any */
+static bool all;		/* not one call fails but all from that one on */
 static FILE *names;		/* where the name of the call goes */
 
-static bool struck;
-static pid_t failing;		/* the task in the call that fails, until it returns */
+static bool struck;		/* at least once */
+static pid_t failing[TASKS_MAX];	/* in calls that fail, until these return */
+static unsigned int failing_count;
 static bool counting;		/* not before COMMAND itself is executed */
 
 static void die(const char *what)
@@ -51,12 +57,12 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* All threads of a process. */
-static void watch(pid_t process)
+/* All threads of a process, and with @forked what it forks. */
+static void watch(pid_t process, bool forked)
 {
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
-			     PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-			     PTRACE_O_TRACEEXEC;
+	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
+			     (forked ? PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+				       PTRACE_O_TRACECLONE : 0);
 	struct dirent *entry;
 	char path[32];
 	DIR *threads;
@@ -75,27 +81,39 @@ static void watch(pid_t process)
 	closedir(threads);
 }
 
+#ifdef __x86_64__
+/* False of a task that has just been killed. */
+static bool registers(int request, pid_t task, struct user_regs_struct *values)
+{
+	if (!ptrace(request, task, NULL, values))
+		return true;
+	if (errno != ESRCH)
+		die("registers");
+	return false;
+}
+
 /* What a call of @task is to return. @skip: it is not made at all. */
 static void set_result(pid_t task, bool skip, long result)
 {
-#ifdef __x86_64__
-	struct user_regs_struct registers;
+	struct user_regs_struct values;
 
-	if (ptrace(PTRACE_GETREGS, task, NULL, &registers))
-		die("registers");
+	if (!registers(PTRACE_GETREGS, task, &values))
+		return;
 	if (skip)
-		registers.orig_rax = -1;
-	registers.rax = result;
-	if (ptrace(PTRACE_SETREGS, task, NULL, &registers))
-		die("registers");
+		values.orig_rax = -1;
+	values.rax = result;
+	registers(PTRACE_SETREGS, task, &values);
+}
 #else
+static void set_result(pid_t task, bool skip, long result)
+{
 	(void)task;
 	(void)skip;
 	(void)result;
 	errno = ENOSYS;
 	die("a call that fails, on this processor");
-#endif
 }
+#endif
 
 /* How many of what is counted are in this call. */
 static long counts(pid_t task, long long call, unsigned long long second)
@@ -107,14 +125,48 @@ static long counts(pid_t task, long long call, unsigned long long second)
 	return call == SYS_io_uring_enter ? ring_commands(task) : 0;
 }
 
-static void strike(pid_t task, long long call)
+/* No further call is struck. */
+static bool is_done(void)
 {
-	struck = true;
+	return struck && !all;
+}
+
+static void print_name(long long call)
+{
 	if (error)
 		fprintf(names, "%s\n", call_name(call));
 	else
 		fprintf(names, "%lld\n", call);
 	fflush(names);
+}
+
+static void failing_add(pid_t task)
+{
+	if (failing_count == TASKS_MAX) {
+		errno = E2BIG;
+		die("tasks in calls that fail");
+	}
+	failing[failing_count++] = task;
+}
+
+/* False of a task that is not among them. */
+static bool failing_remove(pid_t task)
+{
+	unsigned int i;
+
+	for (i = 0; i < failing_count; i++)
+		if (failing[i] == task) {
+			failing[i] = failing[--failing_count];
+			return true;
+		}
+	return false;
+}
+
+static void strike(pid_t task, long long call)
+{
+	if (!struck)
+		print_name(call);
+	struck = true;
 	if (!error) {
 		kill(task, SIGKILL);
 	} else if (only && !strcmp(only, "command")) {
@@ -124,7 +176,7 @@ static void strike(pid_t task, long long call)
 			die("the command");
 	} else {
 		set_result(task, !call_works_anyway(call), -error);
-		failing = task;
+		failing_add(task);
 	}
 }
 
@@ -132,18 +184,18 @@ static void strike(pid_t task, long long call)
 static void system_call(pid_t task)
 {
 	struct __ptrace_syscall_info info;
+	long count;
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, task, sizeof(info), &info) < 0)
 		return;
-	if (info.op == PTRACE_SYSCALL_INFO_EXIT && task == failing) {
-		/* The kernel's answer to a brk() that fails is where it is. */
+	/* A filter of system calls may have put another error there. */
+	if (info.op == PTRACE_SYSCALL_INFO_EXIT && failing_remove(task))
 		set_result(task, false, -error);
-		failing = 0;
-	}
-	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || struck || !counting)
+	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || is_done() || !counting)
 		return;
-	calls_left -= counts(task, info.entry.nr, info.entry.args[1]);
-	if (calls_left <= 0)
+	count = counts(task, info.entry.nr, info.entry.args[1]);
+	calls_left -= count;
+	if (count && calls_left <= 0)
 		strike(task, info.entry.nr);
 }
 
@@ -161,7 +213,7 @@ static void go_on(pid_t task, int status)
 		counting |= event == PTRACE_EVENT_EXEC;
 	}
 	/* What was to be done is done: calls need not be seen any more. */
-	ptrace(struck && task != failing ? PTRACE_CONT : PTRACE_SYSCALL, task,
+	ptrace(is_done() && !failing_count ? PTRACE_CONT : PTRACE_SYSCALL, task,
 	       NULL, (long)signal);
 }
 
@@ -205,6 +257,12 @@ static pid_t next_task(int *status)
 	return task;
 }
 
+static int exit_status(int status)
+{
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) :
+				     WEXITSTATUS(status);
+}
+
 /* Returns the exit status of @command. */
 static int follow(pid_t command)
 {
@@ -220,12 +278,14 @@ static int follow(pid_t command)
 		}
 		if (WIFSTOPPED(status)) {
 			go_on(task, status);
-		} else if (task == command) {
-			runs = false;
-			result = WIFSIGNALED(status) ?
-				 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		} else {
+			failing_remove(task);
+			if (task == command) {
+				runs = false;
+				result = exit_status(status);
+			}
 		}
-		if (!runs && struck && !failing)
+		if (!runs && (all || (struck && !failing_count)))
 			break;
 	}
 	return result;
@@ -238,37 +298,44 @@ static void wrong(void)
 }
 
 /* Returns the command. */
-static char **parse(char **argv, pid_t *victim)
+static char **parse(int argc, char **argv, pid_t *victim)
 {
+	int option;
+
 	names = stdout;
-	if (!argv[0] || !argv[1])
+	if (argc < 3)
 		wrong();
 	calls_left = strtol(*++argv, NULL, 10);
-	for (argv++; *argv && **argv == '-' && argv[1]; argv += 2) {
-		switch (argv[0][1]) {
+	while ((option = getopt(argc - 1, argv, "+p:e:c:ao:")) >= 0) {
+		switch (option) {
 		case 'p':
-			*victim = strtol(argv[1], NULL, 10);
+			*victim = strtol(optarg, NULL, 10);
 			break;
 		case 'e':
-			error = error_of_name(argv[1]);
+			error = error_of_name(optarg);
 			if (!error)
 				wrong();
 			break;
 		case 'c':
-			only = argv[1];
+			only = optarg;
 			if (strcmp(only, "command") && call_of_name(only) < 0)
 				wrong();
 			break;
+		case 'a':
+			all = true;
+			break;
 		case 'o':
-			names = fopen(argv[1], "we");
+			names = fopen(optarg, "we");
 			if (!names)
-				die(argv[1]);
+				die(optarg);
 			break;
 		default:
 			wrong();
 		}
 	}
-	if (calls_left <= 0 || !*argv)
+	argv += optind;
+	if (calls_left <= 0 || !*argv ||
+	    (all && !(error && only && call_of_name(only) >= 0)))
 		wrong();
 	return argv;
 }
@@ -279,15 +346,14 @@ int main(int argc, char **argv)
 	sigset_t child;
 	int go, status;
 
-	(void)argc;
-	argv = parse(argv, &victim);
+	argv = parse(argc, argv, &victim);
 	command = start(argv, &go);
 	/* The command itself gets no signals that are blocked. */
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	counting = victim;
-	watch(victim ? victim : command);
+	watch(victim ? victim : command, !victim || !all);
 	if (write(go, "", 1) != 1)
 		die("write");
 	close(go);
