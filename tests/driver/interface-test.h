@@ -4,22 +4,22 @@
  * against whatever hangs, disk I/O from a second thread, and a device with a
  * server that does one step at a time.
  *
- *   interface.c           the program, and where Linux's driver differs
- *   interface-check.c     checks, contents, places
- *   interface-rig.c       the device, its server and its users
- *   interface-control.c   control commands
- *   interface-device.c    parameters, start, nodes and size of a device
- *   interface-io.c        requests, their answers, and wrong I/O commands
- *   interface-data.c      the ways in which data goes
- *   interface-lent.c      pages that are lent to a ring
- *   interface-killed.c    servers that are killed when they have some
- *   interface-batch.c     commands for many tags at once
- *   interface-batches.c   servers of these that go, or are several tasks
- *   interface-tasks.c     which task gets a request
- *   interface-recovery.c  servers that go, and others that come
- *   interface-users.c     devices of ordinary users
- *   interface-slow.c      servers that do not come along
- *   interface-scan.c      partitions, and who has the disk open
+ *   interface.c               the program, and where Linux's driver differs
+ *   interface-check.c         checks, contents, places
+ *   interface-rig.c           the device, its server and its users
+ *   interface-control.c       control commands
+ *   interface-device.c        parameters, start, nodes and size of a device
+ *   interface-io.c            requests, their answers, and wrong I/O commands
+ *   interface-data.c          the ways in which data goes
+ *   interface-lent.c          pages that are lent to a ring
+ *   interface-killed.c        servers that are killed when they have some
+ *   interface-batch.c         commands for many tags at once
+ *   interface-batch-server.c  servers of these that go, or are several tasks
+ *   interface-tasks.c         which task gets a request
+ *   interface-recovery.c      servers that go, and others that come
+ *   interface-users.c         devices of ordinary users
+ *   interface-slow.c          servers that do not come along
+ *   interface-scan.c          partitions, and who has the disk open
  */
 #ifndef TESTS_DRIVER_INTERFACE_TEST_H
 #define TESTS_DRIVER_INTERFACE_TEST_H
@@ -63,7 +63,7 @@ struct group {
 extern const struct group control_groups[], device_groups[], io_groups[],
 	data_groups[], task_groups[], recovery_groups[], slow_groups[],
 	scan_groups[], user_groups[], lent_groups[], killed_groups[],
-	batch_groups[], batches_groups[];
+	batch_groups[], batch_server_groups[];
 
 /*
  * A check whose answer on Linux's driver is another one, and why. Everything

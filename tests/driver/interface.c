@@ -137,7 +137,7 @@ const struct difference *difference_of(const char *check)
 static const struct group *const parts[] = {
 	control_groups, device_groups, io_groups, data_groups, lent_groups,
 	task_groups, recovery_groups, killed_groups, batch_groups,
-	batches_groups, user_groups, slow_groups, scan_groups,
+	batch_server_groups, user_groups, slow_groups, scan_groups,
 };
 
 static bool wanted(const char *name, int argc, char **argv)

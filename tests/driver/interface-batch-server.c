@@ -619,7 +619,7 @@ static void test_batch_killed_stop(void)
 	mortal_end(&m);
 }
 
-const struct group batches_groups[] = {
+const struct group batch_server_groups[] = {
 	{ "batch-queues", test_batch_queues, BATCH },
 	{ "batch-tasks", test_batch_tasks, BATCH },
 	{ "batch-user-copy", test_batch_user_copy, BATCH },
