@@ -111,58 +111,60 @@ ends_well() {
 }
 
 problem=''
-n=0
-while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
-	! starts ublk file "$below" --id 9 || {
+# rounds NAME SCENARIO: a check. SCENARIO begins when the table is being read.
+rounds() {
+	n=0
+	while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
+		! starts ublk file "$below" --id 9 || $2
+		ends_well
+		n=$((n + 1))
+	done
+	answer "$n times: $1"
+}
+
+worker_killed() {
+	kill -KILL "$worker"
+	answers
+	ends 0
+	must "the node" [ "$(cat "$tmp/node")" = /dev/ublkb9 ]
+	must "the supervisor is another one" [ "$(server_of 9)" = "$server" ]
+	must "the worker is the same" [ "$(worker_of 9)" != "$worker" ]
+	whole
+}
+rounds "another worker goes on with a start" worker_killed
+
+quiesced() {
+	must "it is not quiesced" wait_until 30 state_is quiesced
+}
+recovered() {
+	ublk recover 9 >"$tmp/node" 2>"$tmp/words" ||
+		problem="$problem, recover: $(cat "$tmp/words")"
+	whole
+}
+
+both_killed() {
+	kill -KILL "$server" "$worker"
+	answers
+	ends 1
+	quiesced
+}
+recovered_later() {
+	both_killed
+	must "it does not wait for the next one" [ -b /dev/ublkb9 ]
+	recovered
+}
+rounds "with both killed it waits for the next, who finds it" recovered_later
+
+killed_again() {
+	both_killed
+	! starts ublk recover 9 || {
 		kill -KILL "$worker"
 		answers
 		ends 0
-		must "the node" [ "$(cat "$tmp/node")" = /dev/ublkb9 ]
-		must "the supervisor is another one" \
-			[ "$(server_of 9)" = "$server" ]
-		must "the worker is the same" [ "$(worker_of 9)" != "$worker" ]
 		whole
 	}
-	ends_well
-	n=$((n + 1))
-done
-answer "$n times: another worker goes on with a start"
-
-n=0
-while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
-	! starts ublk file "$below" --id 9 || {
-		kill -KILL "$server" "$worker"
-		answers
-		ends 1
-		must "it is not quiesced" wait_until 30 state_is quiesced
-		must "it does not wait for the next one" [ -b /dev/ublkb9 ]
-		ublk recover 9 >"$tmp/node" 2>"$tmp/words" ||
-			problem="$problem, recover: $(cat "$tmp/words")"
-		whole
-	}
-	ends_well
-	n=$((n + 1))
-done
-answer "$n times: with both killed it waits for the next, who finds it"
-
-n=0
-while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
-	if starts ublk file "$below" --id 9; then
-		kill -KILL "$server" "$worker"
-		answers
-		ends 1
-		must "it is not quiesced" wait_until 30 state_is quiesced
-		! starts ublk recover 9 || {
-			kill -KILL "$worker"
-			answers
-			ends 0
-			whole
-		}
-	fi
-	ends_well
-	n=$((n + 1))
-done
-answer "$n times: the same over a recovery"
+}
+rounds "the same over a recovery" killed_again
 
 no_process() {
 	for process in $(pidof ublk); do
@@ -176,22 +178,11 @@ all_killed() {
 	kill -KILL $(pidof ublk)
 	answers
 	wait_until 30 no_process
+	ends 137
+	quiesced
+	recovered
 }
-
-n=0
-while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
-	! starts ublk file "$below" --id 9 || {
-		all_killed
-		ends 137
-		must "it is not quiesced" wait_until 30 state_is quiesced
-		ublk recover 9 >"$tmp/node" 2>"$tmp/words" ||
-			problem="$problem, recover: $(cat "$tmp/words")"
-		whole
-	}
-	ends_well
-	n=$((n + 1))
-done
-answer "$n times: with all killed the next one looks for it"
+rounds "with all killed the next one looks for it" all_killed
 
 # To open the disk would be to wait for what nobody reads any more.
 if starts ublk file "$below" --id 9; then
