@@ -42,6 +42,8 @@ kill_all() {
 	wait_until 10 state_is quiesced
 }
 
+before
+
 # The supervisor, when its worker dies.
 for error in ENOMEM EINTR; do
 	disk
@@ -99,8 +101,41 @@ server=$(server_of "$id")
 ok "while its server cannot ask for its end" "$strike" 1 $enter -e EIO \
 	-p "$server" sh -c "kill -TERM $server; $failed"
 kept "a signal does not end it"
+# The kernel has not taken that command: it must not go with the next one.
+worker=$(worker_of "$id")
+kill -KILL "$worker"
+wait_until 60 eval 'another_worker || [ ! -e "$dev" ]'
+if [ -e "$dev" ]; then
+	kept "nor does it end it later"
+else
+	fail "nor does it end it later" "it is gone"
+fi
 stopped "stop it" "$dev"
 
-before
+# devices: prints how many there are.
+devices() {
+	ublk list | grep -c '^[0-9]'
+}
+# A command that is given again is given once: the first attempt is not sent beside the
+# second. A device that is added twice is two.
+problem='' n=1
+while [ -z "$problem" ]; do
+	run "$strike" $n -c io_uring_enter -e EAGAIN -o "$tmp/call" ublk ram 1M
+	case $status in
+	0) wanted=1 ;;
+	3) break ;;
+	*) wanted=0 ;;
+	esac
+	got=$(devices)
+	[ "$got" -eq $wanted ] || problem="call $n: $got devices, status $status"
+	run ublk stop --force --all
+	[ $status -eq 0 ] || problem="$problem, not stopped: $err"
+	n=$((n + 1))
+done
+run ublk stop --force --all
+note "$((n - 1)) times EAGAIN"
+[ $n -gt 3 ] || problem="$problem, only $((n - 1)) calls"
+is "$problem" "" "a start whose calls have to be made again: one device"
+
 leaves_nothing "nothing is left"
 done_testing
