@@ -46,8 +46,10 @@ include deps/rules.mk
 -include initramfs/rules.mk
 
 # ublk and its parts. The sanitized one is made of the same sources.
-SOURCES := ublk.c $(sort $(wildcard core/*.c targets/*.c initramfs/*.c))
-HEADERS := $(sort $(wildcard core/*.h targets/*.h initramfs/*.h))
+FOLDERS := $(patsubst %/,%,$(wildcard lib/ image/ core/ targets/ targets/*/ \
+	commands/ initramfs/))
+SOURCES := ublk.c $(sort $(wildcard $(FOLDERS:%=%/*.c)))
+HEADERS := $(sort $(wildcard $(FOLDERS:%=%/*.h)))
 OBJECTS := $(SOURCES:%.c=$(O)/obj/%.o)
 ASAN_OBJECTS := $(SOURCES:%.c=$(ASAN)/obj/%.o)
 

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "core/device.h"
-#include "core/message.h"
-#include "core/option.h"
 #include "core/target.h"
 #include "core/verb.h"
 #include "initramfs/shutdown.h"
+#include "lib/message.h"
+#include "lib/option.h"
 
 #define VERSION "0.1"
 

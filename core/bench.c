@@ -17,9 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "core/size.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/size.h"
 
 struct settings {
 	const char *rw;

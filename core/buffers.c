@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
-#include "core/message.h"
+#include "lib/message.h"
 
 int buffers_open(struct buffers *buffers, int fd, size_t bytes,
 		 enum buffers_use use)

@@ -14,7 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 
 #define CONTROL_DEVICE "/dev/ublk-control"
 #define BESIDE (UINT64_C(1) << 63)	/* in user data: of no command */

@@ -23,12 +23,12 @@
 #include "core/handover.h"
 #include "core/holders.h"
 #include "core/memory.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/record.h"
-#include "core/size.h"
 #include "core/supervise.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/size.h"
 
 #define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
 

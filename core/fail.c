@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "core/device.h"
-#include "core/message.h"
+#include "lib/message.h"
 
 /* Newer than the header of the kernel we build. */
 #ifndef UBLK_AUTO_BUF_REG_FALLBACK

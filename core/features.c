@@ -7,8 +7,8 @@
 
 #include "core/ctrl.h"
 #include "core/device.h"
-#include "core/message.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 /* Flags of GET_FEATURES by bit; those of newer drivers go by their number. */
 static const char *const feature_names[] = {

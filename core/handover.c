@@ -18,11 +18,11 @@
 #include <unistd.h>
 
 #include "core/device.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/resume.h"
 #include "core/supervise.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 /* Descriptors in the value of a signal. */
 #define FD_BITS 15

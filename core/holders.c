@@ -26,9 +26,9 @@
 
 #include "core/device.h"
 #include "core/identity.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/record.h"
+#include "lib/message.h"
 
 #define NODES_MAX 257		/* the disk and 256 partitions */
 #define PATH_BYTES 320

@@ -13,10 +13,10 @@
 #include <unistd.h>
 
 #include "core/device.h"
-#include "core/message.h"
 #include "core/process.h"
-#include "core/size.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/size.h"
 
 /* Newer than the header of the kernel we build. */
 #ifndef UBLK_S_DEV_FAIL_IO

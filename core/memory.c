@@ -15,8 +15,8 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/record.h"
+#include "lib/message.h"
 
 #define MEMORY_DIR RECORD_DIR ".memory"
 #define PATH_BYTES 64

@@ -24,8 +24,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 #define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */
 #define STAT_TRIES 100

@@ -13,8 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/process.h"
+#include "lib/message.h"
 
 #define CHAR_FILE 0	/* index of /dev/ublkcN among the ring's files */
 #define QUEUE_FILES_MAX (1 + UBLK_DEVICE_FILES + 1)	/* with the wake_fd */

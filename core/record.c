@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 
 #define PATH_BYTES 128
 

@@ -12,13 +12,13 @@
 #include "core/device.h"
 #include "core/list.h"
 #include "core/memory.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "core/resume.h"
 #include "core/settle.h"
 #include "core/supervise.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 #define NOTICE_MS 10000
 #define NOTICE_TICK_MS 10

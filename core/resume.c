@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "core/device.h"
-#include "core/message.h"
 #include "core/record.h"
+#include "lib/message.h"
 
 #define SETTINGS_MAX 256	/* bytes of any target's settings */
 

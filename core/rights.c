@@ -47,7 +47,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 
 /*
  * The ring; what wakes another queue; memory of what ends; locks and the end

@@ -11,10 +11,10 @@
 
 #include "core/device.h"
 #include "core/memory.h"
-#include "core/message.h"
 #include "core/record.h"
 #include "core/resume.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 /* The record says that something is to be done, and what is needed is there. */
 static bool is_unfinished(int id)

@@ -15,10 +15,10 @@
 #include "core/holders.h"
 #include "core/list.h"
 #include "core/memory.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/settle.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 #define SERVER_WAIT_MS 10000
 #define SERVER_TICK_MS 100

@@ -20,9 +20,9 @@
 #include "core/device.h"
 #include "core/fail.h"
 #include "core/handover.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 /* So many workers in a row that answered nothing and lived no second. */
 #define DEATHS_MAX 8

@@ -22,8 +22,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/option.h"
 #include "core/rights.h"
+#include "lib/option.h"
 
 struct ublk_device;
 struct ublk_queue;

@@ -14,9 +14,9 @@
 #include "core/handover.h"
 #include "core/list.h"
 #include "core/memory.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 /* Until the supervisor has said something: a little more than it waits itself. */
 #define ANSWER_MS (HANDOVER_START_MS + 30000)

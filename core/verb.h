@@ -7,7 +7,7 @@
 #ifndef CORE_VERB_H
 #define CORE_VERB_H
 
-#include "core/option.h"
+#include "lib/option.h"
 
 /* Exit status of the command. */
 enum {

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "core/device.h"
-#include "core/message.h"
 #include "core/process.h"
 #include "core/rights.h"
 #include "core/verb.h"
+#include "lib/message.h"
 
 /* In a queue's thread. */
 static void worker_reported(struct ublk_device *device, int state)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "core/size.h"
+#include "lib/size.h"
 
 /* A partition by its number, from 1 on, or by a name. */
 static bool is_part(const char *part)

@@ -15,8 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "core/size.h"
 #include "core/verb.h"
 #include "initramfs/choose.h"
 #include "initramfs/cmdline.h"
@@ -26,6 +24,8 @@
 #include "initramfs/root.h"
 #include "initramfs/serve.h"
 #include "initramfs/switch.h"
+#include "lib/message.h"
+#include "lib/size.h"
 
 #define CMDLINE_MAX 8192
 #define NODE_MAX 64

@@ -18,9 +18,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "targets/gpt.h"
-#include "targets/little-endian.h"
-#include "targets/whole-io.h"
+#include "lib/gpt.h"
+#include "lib/little-endian.h"
+#include "lib/whole-io.h"
 
 #define SECTOR 512
 #define NAME_BYTES 72	/* of an entry's name */

@@ -23,10 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "initramfs/mounts.h"
 #include "initramfs/report.h"
 #include "initramfs/switch.h"
+#include "lib/message.h"
 
 #define PROGRAM SHUTDOWN_DIR "/shutdown"
 #define SEEN "/run/initramfs"

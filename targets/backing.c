@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 
 #define DIRECT_BLOCK_MAX 4096
 #define CLAIM_MS 5000

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 #include "targets/image-walk.h"
-#include "targets/whole-io.h"
 
 struct settings {
 	int64_t jobs;

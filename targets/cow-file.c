@@ -16,12 +16,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "core/message.h"
+#include "lib/little-endian.h"
+#include "lib/message.h"
+#include "lib/output.h"
+#include "lib/same-store.h"
+#include "lib/whole-io.h"
 #include "targets/backing.h"
-#include "targets/little-endian.h"
-#include "targets/output.h"
-#include "targets/same-store.h"
-#include "targets/whole-io.h"
 
 #define VERSION 1
 #define SECTOR 512		/* is written whole when the power goes */

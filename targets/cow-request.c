@@ -17,11 +17,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "core/size.h"
+#include "lib/little-endian.h"
+#include "lib/message.h"
+#include "lib/size.h"
+#include "lib/whole-io.h"
 #include "targets/cow-layer.h"
-#include "targets/little-endian.h"
-#include "targets/whole-io.h"
 
 #define WORD_BITS 64
 #define PAGE_WORDS (COW_BLOCK / sizeof(uint64_t))	/* of the map */

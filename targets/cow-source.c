@@ -10,8 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "targets/whole-io.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 
 #define SECTOR 512U
 

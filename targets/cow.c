@@ -16,11 +16,11 @@
 #include <unistd.h>
 
 #include "core/identity.h"
-#include "core/message.h"
-#include "core/size.h"
+#include "lib/little-endian.h"
+#include "lib/message.h"
+#include "lib/size.h"
 #include "targets/backing.h"
 #include "targets/cow-layer.h"
-#include "targets/little-endian.h"
 
 /* The map of a file that nobody has served since the board is up. */
 static int load_map(struct cow *cow)

@@ -14,8 +14,8 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "targets/whole-io.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 
 /*
  * Whether the file says nothing about its length, as those of /proc do (0) and

@@ -16,12 +16,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/target.h"
+#include "lib/gpt.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 #include "targets/backing.h"
 #include "targets/cow.h"
-#include "targets/gpt.h"
-#include "targets/whole-io.h"
 
 struct file_settings {
 	bool buffered;

@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/message.h"
-#include "targets/little-endian.h"
-#include "targets/whole-io.h"
+#include "lib/little-endian.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 
 #define GROUP_BLOCKS 128	/* most blocks that a search walks over */
 #define WINDOW 4096

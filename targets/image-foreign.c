@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 
 static const struct {
 	uint16_t offset;

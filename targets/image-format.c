@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "targets/little-endian.h"
+#include "lib/little-endian.h"
 
 /* Offsets in the private subfield of the front ... */
 enum {

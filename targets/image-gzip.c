@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 #include "targets/restart.h"
 
 /*

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/message.h"
 #include "core/process.h"
-#include "targets/parallel.h"
+#include "lib/message.h"
+#include "lib/parallel.h"
 
 static int item_init(void *context, void *memory)
 {

@@ -6,8 +6,8 @@
 #ifndef TARGETS_IMAGE_WALK_H
 #define TARGETS_IMAGE_WALK_H
 
+#include "lib/progress.h"
 #include "targets/image.h"
-#include "targets/progress.h"
 
 /* A chunk that was read. */
 struct image_walk_item {

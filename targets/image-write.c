@@ -7,8 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/whole-io.h"
 #include "targets/image-format.h"
-#include "targets/whole-io.h"
 
 void image_writer_start(struct image_writer *writer, int fd,
 			uint32_t chunk_size)

@@ -17,12 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/message.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 #include "targets/image-bgzf.h"
 #include "targets/image-foreign.h"
 #include "targets/image-gzip.h"
 #include "targets/restart.h"
-#include "targets/whole-io.h"
 
 static int refuse(const struct image *image, uint64_t offset, const char *why)
 {

@@ -9,11 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/same-store.h"
 #include "targets/image.h"
 #include "targets/restart.h"
-#include "targets/same-store.h"
 
 struct settings {
 	uint64_t spacing;

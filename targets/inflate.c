@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "targets/little-endian.h"
+#include "lib/little-endian.h"
 
 #define ENTRY_BYTE (1U << 31)
 #define ENTRY_OTHER (1U << 15)

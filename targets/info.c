@@ -6,8 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/size.h"
 #include "core/verb.h"
+#include "lib/size.h"
 #include "targets/image.h"
 
 struct settings {

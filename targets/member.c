@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "targets/little-endian.h"
+#include "lib/little-endian.h"
 
 #define FLAG_CRC 2
 #define FLAG_EXTRA 4

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/message.h"
-#include "core/size.h"
 #include "core/target.h"
+#include "lib/message.h"
+#include "lib/size.h"
 
 /* How much of a request's buffer a WRITE has left dirty. */
 struct null_request {

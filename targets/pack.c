@@ -10,19 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/process.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/output.h"
+#include "lib/parallel.h"
+#include "lib/progress.h"
+#include "lib/same-store.h"
 #include "targets/check.h"
 #include "targets/cow-source.h"
 #include "targets/disk-source.h"
 #include "targets/image-format.h"
 #include "targets/image-write.h"
 #include "targets/image.h"
-#include "targets/output.h"
-#include "targets/parallel.h"
-#include "targets/progress.h"
-#include "targets/same-store.h"
 
 struct settings {
 	uint64_t chunk;

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "core/memory.h"
-#include "core/message.h"
-#include "core/size.h"
+#include "lib/message.h"
+#include "lib/size.h"
 #include "targets/cow.h"
 
 #define WORD_BITS 64

@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "targets/little-endian.h"
-#include "targets/output.h"
+#include "lib/little-endian.h"
+#include "lib/message.h"
+#include "lib/output.h"
+#include "lib/whole-io.h"
 #include "targets/restart.h"
-#include "targets/whole-io.h"
 
 #define FRONT 48
 #define HEAD 4096	/* bytes of the gzip file that are compared */

@@ -14,11 +14,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/message.h"
+#include "lib/little-endian.h"
+#include "lib/message.h"
+#include "lib/progress.h"
+#include "lib/whole-io.h"
 #include "targets/image.h"
-#include "targets/little-endian.h"
-#include "targets/progress.h"
-#include "targets/whole-io.h"
 
 #define IN_SIZE (128U << 10)	/* a member's header has to fit */
 #define OUT_SIZE (192U << 10)

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "targets/little-endian.h"
+#include "lib/little-endian.h"
 
 /*
  * A code that begins before the next point may end behind it: 48 bits at most,

@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/verb.h"
+#include "lib/message.h"
+#include "lib/output.h"
+#include "lib/same-store.h"
+#include "lib/whole-io.h"
 #include "targets/image-walk.h"
 #include "targets/image.h"
-#include "targets/output.h"
-#include "targets/same-store.h"
-#include "targets/whole-io.h"
 
 struct settings {
 	int64_t jobs;

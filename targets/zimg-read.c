@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 #include "targets/zimg.h"
 
 static void list_add(struct zimg_list *list, struct zimg_waiter *waiter)

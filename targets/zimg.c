@@ -14,9 +14,9 @@
 
 #include "core/identity.h"
 #include "core/memory.h"
-#include "core/message.h"
+#include "lib/gpt.h"
+#include "lib/message.h"
 #include "targets/backing.h"
-#include "targets/gpt.h"
 #include "targets/restart.h"
 #include "targets/zimg.h"
 

@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/little-endian.h"
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/truth.h"
-#include "targets/little-endian.h"
 
 #define WORDS 4
 #define SIGN 4

@@ -3,7 +3,7 @@
  * Options: every way to write one, what is refused and how it is said, and the
  * lines of help and record that the same table gives.
  */
-#include "core/option.h"
+#include "lib/option.h"
 
 #include <errno.h>
 #include <fcntl.h>

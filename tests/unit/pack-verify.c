@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "core/message.h"
 #include "core/verb.h"
+#include "lib/message.h"
 #include "tests/unit/image-test.h"
 
 #define CHUNKS 9

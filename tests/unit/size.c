@@ -3,7 +3,7 @@
  * Sizes: every unit and edge on the way in, what is refused, and how they are
  * printed.
  */
-#include "core/size.h"
+#include "lib/size.h"
 
 #include <errno.h>
 #include <inttypes.h>

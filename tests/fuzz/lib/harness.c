@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/types.h>
 
-#include "core/message.h"
+#include "lib/message.h"
 
 void must(bool good, const char *what, ...)
 {

@@ -3,7 +3,7 @@
  * What the fuzzers of the image reader stand on: claims, a backing store in
  * memory that notices each read outside of it, an account of memory, and the
  * messages that the reader tells. It takes the place of pread() and of
- * core/message.c.
+ * lib/message.c.
  *
  * A fuzzer is one file in tests/fuzz, written for libFuzzer; lib/replay.c is
  * another main() for it, which needs no clang.

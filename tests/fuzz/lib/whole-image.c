@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/process.h"
+#include "lib/parallel.h"
 #include "targets/image-foreign.h"
 #include "targets/image-walk.h"
-#include "core/process.h"
-#include "targets/parallel.h"
 #include "tests/fuzz/lib/harness.h"
 
 /* Disks beyond this size are read, but not kept for zcat. */

@@ -5,8 +5,8 @@
  * removes the temporary file first. One at a time. Standard output gets it when
  * it is whole.
  */
-#ifndef TARGETS_OUTPUT_H
-#define TARGETS_OUTPUT_H
+#ifndef LIB_OUTPUT_H
+#define LIB_OUTPUT_H
 
 #include <stdbool.h>
 

@@ -3,7 +3,7 @@
  * Parses, explains and records options from their tables. It knows no option
  * by name.
  */
-#include "core/option.h"
+#include "lib/option.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/record.h"
-#include "core/size.h"
+#include "lib/message.h"
+#include "lib/size.h"
 
 #define LIMIT_MAX 24	/* bytes of a limit as text; of a size fewer */
 

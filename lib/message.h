@@ -5,8 +5,8 @@
  * speaks to the kernel log instead. Standard output is never used here: it
  * belongs to results (a node, a table).
  */
-#ifndef CORE_MESSAGE_H
-#define CORE_MESSAGE_H
+#ifndef LIB_MESSAGE_H
+#define LIB_MESSAGE_H
 
 /* One line, without the newline. Keeps errno. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -2,13 +2,13 @@
 /*
  * How far a long work has come, on one line of a terminal.
  */
-#include "targets/progress.h"
+#include "lib/progress.h"
 
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "core/size.h"
+#include "lib/size.h"
 
 #define INTERVAL 200	/* milliseconds between two drawings */
 #define CLEAR "\r\033[K"

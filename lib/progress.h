@@ -4,8 +4,8 @@
  * time left on one line of standard error, drawn over a few times a second.
  * Nothing at all when standard error is not a terminal. One thread's.
  */
-#ifndef TARGETS_PROGRESS_H
-#define TARGETS_PROGRESS_H
+#ifndef LIB_PROGRESS_H
+#define LIB_PROGRESS_H
 
 #include <stdbool.h>
 #include <stdint.h>

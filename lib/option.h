@@ -4,8 +4,8 @@
  * help` prints and what a device's record keeps, so that the three cannot
  * disagree.
  */
-#ifndef CORE_OPTION_H
-#define CORE_OPTION_H
+#ifndef LIB_OPTION_H
+#define LIB_OPTION_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * Follows devices down to what they lie on, by way of sysfs and our records.
  */
-#include "targets/same-store.h"
+#include "lib/same-store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "core/message.h"
 #include "core/record.h"
+#include "lib/message.h"
 
 /* Devices upon devices; records may even say that one lies on itself. */
 #define DEPTH_MAX 8

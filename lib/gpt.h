@@ -4,8 +4,8 @@
  * itself. Only the fields that tell whether it is one, and for blocks of which
  * size.
  */
-#ifndef TARGETS_GPT_H
-#define TARGETS_GPT_H
+#ifndef LIB_GPT_H
+#define LIB_GPT_H
 
 #include <stdbool.h>
 #include <stdint.h>

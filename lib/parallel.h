@@ -4,8 +4,8 @@
  * caller's thread fetches items and finishes them one after the other, and
  * workers do what lies between.
  */
-#ifndef TARGETS_PARALLEL_H
-#define TARGETS_PARALLEL_H
+#ifndef LIB_PARALLEL_H
+#define LIB_PARALLEL_H
 
 #include <stddef.h>
 

@@ -4,7 +4,7 @@
  * fetched, worked on and finished in its place, so that order needs no sorting
  * and memory has a bound.
  */
-#include "targets/parallel.h"
+#include "lib/parallel.h"
 
 #include <errno.h>
 #include <pthread.h>

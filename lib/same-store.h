@@ -3,8 +3,8 @@
  * Whether two files or devices hold the same bytes, so that writing to one
  * destroys the other.
  */
-#ifndef TARGETS_SAME_STORE_H
-#define TARGETS_SAME_STORE_H
+#ifndef LIB_SAME_STORE_H
+#define LIB_SAME_STORE_H
 
 #include <stdbool.h>
 #include <sys/stat.h>

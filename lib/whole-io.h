@@ -3,8 +3,8 @@
  * Reads and writes that go on until all is done: a short count and EINTR are
  * not the caller's business.
  */
-#ifndef TARGETS_WHOLE_IO_H
-#define TARGETS_WHOLE_IO_H
+#ifndef LIB_WHOLE_IO_H
+#define LIB_WHOLE_IO_H
 
 #include <stddef.h>
 #include <stdint.h>

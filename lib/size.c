@@ -3,7 +3,7 @@
  * Sizes between people and code. Strict on the way in: a size that is not
  * wholly understood is an error, never a guess.
  */
-#include "core/size.h"
+#include "lib/size.h"
 
 #include <errno.h>
 #include <stdbool.h>

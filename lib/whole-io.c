@@ -2,7 +2,7 @@
 /*
  * Reads and writes that go on until all is done.
  */
-#include "targets/whole-io.h"
+#include "lib/whole-io.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -2,12 +2,12 @@
 /*
  * Recognizes a GUID partition table.
  */
-#include "targets/gpt.h"
+#include "lib/gpt.h"
 
 #include <string.h>
 #include <zlib.h>
 
-#include "targets/little-endian.h"
+#include "lib/little-endian.h"
 
 #define HEADER_MIN 92U
 #define CRC_AT 16U

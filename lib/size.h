@@ -2,8 +2,8 @@
 /*
  * Sizes between people and code: bytes in code, `64M` on the command line.
  */
-#ifndef CORE_SIZE_H
-#define CORE_SIZE_H
+#ifndef LIB_SIZE_H
+#define LIB_SIZE_H
 
 #include <stddef.h>
 #include <stdint.h>

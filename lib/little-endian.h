@@ -3,8 +3,8 @@
  * Little-endian integers at any address, the same on every board. A compiler
  * makes one load or store of each where the board allows it.
  */
-#ifndef TARGETS_LITTLE_ENDIAN_H
-#define TARGETS_LITTLE_ENDIAN_H
+#ifndef LIB_LITTLE_ENDIAN_H
+#define LIB_LITTLE_ENDIAN_H
 
 #include <stdint.h>
 

@@ -4,7 +4,7 @@
  * has left its caller. A message is one write, so that lines of several
  * processes do not mix.
  */
-#include "core/message.h"
+#include "lib/message.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /*
  * A file that appears whole or not at all.
  */
-#include "targets/output.h"
+#include "lib/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/message.h"
-#include "targets/whole-io.h"
+#include "lib/message.h"
+#include "lib/whole-io.h"
 
 #define COPY_SIZE (128U << 10)
 
