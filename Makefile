@@ -71,7 +71,7 @@ ASAN_CFLAGS := $(COMMON) $(SANITIZE) -isystem $(ASAN)/include \
 ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
 
 # Where an image is read nearly all of the time is spent.
-$(O)/obj/targets/inflate.o: CFLAGS += -O2
+$(O)/obj/image/inflate.o: CFLAGS += -O2
 
 # Objects depend on the words of the command that makes them. The file with the
 # words is only written when they are others than last time.

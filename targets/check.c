@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 #include "core/verb.h"
+#include "image/walk.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
-#include "targets/image-walk.h"
 
 struct settings {
 	int64_t jobs;

@@ -5,8 +5,8 @@
 #ifndef TARGETS_CHECK_H
 #define TARGETS_CHECK_H
 
-#include "targets/disk-sum.h"
-#include "targets/image.h"
+#include "image/disk-sum.h"
+#include "image/image.h"
 
 /*
  * Expands all of @image with @jobs threads (0: one a CPU), prints a line for

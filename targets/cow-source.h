@@ -6,9 +6,9 @@
 #ifndef TARGETS_COW_SOURCE_H
 #define TARGETS_COW_SOURCE_H
 
+#include "image/disk-source.h"
+#include "image/image.h"
 #include "targets/cow-file.h"
-#include "targets/disk-source.h"
-#include "targets/image.h"
 
 struct cow_source {
 	struct cow_file file;

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "core/verb.h"
+#include "image/image.h"
+#include "image/restart.h"
 #include "lib/message.h"
 #include "lib/same-store.h"
-#include "targets/image.h"
-#include "targets/restart.h"
 
 struct settings {
 	uint64_t spacing;

@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 #include "core/verb.h"
+#include "image/image.h"
 #include "lib/size.h"
-#include "targets/image.h"
 
 struct settings {
 	const char *index;

@@ -12,6 +12,10 @@
 
 #include "core/process.h"
 #include "core/verb.h"
+#include "image/disk-source.h"
+#include "image/format.h"
+#include "image/image.h"
+#include "image/write.h"
 #include "lib/message.h"
 #include "lib/output.h"
 #include "lib/parallel.h"
@@ -19,10 +23,6 @@
 #include "lib/same-store.h"
 #include "targets/check.h"
 #include "targets/cow-source.h"
-#include "targets/disk-source.h"
-#include "targets/image-format.h"
-#include "targets/image-write.h"
-#include "targets/image.h"
 
 struct settings {
 	uint64_t chunk;

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 #include "core/verb.h"
+#include "image/image.h"
+#include "image/walk.h"
 #include "lib/message.h"
 #include "lib/output.h"
 #include "lib/same-store.h"
 #include "lib/whole-io.h"
-#include "targets/image-walk.h"
-#include "targets/image.h"
 
 struct settings {
 	int64_t jobs;

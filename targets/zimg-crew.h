@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include "targets/image.h"
+#include "image/image.h"
 
 #define ZIMG_HELPERS_MAX 3
 

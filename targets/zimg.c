@@ -14,10 +14,10 @@
 
 #include "core/identity.h"
 #include "core/memory.h"
+#include "image/restart.h"
 #include "lib/gpt.h"
 #include "lib/message.h"
 #include "targets/backing.h"
-#include "targets/restart.h"
 #include "targets/zimg.h"
 
 /* Fewest loads of a queue, and memory for more than that. */

@@ -10,8 +10,8 @@
 #include <stdatomic.h>
 
 #include "core/target.h"
+#include "image/image.h"
 #include "targets/cow.h"
-#include "targets/image.h"
 #include "targets/zimg-cache.h"
 #include "targets/zimg-crew.h"
 

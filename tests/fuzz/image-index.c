@@ -13,10 +13,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "image/image.h"
+#include "image/write.h"
 #include "lib/little-endian.h"
 #include "lib/whole-io.h"
-#include "targets/image-write.h"
-#include "targets/image.h"
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/truth.h"
 #include "tests/fuzz/lib/whole-image.h"

@@ -8,7 +8,7 @@
  * and 1 the kind, in bit 2 to make the trailer right, in bit 3 to expect the
  * length that the trailer says, and else the bytes that are expected.
  */
-#include "targets/member.h"
+#include "image/member.h"
 
 #include <stdlib.h>
 #include <string.h>

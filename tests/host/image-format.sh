@@ -2,11 +2,11 @@
 # shellcheck shell=sh
 # packages: python3 gzip
 #
-# What targets/image.md says of the formats is so: the image and the index that
+# What image/format.md says of the formats is so: the image and the index that
 # it shows byte by byte, and the reader that it has for strangers.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
-manual=targets/image.md
+manual=image/format.md
 
 # shows FILE TITLE: the part of the manual with that title shows the file. A line
 # has its place, its bytes, and behind 40 columns what they mean.

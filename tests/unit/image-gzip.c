@@ -4,7 +4,7 @@
  * header and member, with restart points anywhere in them; and the index file
  * that keeps the points.
  */
-#include "targets/restart.h"
+#include "image/restart.h"
 #include "tests/unit/image-test.h"
 
 enum flags {

@@ -5,7 +5,7 @@
  * contents, and refuses the rest. Input and output end where the sanitizer sees
  * who goes on.
  */
-#include "targets/inflate.h"
+#include "image/inflate.h"
 
 #include <zlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What a gzip file holds, found out without the reader's code: a plain reading
- * of RFC 1952, of the SAM specification's BGZF and of targets/image.md. zlib
+ * of RFC 1952, of the SAM specification's BGZF and of image/format.md. zlib
  * inflates for it too, but in small pieces, through other paths than the
  * reader's; the checksum is counted here.
  */
@@ -72,7 +72,7 @@ struct truth_image {
 
 /*
  * Reads front, index and end of an image of ours. False where they are not
- * what targets/image.md says, or do not fit in @length.
+ * what image/format.md says, or do not fit in @length.
  */
 bool truth_ours(const uint8_t *data, size_t length, struct truth_image *image);
 

@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "core/process.h"
+#include "image/foreign.h"
+#include "image/walk.h"
 #include "lib/parallel.h"
-#include "targets/image-foreign.h"
-#include "targets/image-walk.h"
 #include "tests/fuzz/lib/harness.h"
 
 /* Disks beyond this size are read, but not kept for zcat. */

@@ -6,7 +6,7 @@
 #ifndef TESTS_FUZZ_WHOLE_IMAGE_H
 #define TESTS_FUZZ_WHOLE_IMAGE_H
 
-#include "targets/image.h"
+#include "image/image.h"
 #include "tests/fuzz/lib/truth.h"
 
 /* What a reader keeps besides the pages of a large index; more for any gzip. */

@@ -3,7 +3,7 @@
  * Names for what is not an image that we serve. A table of magic numbers; none
  * of the formats is read any further.
  */
-#include "targets/image-foreign.h"
+#include "image/foreign.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,10 +3,10 @@
  * A gzip file of anyone's making as an image: each section between two restart
  * points is a chunk. Only image.c uses it.
  */
-#ifndef TARGETS_IMAGE_GZIP_H
-#define TARGETS_IMAGE_GZIP_H
+#ifndef IMAGE_GZIP_H
+#define IMAGE_GZIP_H
 
-#include "targets/image.h"
+#include "image/image.h"
 
 /*
  * Finds or loads the restart points of the gzip file in the first @available

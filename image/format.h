@@ -3,14 +3,14 @@
  * The bytes that make a gzip file an image of ours: its front and the pages of
  * its index, between structs and memory. image.md is the same for people.
  */
-#ifndef TARGETS_IMAGE_FORMAT_H
-#define TARGETS_IMAGE_FORMAT_H
+#ifndef IMAGE_FORMAT_H
+#define IMAGE_FORMAT_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "targets/member.h"
+#include "image/member.h"
 
 #define IMAGE_VERSION 1
 #define IMAGE_CHUNK_STEP 4096U		/* a chunk size is a multiple of it */

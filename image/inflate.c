@@ -15,7 +15,7 @@
  *   bits 16-30  else the least length or distance, to which the extra bits are
  *               added
  */
-#include "targets/inflate.h"
+#include "image/inflate.h"
 
 #include <stdbool.h>
 #include <string.h>

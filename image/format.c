@@ -3,7 +3,7 @@
  * The front and the index pages of an image, between structs and memory. Does
  * no I/O.
  */
-#include "targets/image-format.h"
+#include "image/format.h"
 
 #include <string.h>
 

@@ -4,7 +4,7 @@
  * The bytes of our format are image-format.c's, those of BGZF image-bgzf.c's,
  * and image-gzip.c's is a gzip that is neither.
  */
-#include "targets/image.h"
+#include "image/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image/bgzf.h"
+#include "image/foreign.h"
+#include "image/gzip.h"
+#include "image/restart.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
-#include "targets/image-bgzf.h"
-#include "targets/image-foreign.h"
-#include "targets/image-gzip.h"
-#include "targets/restart.h"
 
 static int refuse(const struct image *image, uint64_t offset, const char *why)
 {

@@ -2,7 +2,7 @@
 /*
  * Restart points: as they are kept, and expanding a section from one.
  */
-#include "targets/restart.h"
+#include "image/restart.h"
 
 #include <stdlib.h>
 

@@ -3,15 +3,15 @@
  * One member of a gzip file (RFC 1952), whole in memory: making it, taking it
  * apart, and expanding it. Knows nothing of files and indexes.
  */
-#ifndef TARGETS_MEMBER_H
-#define TARGETS_MEMBER_H
+#ifndef IMAGE_MEMBER_H
+#define IMAGE_MEMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <zlib.h>
 
-#include "targets/inflate.h"
+#include "image/inflate.h"
 
 #define MEMBER_FIXED 10		/* header without an extra field */
 #define MEMBER_BC 18		/* header with BGZF's BC subfield alone */

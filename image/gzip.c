@@ -2,14 +2,14 @@
 /*
  * A gzip file of anyone's making as an image.
  */
-#include "targets/image-gzip.h"
+#include "image/gzip.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/restart.h"
 #include "lib/message.h"
-#include "targets/restart.h"
 
 /*
  * Writes the points to @file, unless another start has done so meanwhile. What

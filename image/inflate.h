@@ -5,8 +5,8 @@
  * both ends it is some two times as fast as zlib, which does the rest: streams
  * that come in pieces or are not expanded from their beginning.
  */
-#ifndef TARGETS_INFLATE_H
-#define TARGETS_INFLATE_H
+#ifndef IMAGE_INFLATE_H
+#define IMAGE_INFLATE_H
 
 #include <stddef.h>
 #include <stdint.h>

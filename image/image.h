@@ -8,14 +8,14 @@
  * An open image is never written to, so any number of threads read it, each
  * with an image_reader of its own.
  */
-#ifndef TARGETS_IMAGE_H
-#define TARGETS_IMAGE_H
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "targets/image-format.h"
-#include "targets/member.h"
+#include "image/format.h"
+#include "image/member.h"
 
 /* An index of ours up to this size stays in memory. */
 #define IMAGE_INDEX_RESIDENT (256U << 10)

@@ -8,7 +8,7 @@
  * last one, so a block in the middle whose length is unlike its neighbours' is
  * expanded here and now, to be sure.
  */
-#include "targets/image-bgzf.h"
+#include "image/bgzf.h"
 
 #include <errno.h>
 #include <inttypes.h>

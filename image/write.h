@@ -3,8 +3,8 @@
  * Writing a compressed image: members in order, then the index, and last of
  * all the front, without which nothing takes the file for an image.
  */
-#ifndef TARGETS_IMAGE_WRITE_H
-#define TARGETS_IMAGE_WRITE_H
+#ifndef IMAGE_WRITE_H
+#define IMAGE_WRITE_H
 
 #include <stdbool.h>
 #include <stdint.h>

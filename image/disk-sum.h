@@ -3,8 +3,8 @@
  * The length and CRC-32 of a disk, put together from those of its chunks in
  * their order: a chunk that is another one, or elsewhere, makes another sum.
  */
-#ifndef TARGETS_DISK_SUM_H
-#define TARGETS_DISK_SUM_H
+#ifndef IMAGE_DISK_SUM_H
+#define IMAGE_DISK_SUM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -3,11 +3,11 @@
  * All chunks of an image, each read, expanded and verified on every CPU. What
  * to do with them is the caller's: unpack, check.
  */
-#ifndef TARGETS_IMAGE_WALK_H
-#define TARGETS_IMAGE_WALK_H
+#ifndef IMAGE_WALK_H
+#define IMAGE_WALK_H
 
+#include "image/image.h"
 #include "lib/progress.h"
-#include "targets/image.h"
 
 /* A chunk that was read. */
 struct image_walk_item {

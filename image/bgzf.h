@@ -3,10 +3,10 @@
  * The index of a BGZF file, found by hopping over the headers of its members.
  * Only image.c uses it.
  */
-#ifndef TARGETS_IMAGE_BGZF_H
-#define TARGETS_IMAGE_BGZF_H
+#ifndef IMAGE_BGZF_H
+#define IMAGE_BGZF_H
 
-#include "targets/image.h"
+#include "image/image.h"
 
 /*
  * Makes the index of the BGZF file in the first @available bytes of

@@ -7,18 +7,18 @@
  * middle of a block it tells how many bits of a code it has in hand, and how
  * much of what that code makes is already out.
  */
-#include "targets/restart.h"
+#include "image/restart.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/image.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/progress.h"
 #include "lib/whole-io.h"
-#include "targets/image.h"
 
 #define IN_SIZE (128U << 10)	/* a member's header has to fit */
 #define OUT_SIZE (192U << 10)

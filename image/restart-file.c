@@ -9,11 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/restart.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/output.h"
 #include "lib/whole-io.h"
-#include "targets/restart.h"
 
 #define FRONT 48
 #define HEAD 4096	/* bytes of the gzip file that are compared */

@@ -2,7 +2,7 @@
 /*
  * All chunks of an image, each read, expanded and verified on every CPU.
  */
-#include "targets/image-walk.h"
+#include "image/walk.h"
 
 #include <errno.h>
 #include <stdlib.h>

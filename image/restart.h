@@ -9,14 +9,14 @@
  * deflate. So it has the header of the block, the window of 32 KiB before, and
  * how much of what the code makes comes before the section.
  */
-#ifndef TARGETS_RESTART_H
-#define TARGETS_RESTART_H
+#ifndef IMAGE_RESTART_H
+#define IMAGE_RESTART_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "targets/member.h"
+#include "image/member.h"
 
 /* Bytes of the disk between two points. */
 #define RESTART_SECTION_DEFAULT (1U << 20)

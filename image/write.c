@@ -2,13 +2,13 @@
 /*
  * Writing a compressed image. Does not compress: members come ready made.
  */
-#include "targets/image-write.h"
+#include "image/write.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
+#include "image/format.h"
 #include "lib/whole-io.h"
-#include "targets/image-format.h"
 
 void image_writer_start(struct image_writer *writer, int fd,
 			uint32_t chunk_size)

@@ -4,8 +4,8 @@
  * its start to its end. Holes of a file are told without being read. A file of
  * /proc or /sys, which tells no size, is read as a pipe is.
  */
-#ifndef TARGETS_DISK_SOURCE_H
-#define TARGETS_DISK_SOURCE_H
+#ifndef IMAGE_DISK_SOURCE_H
+#define IMAGE_DISK_SOURCE_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -2,7 +2,7 @@
 /*
  * The disk that is packed, read once from its start to its end.
  */
-#include "targets/disk-source.h"
+#include "image/disk-source.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * One member of a gzip file, whole in memory. What is written here is checked
  * here, byte for byte, on the way back: a bit that changed is never ignored.
  */
-#include "targets/member.h"
+#include "image/member.h"
 
 #include <errno.h>
 #include <stdlib.h>

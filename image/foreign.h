@@ -3,8 +3,8 @@
  * Names for what is not an image that we serve, so that a person learns what
  * they have and what to do with it.
  */
-#ifndef TARGETS_IMAGE_FOREIGN_H
-#define TARGETS_IMAGE_FOREIGN_H
+#ifndef IMAGE_FOREIGN_H
+#define IMAGE_FOREIGN_H
 
 #include <stddef.h>
 #include <stdint.h>
