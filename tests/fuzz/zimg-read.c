@@ -8,7 +8,7 @@
  * The input is a byte of settings, the number of steps, the steps with four
  * bytes each, and the image.
  */
-#include "targets/zimg.h"
+#include "targets/zimg/zimg.h"
 
 #include <sys/mman.h>
 

@@ -4,7 +4,7 @@
  * many threads on few entries, where each chunk is what it should be and
  * nobody is forgotten.
  */
-#include "targets/zimg-cache.h"
+#include "targets/zimg/cache.h"
 
 #include <semaphore.h>
 #include <stdio.h>

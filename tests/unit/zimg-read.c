@@ -6,7 +6,7 @@
  * threads arrive late; the cache has hardly any room. Every request is answered,
  * once, with the right data, or with an error where there was one.
  */
-#include "targets/zimg.h"
+#include "targets/zimg/zimg.h"
 #include "tests/unit/image-test.h"
 
 #define QUEUES_MAX 3

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "lib/message.h"
-#include "targets/zimg.h"
+#include "targets/zimg/zimg.h"
 
 static void list_add(struct zimg_list *list, struct zimg_waiter *waiter)
 {

@@ -4,16 +4,16 @@
  * and closes, zimg-read.c answers requests, zimg-cache.c keeps chunks, zimg-crew.c
  * expands them.
  */
-#ifndef TARGETS_ZIMG_H
-#define TARGETS_ZIMG_H
+#ifndef TARGETS_ZIMG_ZIMG_H
+#define TARGETS_ZIMG_ZIMG_H
 
 #include <stdatomic.h>
 
 #include "core/target.h"
 #include "image/image.h"
 #include "targets/cow.h"
-#include "targets/zimg-cache.h"
-#include "targets/zimg-crew.h"
+#include "targets/zimg/cache.h"
+#include "targets/zimg/crew.h"
 
 #define ZIMG_LOADS_MAX 8	/* chunks that a queue reads at once */
 #define ZIMG_STREAMS 4	/* sequential readers that a queue tells apart */

@@ -18,7 +18,7 @@
 #include "lib/gpt.h"
 #include "lib/message.h"
 #include "targets/backing.h"
-#include "targets/zimg.h"
+#include "targets/zimg/zimg.h"
 
 /* Fewest loads of a queue, and memory for more than that. */
 #define LOADS_MIN 2

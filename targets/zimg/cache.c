@@ -3,7 +3,7 @@
  * The cache of expanded chunks that queues share: a hash table, and a clock
  * that passes over what was used since it came by last.
  */
-#include "targets/zimg-cache.h"
+#include "targets/zimg/cache.h"
 
 #include <errno.h>
 #include <stdlib.h>

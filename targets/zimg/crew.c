@@ -4,10 +4,10 @@
  * take from. They know neither requests nor the cache: where a load is expanded to
  * is its own until its queue has it back.
  */
-#include "targets/zimg-crew.h"
+#include "targets/zimg/crew.h"
 
 #include "core/process.h"
-#include "targets/zimg.h"
+#include "targets/zimg/zimg.h"
 
 /* As a queue's; inflating needs some 2 KiB. */
 #define STACK_BYTES (32 << 10)
