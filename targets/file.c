@@ -21,7 +21,7 @@
 #include "lib/message.h"
 #include "lib/whole-io.h"
 #include "targets/backing.h"
-#include "targets/cow.h"
+#include "targets/cow/cow.h"
 
 struct file_settings {
 	bool buffered;

@@ -22,7 +22,7 @@
 #include "lib/progress.h"
 #include "lib/same-store.h"
 #include "targets/check.h"
-#include "targets/cow-source.h"
+#include "targets/cow/source.h"
 
 struct settings {
 	uint64_t chunk;

@@ -17,7 +17,7 @@
 #include "core/memory.h"
 #include "lib/message.h"
 #include "lib/size.h"
-#include "targets/cow.h"
+#include "targets/cow/cow.h"
 
 #define WORD_BITS 64
 

@@ -11,7 +11,7 @@
 
 #include "core/target.h"
 #include "image/image.h"
-#include "targets/cow.h"
+#include "targets/cow/cow.h"
 #include "targets/zimg/cache.h"
 #include "targets/zimg/crew.h"
 

@@ -4,7 +4,7 @@
  * permanent before anything else is, what is behind it stays, what is refused is
  * closed once, and a device that has one already gets no other.
  */
-#include "targets/cow-file.h"
+#include "targets/cow/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

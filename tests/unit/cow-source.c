@@ -3,7 +3,7 @@
  * A disk and what was written over it, read as `ublk pack --cow` does: over a
  * file and over images, of sizes around a block, in pieces of several sizes.
  */
-#include "targets/cow-source.h"
+#include "targets/cow/source.h"
 
 #include "tests/unit/image-test.h"
 

@@ -9,7 +9,7 @@
  * read, now or after a power cut, can be judged: it is the last version, or one
  * from that on which a FLUSH has answered, and never parts of two.
  */
-#include "targets/cow.h"
+#include "targets/cow/cow.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 
 #include "image/disk-source.h"
 #include "image/image.h"
-#include "targets/cow-file.h"
+#include "targets/cow/file.h"
 
 struct cow_source {
 	struct cow_file file;

@@ -21,7 +21,7 @@
 #include "lib/message.h"
 #include "lib/size.h"
 #include "lib/whole-io.h"
-#include "targets/cow-layer.h"
+#include "targets/cow/layer.h"
 
 #define WORD_BITS 64
 #define PAGE_WORDS (COW_BLOCK / sizeof(uint64_t))	/* of the map */

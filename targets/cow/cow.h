@@ -8,13 +8,13 @@
  * and calls the functions below from its own of those names. Without the option
  * there is no struct cow, and NULL may be given to all but cow_submit().
  */
-#ifndef TARGETS_COW_H
-#define TARGETS_COW_H
+#ifndef TARGETS_COW_COW_H
+#define TARGETS_COW_COW_H
 
 #include <sys/syscall.h>
 
 #include "core/target.h"
-#include "targets/cow-file.h"
+#include "targets/cow/file.h"
 
 struct cow;
 

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "targets/cow.h"
+#include "targets/cow/cow.h"
 
 struct cow_request;
 

@@ -3,7 +3,7 @@
  * Reads a disk and what was written over it in order: what is below first, then
  * the blocks that the map has over that.
  */
-#include "targets/cow-source.h"
+#include "targets/cow/source.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * are written in an order in which a power cut at any instant leaves a file that
  * is new, or whole.
  */
-#include "targets/cow-file.h"
+#include "targets/cow/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

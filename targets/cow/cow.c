@@ -8,7 +8,7 @@
  * long as nobody flushes. All else here is of requests, which the driver gives
  * the next server again.
  */
-#include "targets/cow.h"
+#include "targets/cow/cow.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #include "lib/message.h"
 #include "lib/size.h"
 #include "targets/backing.h"
-#include "targets/cow-layer.h"
+#include "targets/cow/layer.h"
 
 /* The map of a file that nobody has served since the board is up. */
 static int load_map(struct cow *cow)
