@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/verb.h"
 #include "core/device.h"
 #include "core/target.h"
-#include "core/verb.h"
 #include "initramfs/shutdown.h"
 #include "lib/message.h"
 #include "lib/option.h"

@@ -20,13 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands/verb.h"
 #include "core/handover.h"
 #include "core/holders.h"
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "core/supervise.h"
-#include "core/verb.h"
 #include "lib/message.h"
 #include "lib/size.h"
 

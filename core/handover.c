@@ -17,11 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands/verb.h"
 #include "core/device.h"
 #include "core/process.h"
 #include "core/resume.h"
 #include "core/supervise.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 /* Descriptors in the value of a signal. */

@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "lib/message.h"
 
 #define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands/verb.h"
 #include "core/device.h"
 #include "core/memory.h"
 #include "core/record.h"
 #include "core/resume.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 /* The record says that something is to be done, and what is needed is there. */

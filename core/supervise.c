@@ -17,11 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands/verb.h"
 #include "core/device.h"
 #include "core/fail.h"
 #include "core/handover.h"
 #include "core/process.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 /* So many workers in a row that answered nothing and lived no second. */

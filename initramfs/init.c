@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "initramfs/choose.h"
 #include "initramfs/cmdline.h"
 #include "initramfs/mounts.h"

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "lib/message.h"
 #include "tests/unit/image-test.h"
 

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "image/image.h"
 #include "lib/size.h"
 

@@ -9,15 +9,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands/list.h"
+#include "commands/verb.h"
 #include "core/device.h"
-#include "core/list.h"
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "core/resume.h"
 #include "core/settle.h"
 #include "core/supervise.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 #define NOTICE_MS 10000

@@ -10,8 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "commands/check.h"
+#include "commands/verb.h"
 #include "core/process.h"
-#include "core/verb.h"
 #include "image/disk-source.h"
 #include "image/format.h"
 #include "image/image.h"
@@ -21,7 +22,6 @@
 #include "lib/parallel.h"
 #include "lib/progress.h"
 #include "lib/same-store.h"
-#include "targets/check.h"
 #include "targets/cow/source.h"
 
 struct settings {

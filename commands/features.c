@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "commands/verb.h"
 #include "core/ctrl.h"
 #include "core/device.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 /* Flags of GET_FEATURES by bit; those of newer drivers go by their number. */

@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "lib/message.h"
 #include "lib/size.h"
 

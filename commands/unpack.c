@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "image/image.h"
 #include "image/walk.h"
 #include "lib/message.h"

@@ -2,8 +2,8 @@
 /*
  * Verifying every byte of a compressed image.
  */
-#ifndef TARGETS_CHECK_H
-#define TARGETS_CHECK_H
+#ifndef COMMANDS_CHECK_H
+#define COMMANDS_CHECK_H
 
 #include "image/disk-sum.h"
 #include "image/image.h"

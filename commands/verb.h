@@ -4,8 +4,8 @@
  * code, its options and its manual are in one file each, which ends in one
  * `const struct verb`.
  */
-#ifndef CORE_VERB_H
-#define CORE_VERB_H
+#ifndef COMMANDS_VERB_H
+#define COMMANDS_VERB_H
 
 #include "lib/option.h"
 

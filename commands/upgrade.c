@@ -11,11 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "commands/list.h"
+#include "commands/verb.h"
 #include "core/handover.h"
-#include "core/list.h"
 #include "core/memory.h"
 #include "core/process.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 /* Until the supervisor has said something: a little more than it waits itself. */

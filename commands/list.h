@@ -3,8 +3,8 @@
  * The devices there are: what the driver says of each, and what its record
  * adds. `ublk list` prints it, `ublk stop` works from it.
  */
-#ifndef CORE_LIST_H
-#define CORE_LIST_H
+#ifndef COMMANDS_LIST_H
+#define COMMANDS_LIST_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -10,14 +10,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands/list.h"
+#include "commands/verb.h"
 #include "core/ctrl.h"
 #include "core/device.h"
 #include "core/holders.h"
-#include "core/list.h"
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/settle.h"
-#include "core/verb.h"
 #include "lib/message.h"
 
 #define SERVER_WAIT_MS 10000

@@ -3,7 +3,7 @@
  * ublk check: verifies every byte of a compressed image and says which sectors
  * of the disk are bad. Repairs nothing.
  */
-#include "targets/check.h"
+#include "commands/check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "core/verb.h"
+#include "commands/verb.h"
 #include "image/walk.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"

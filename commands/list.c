@@ -3,7 +3,7 @@
  * `ublk list`: the devices there are. Reads only; nothing is changed or
  * cleaned up here.
  */
-#include "core/list.h"
+#include "commands/list.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,9 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/verb.h"
 #include "core/device.h"
 #include "core/process.h"
-#include "core/verb.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
