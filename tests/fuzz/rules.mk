@@ -40,7 +40,7 @@ FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \
 FUZZ_COVERAGE := -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ)/obj/%.o,$(filter \
 	image/% targets/% core/memory.c core/record.c \
-	$(filter-out lib/message.c lib/option.c lib/parallel.c,$(wildcard lib/*.c)),$(SOURCES)))
+	$(filter-out lib/message.c lib/option.c,$(wildcard lib/*.c)),$(SOURCES)))
 FUZZ_SHARED_OBJECTS := $(FUZZ_SHARED:%.c=$(FUZZ)/obj/%.o)
 
 # zlib is fetched, and the headers made, for the other sanitized programs.
