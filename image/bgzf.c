@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/member.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
@@ -23,29 +24,23 @@
 #define WINDOW 4096
 
 /* A block's length in the file and on the disk, each less one. */
-struct block {
+struct bgzf_block {
 	uint16_t file;
 	uint16_t disk;
 };
 
 /* Blocks that follow on each other without an empty one between. */
-struct group {
+struct bgzf_group {
 	uint64_t file_offset;
 	uint64_t disk_offset;
 	uint64_t first;		/* number of its first block */
 };
 
-struct image_bgzf {
-	struct block *blocks;
-	struct group *groups;
-	uint64_t count, room;
-	uint64_t group_count, group_room;
-};
-
 /* The pass over the file. */
 struct hop {
-	struct image *image;
 	struct image_bgzf *bgzf;
+	int fd;
+	const char *name;
 	uint64_t available;
 	uint64_t offset;	/* of the member looked at */
 	bool apart;		/* an empty member came before it */
@@ -58,7 +53,7 @@ struct hop {
 
 static int refuse(const struct hop *hop, const char *why)
 {
-	message("%s: %s (at byte %" PRIu64 ")", hop->image->name, why,
+	message("%s: %s (at byte %" PRIu64 ")", hop->name, why,
 		hop->offset);
 	return -EBADMSG;
 }
@@ -75,11 +70,11 @@ static const uint8_t *look(struct hop *hop, uint64_t offset, size_t *length)
 	    hop->window_offset + hop->window_length) {
 		hop->window_offset = offset;
 		hop->window_length = rest < WINDOW ? rest : WINDOW;
-		ret = whole_pread(hop->image->fd, hop->window,
+		ret = whole_pread(hop->fd, hop->window,
 				  hop->window_length, offset);
 		if (ret) {
 			message_fail(ret, "%s: cannot read at byte %" PRIu64,
-				     hop->image->name, offset);
+				     hop->name, offset);
 			return NULL;
 		}
 	}
@@ -128,12 +123,12 @@ static int add_block(struct hop *hop, uint32_t file_length,
 		in_group = bgzf->count -
 			   bgzf->groups[bgzf->group_count - 1].first;
 	if (!in_group || in_group == GROUP_BLOCKS || hop->apart)
-		bgzf->groups[bgzf->group_count++] = (struct group){
+		bgzf->groups[bgzf->group_count++] = (struct bgzf_group){
 			.file_offset = hop->offset,
-			.disk_offset = hop->image->disk_size,
+			.disk_offset = hop->bgzf->disk_size,
 			.first = bgzf->count,
 		};
-	bgzf->blocks[bgzf->count++] = (struct block){
+	bgzf->blocks[bgzf->count++] = (struct bgzf_block){
 		.file = file_length - 1,
 		.disk = disk_length - 1,
 	};
@@ -143,20 +138,26 @@ static int add_block(struct hop *hop, uint32_t file_length,
 /* Expands a block that cannot be believed unseen. */
 static int expand_block(struct hop *hop, const struct image_chunk *block)
 {
-	struct image_reader reader;
+	uint8_t *member = malloc(2 * MEMBER_BGZF_MAX);
 	const char *why = "out of memory";
-	uint8_t *memory;
+	struct inflater inflater;
+	int ret;
 
-	memory = malloc(2 * MEMBER_BGZF_MAX);
-	if (memory && !image_reader_init(&reader, hop->image)) {
-		why = image_read(&reader, block, memory,
-				 memory + MEMBER_BGZF_MAX);
-		image_reader_free(&reader);
+	inflater_init(&inflater);
+	if (member) {
+		ret = whole_pread(hop->fd, member, block->file_length,
+				  block->file_offset);
+		why = ret ? "it cannot be read" :
+		      member_inflate(&inflater, MEMBER_ANY_BGZF, member,
+				     block->file_length,
+				     member + MEMBER_BGZF_MAX,
+				     block->disk_length);
 	}
-	free(memory);
+	inflater_free(&inflater);
+	free(member);
 	if (!why)
 		return 0;
-	message("%s: damaged block at byte %" PRIu64 ": %s", hop->image->name,
+	message("%s: damaged block at byte %" PRIu64 ": %s", hop->name,
 		block->file_offset, why);
 	return -EBADMSG;
 }
@@ -224,13 +225,13 @@ static int take_member(struct hop *hop, uint32_t length)
 	if (!ret)
 		ret = add_block(hop, length, disk_length);
 	if (ret == -ENOMEM)
-		message_fail(ret, "%s: its index", hop->image->name);
+		message_fail(ret, "%s: its index", hop->name);
 	hop->apart = hop->ended = false;
-	hop->image->disk_size += disk_length;
-	if (disk_length > hop->image->chunk_max)
-		hop->image->chunk_max = disk_length;
-	if (length > hop->image->member_max)
-		hop->image->member_max = length;
+	hop->bgzf->disk_size += disk_length;
+	if (disk_length > hop->bgzf->chunk_max)
+		hop->bgzf->chunk_max = disk_length;
+	if (length > hop->bgzf->member_max)
+		hop->bgzf->member_max = length;
 	return ret;
 }
 
@@ -257,7 +258,7 @@ static int end_missing(const struct hop *hop)
 {
 	message("%s: warning: without the empty block that ends a BGZF file (at "
 		"byte %" PRIu64 "); if the file was cut, the end of the disk "
-		"is missing", hop->image->name, hop->offset);
+		"is missing", hop->name, hop->offset);
 	return 0;
 }
 
@@ -351,29 +352,24 @@ static void *shrink(void *items, size_t size)
 	return smaller ? smaller : items;
 }
 
-int image_bgzf_open(struct image *image, uint64_t available)
+int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
+		    uint64_t available)
 {
-	struct image_bgzf *bgzf = calloc(1, sizeof(*bgzf));
 	struct hop *hop = calloc(1, sizeof(*hop));
-	int ret = -ENOMEM;
+	int ret;
 
-	image->format = IMAGE_BGZF;
-	image->bgzf = bgzf;
-	if (!bgzf || !hop) {
-		message_fail(ret, "%s", image->name);
-	} else {
-		hop->image = image;
-		hop->bgzf = bgzf;
-		hop->available = available;
-		ret = hop_over(hop);
-		image->file_size = hop->offset;
-	}
+	*bgzf = (struct image_bgzf){ 0 };
+	if (!hop)
+		return message_fail(ENOMEM, "%s", name);
+	hop->bgzf = bgzf;
+	hop->fd = fd;
+	hop->name = name;
+	hop->available = available;
+	ret = hop_over(hop);
+	bgzf->file_size = hop->offset;
 	free(hop);
 	if (ret)
 		return ret;
-	image->chunks = bgzf->count;
-	image->index_size = bgzf->count * sizeof(*bgzf->blocks) +
-			    bgzf->group_count * sizeof(*bgzf->groups);
 	bgzf->blocks = shrink(bgzf->blocks,
 			      bgzf->count * sizeof(*bgzf->blocks));
 	bgzf->groups = shrink(bgzf->groups,
@@ -383,15 +379,18 @@ int image_bgzf_open(struct image *image, uint64_t available)
 
 void image_bgzf_free(struct image_bgzf *bgzf)
 {
-	if (!bgzf)
-		return;
 	free(bgzf->blocks);
 	free(bgzf->groups);
-	free(bgzf);
+}
+
+uint64_t image_bgzf_size(const struct image_bgzf *bgzf)
+{
+	return bgzf->count * sizeof(*bgzf->blocks) +
+	       bgzf->group_count * sizeof(*bgzf->groups);
 }
 
 /* The last group that begins at or before @disk_offset. */
-static const struct group *find_group(const struct image_bgzf *bgzf,
+static const struct bgzf_group *find_group(const struct image_bgzf *bgzf,
 				      uint64_t disk_offset)
 {
 	uint64_t low = 0, high = bgzf->group_count;
@@ -410,7 +409,7 @@ static const struct group *find_group(const struct image_bgzf *bgzf,
 void image_bgzf_find(const struct image_bgzf *bgzf, uint64_t disk_offset,
 		     struct image_chunk *chunk)
 {
-	const struct group *group = find_group(bgzf, disk_offset);
+	const struct bgzf_group *group = find_group(bgzf, disk_offset);
 
 	*chunk = (struct image_chunk){
 		.number = group->first,
@@ -418,7 +417,7 @@ void image_bgzf_find(const struct image_bgzf *bgzf, uint64_t disk_offset,
 		.file_offset = group->file_offset,
 	};
 	for (;; chunk->number++) {
-		const struct block *block = &bgzf->blocks[chunk->number];
+		const struct bgzf_block *block = &bgzf->blocks[chunk->number];
 
 		chunk->disk_length = block->disk + 1U;
 		chunk->file_length = block->file + 1U;

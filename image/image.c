@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Reading a compressed image: opening it, finding and expanding its chunks.
- * The bytes of our format are image-format.c's, those of BGZF image-bgzf.c's,
- * and image-gzip.c's is a gzip that is neither.
+ * The bytes of our format are format.c's, those of BGZF bgzf.c's, and gzip.c's
+ * is a gzip that is neither.
  */
 #include "image/image.h"
 
@@ -179,6 +179,57 @@ static int open_ours(struct image *image, const uint8_t *head,
 	return ret;
 }
 
+static int open_bgzf(struct image *image, uint64_t available)
+{
+	struct image_bgzf *bgzf = malloc(sizeof(*bgzf));
+	int ret;
+
+	if (!bgzf)
+		return message_fail(ENOMEM, "%s", image->name);
+	ret = image_bgzf_open(bgzf, image->fd, image->name, available);
+	image->format = IMAGE_BGZF;
+	image->bgzf = bgzf;
+	image->disk_size = bgzf->disk_size;
+	image->file_size = bgzf->file_size;
+	image->chunks = bgzf->count;
+	image->chunk_max = bgzf->chunk_max;
+	image->member_max = bgzf->member_max;
+	image->index_size = image_bgzf_size(bgzf);
+	return ret;
+}
+
+static int open_gzip(struct image *image, uint64_t available,
+		     const struct image_options *options)
+{
+	struct restart_index *index = malloc(sizeof(*index));
+	struct restart_point point;
+	int ret;
+
+	if (!index)
+		return message_fail(ENOMEM, "%s", image->name);
+	ret = image_gzip_open(index, image->fd, image->name, available,
+			      options->section, options->index);
+	image->format = IMAGE_GZIP;
+	image->gzip = index;
+	if (ret)
+		return ret;
+	image->disk_size = index->disk_size;
+	image->file_size = index->file_size;
+	image->chunks = index->count;
+	image->chunk_max = index->disk_size < index->section ?
+			   index->disk_size : index->section;
+	image->index_size = restart_size(index);
+	for (uint32_t i = 0; i < index->count; i++) {
+		uint64_t span = restart_span(index, i);
+
+		restart_get(index, i, &point);
+		image->zeroes += point.zero;
+		if (span > image->member_max)
+			image->member_max = span;
+	}
+	return 0;
+}
+
 int image_open(struct image *image, int fd, const char *name,
 	       uint64_t available, const struct image_options *options)
 {
@@ -198,7 +249,7 @@ int image_open(struct image *image, int fd, const char *name,
 	if (member_starts_private(head))
 		ret = open_ours(image, head, available);
 	else if (member_bgzf_header(head, length, &member_length))
-		ret = image_bgzf_open(image, available);
+		ret = open_bgzf(image, available);
 	else if (member_starts_gzip(head))
 		ret = -ENOTSUP;
 	else
@@ -206,7 +257,7 @@ int image_open(struct image *image, int fd, const char *name,
 	if (ret == -ENOTSUP) {
 		image_release(image);
 		*image = (struct image){ .fd = fd, .name = name };
-		ret = image_gzip_open(image, available, options);
+		ret = open_gzip(image, available, options);
 	}
 	if (ret)
 		image_release(image);
@@ -295,9 +346,13 @@ void image_release(struct image *image)
 {
 	free(image->pages);
 	image->pages = NULL;
-	image_bgzf_free(image->bgzf);
+	if (image->bgzf)
+		image_bgzf_free(image->bgzf);
+	free(image->bgzf);
 	image->bgzf = NULL;
-	image_gzip_free(image->gzip);
+	if (image->gzip)
+		restart_free(image->gzip);
+	free(image->gzip);
 	image->gzip = NULL;
 }
 

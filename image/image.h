@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "image/chunk.h"
 #include "image/format.h"
 #include "image/member.h"
 
@@ -86,16 +87,6 @@ void image_close(struct image *image);
 
 /* Whether @fd begins like an image of ours, whatever its state. */
 bool image_is_ours(int fd);
-
-/* A chunk of the disk and the member that holds it. */
-struct image_chunk {
-	uint64_t number;	/* from 0 */
-	uint64_t disk_offset;
-	uint64_t file_offset;
-	uint32_t disk_length;
-	uint32_t file_length;
-	bool zero;		/* known to be all zeroes: no need to read it */
-};
 
 /* What one thread expands chunks with. */
 struct image_expander {
