@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "commands/verb.h"
+#include "core/same-store.h"
 #include "image/image.h"
 #include "image/restart.h"
 #include "lib/message.h"
-#include "lib/same-store.h"
 
 struct settings {
 	uint64_t spacing;

@@ -15,6 +15,7 @@
 #include "commands/verb.h"
 #include "core/device.h"
 #include "core/process.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
@@ -37,7 +38,7 @@ static unsigned long long number(const char *text, const char *key)
 {
 	char value[32];
 
-	record_get(text, key, value, sizeof(value));
+	key_value_get(text, key, value, sizeof(value));
 	return strtoull(value, NULL, 10);
 }
 
@@ -52,8 +53,8 @@ static pid_t running(const char *text, const char *key, const char *started)
 static void from_record(struct listed *device, const char *text)
 {
 	device->recorded = true;
-	record_get(text, "target", device->target, sizeof(device->target));
-	record_get(text, "argument", device->argument,
+	key_value_get(text, "target", device->target, sizeof(device->target));
+	key_value_get(text, "argument", device->argument,
 		   sizeof(device->argument));
 	device->size = number(text, "size");
 	device->queues = number(text, "queues");

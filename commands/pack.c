@@ -13,6 +13,7 @@
 #include "commands/check.h"
 #include "commands/verb.h"
 #include "core/process.h"
+#include "core/same-store.h"
 #include "image/disk-source.h"
 #include "image/format.h"
 #include "image/image.h"
@@ -21,7 +22,6 @@
 #include "lib/output.h"
 #include "lib/parallel.h"
 #include "lib/progress.h"
-#include "lib/same-store.h"
 #include "targets/cow/source.h"
 
 struct settings {
@@ -222,7 +222,7 @@ static int write_image(struct pack *pack)
 
 	parallel.context = pack;
 	parallel.jobs = pack->settings->jobs ? pack->settings->jobs :
-			process_cpus();
+			parallel_cpus();
 	if (ret)
 		return message_fail(ret, "%s", pack->source.name);
 	image_writer_start(&pack->writer, pack->output.fd,

@@ -18,6 +18,7 @@
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/settle.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 
 #define SERVER_WAIT_MS 10000
@@ -233,14 +234,14 @@ static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 		      enum stop_manner manner)
 {
 	const struct timespec tick = { .tv_nsec = OPENED_TICK_MS * 1000000 };
-	uint64_t end = process_clock_ms() + HOLDERS_PASS_MS;
+	uint64_t end = clock_ms() + HOLDERS_PASS_MS;
 	int err = -EBUSY;
 
 	while (err == -EBUSY) {
 		if (!holders_find(stop->id, &stop->holder))
 			stop->holder = (struct holder){ "open somewhere", true };
 		if (manner != STOP_PATIENT || !stop->holder.opened ||
-		    process_clock_ms() > end)
+		    clock_ms() > end)
 			return err;
 		nanosleep(&tick, NULL);
 		err = ctrl_try_stop_dev(ctrl, stop->id);

@@ -14,11 +14,11 @@
 #include <unistd.h>
 
 #include "commands/verb.h"
+#include "core/same-store.h"
 #include "image/image.h"
 #include "image/walk.h"
 #include "lib/message.h"
 #include "lib/output.h"
-#include "lib/same-store.h"
 #include "lib/whole-io.h"
 
 struct settings {

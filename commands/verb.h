@@ -7,14 +7,8 @@
 #ifndef COMMANDS_VERB_H
 #define COMMANDS_VERB_H
 
+#include "lib/exit.h"
 #include "lib/option.h"
-
-/* Exit status of the command. */
-enum {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,
-	EXIT_USAGE = 2,
-};
 
 struct verb {
 	const char *name;

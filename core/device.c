@@ -20,14 +20,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands/verb.h"
 #include "core/handover.h"
 #include "core/holders.h"
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "core/supervise.h"
+#include "lib/clock.h"
+#include "lib/exit.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
+#include "lib/parallel.h"
 #include "lib/size.h"
 
 #define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
@@ -91,7 +94,7 @@ static bool node_is_gone(const char *node)
 int device_open_node(const char *node, int flags)
 {
 	const struct timespec tick = { .tv_nsec = 2000000 };
-	uint64_t end = process_clock_ms() + NODE_WAIT_MS;
+	uint64_t end = clock_ms() + NODE_WAIT_MS;
 	int err;
 
 	do {
@@ -107,7 +110,7 @@ int device_open_node(const char *node, int flags)
 			return -ENODEV;
 		}
 		nanosleep(&tick, NULL);
-	} while (process_clock_ms() < end);
+	} while (clock_ms() < end);
 	if (err == -ENOENT)
 		message("%s did not appear; is devtmpfs mounted on /dev?",
 			node);
@@ -452,15 +455,15 @@ static void device_fill_record(FILE *out, const void *arg)
 	settings.read_only = device->disk.read_only;
 	device_node(device->info.dev_id, node);
 	options_record(out, NULL, serve_options, &settings);
-	record_put(out, "node", node);
-	record_put(out, "target", device->target->name);
-	record_put(out, "argument", device->argument);
+	key_value_put(out, "node", node);
+	key_value_put(out, "target", device->target->name);
+	key_value_put(out, "argument", device->argument);
 	fprintf(out, "size=%llu\n", (unsigned long long)device->disk.size);
 	device_record_server(out, device);
 	for (i = 0; i < device->identity_count; i++) {
 		snprintf(key, sizeof(key), "identity_%s",
 			 device->identities[i].name);
-		record_put(out, key, device->identities[i].text);
+		key_value_put(out, key, device->identities[i].text);
 	}
 	fprintf(out, "unfinished=%d\n", device->unfinished);
 	if (device->target->options)
@@ -735,7 +738,7 @@ unsigned int ublk_device_depth(const struct ublk_device *device)
 unsigned int ublk_device_cpus(const struct ublk_device *device)
 {
 	(void)device;
-	return process_cpus();
+	return parallel_cpus();
 }
 
 bool ublk_device_read_only(const struct ublk_device *device)
@@ -771,7 +774,7 @@ static int check_identity(const struct ublk_device *device,
 
 	snprintf(key, sizeof(key), "identity_%s", now->name);
 	/* Earlier programs did not know of it. */
-	if (!record_get(device->record, key, then, sizeof(then)) ||
+	if (!key_value_get(device->record, key, then, sizeof(then)) ||
 	    identity_same(then, now->text))
 		return 0;
 	message("device %d: %s is not what it was: %s, not %s",

@@ -28,6 +28,8 @@
 #include "core/identity.h"
 #include "core/process.h"
 #include "core/record.h"
+#include "lib/clock.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
 
 #define NODES_MAX 257		/* the disk and 256 partitions */
@@ -313,7 +315,7 @@ static bool record_names(const struct search *search, const char *text)
 			return true;
 	}
 	/* Earlier programs wrote no such line. */
-	return record_get(text, "argument", argument, sizeof(argument)) &&
+	return key_value_get(text, "argument", argument, sizeof(argument)) &&
 	       *argument == '/' && leads_to(search, argument);
 }
 
@@ -441,10 +443,10 @@ bool holders_find(int id, struct holder *holder)
 bool holders_stay(int id, struct holder *holder)
 {
 	const struct timespec tick = { .tv_nsec = TICK_MS * 1000000 };
-	uint64_t end = process_clock_ms() + HOLDERS_PASS_MS;
+	uint64_t end = clock_ms() + HOLDERS_PASS_MS;
 
 	while (holders_find(id, holder)) {
-		if (!holder->opened || process_clock_ms() > end)
+		if (!holder->opened || clock_ms() > end)
 			return true;
 		nanosleep(&tick, NULL);
 	}

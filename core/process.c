@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands/verb.h"
+#include "lib/exit.h"
 #include "lib/message.h"
 
 #define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */
@@ -479,14 +479,6 @@ int process_serve_root(void)
 	return 0;
 }
 
-uint64_t process_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reads it to @text. Returns its length or -errno. */
 static ssize_t read_stat(pid_t pid, char *text, size_t size)
 {
@@ -563,15 +555,4 @@ uint64_t process_worked(pid_t pid)
 	    !process_stat(pid, STAT_SYSTEM, &system))
 		return 0;
 	return user + system;
-}
-
-unsigned int process_cpus(void)
-{
-	cpu_set_t set;
-	int count;
-
-	if (sched_getaffinity(0, sizeof(set), &set))
-		return 1;
-	count = CPU_COUNT(&set);
-	return count > 0 ? count : 1;
 }

@@ -113,9 +113,6 @@ void process_calm(void);
  */
 int process_serve_root(void);
 
-/* Milliseconds of the clock that nobody sets. */
-uint64_t process_clock_ms(void);
-
 /* Fields of /proc/PID/stat, as proc(5) numbers them. */
 enum process_stat_field {
 	STAT_STATE = 3,		/* a letter */
@@ -146,8 +143,5 @@ bool process_dying(pid_t pid);
 
 /* How long process @pid has worked, in clock ticks; 0 where nobody knows. */
 uint64_t process_worked(pid_t pid);
-
-/* How many CPUs this process may use. */
-unsigned int process_cpus(void);
 
 #endif

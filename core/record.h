@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "lib/key-value.h"
+
 #define RECORD_DIR "/run/ublk"
 #define RECORD_MAX (1 << 20)	/* bytes of one record; a power of two */
 
@@ -22,7 +24,7 @@
 bool record_make_dir(void);
 
 /*
- * Writes the record of device @id: @fill prints the lines, with record_put()
+ * Writes the record of device @id: @fill prints the lines, with key_value_put()
  * where a value may be anything. An older record of the id is replaced. Returns
  * 0 or -errno after telling.
  */
@@ -36,27 +38,11 @@ int record_write(int id, void (*fill)(FILE *out, const void *arg),
 int record_create(int id, void (*fill)(FILE *out, const void *arg),
 		  const void *arg);
 
-/* Prints the line of @key. @value has no newline. */
-void record_put(FILE *out, const char *key, const char *value);
-
 /*
  * Reads the record of @id to *@text, which the caller frees. Returns its
  * length; or, without telling, -ENOENT where there is none, -errno otherwise.
  */
 int record_read(int id, char **text);
-
-/*
- * The value of @key in a record's @text, copied to @value without quotes (cut to
- * @size bytes with the NUL). Returns false and an empty value where the key is
- * missing.
- */
-bool record_get(const char *text, const char *key, char *value, size_t size);
-
-/*
- * All of that value, however long, in memory that the caller frees. Returns 0,
- * -ENOENT where the key is missing, or -ENOMEM.
- */
-int record_get_whole(const char *text, const char *key, char **value);
 
 /*
  * Opens the record of @id for record_remove(). Returns the descriptor, or -errno

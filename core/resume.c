@@ -10,6 +10,7 @@
 
 #include "core/device.h"
 #include "core/record.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
 
 #define SETTINGS_MAX 256	/* bytes of any target's settings */
@@ -31,7 +32,7 @@ static bool says(const struct ublk_device *device, const char *key,
 	char value[24], wanted[24];
 
 	snprintf(wanted, sizeof(wanted), "%llu", (unsigned long long)number);
-	return !record_get(device->record, key, value, sizeof(value)) ||
+	return !key_value_get(device->record, key, value, sizeof(value)) ||
 	       !strcmp(value, wanted);
 }
 
@@ -42,7 +43,7 @@ static bool is_of(const struct ublk_device *device, int id)
 
 	device_node(id, node);
 	return says(device, "id", id) &&
-	       (!record_get(device->record, "node", value, sizeof(value)) ||
+	       (!key_value_get(device->record, "node", value, sizeof(value)) ||
 		!strcmp(value, node));
 }
 
@@ -74,7 +75,7 @@ int resume_record(struct ublk_device *device, int id)
 		message("device %d: no record says what it is", id);
 		return -ENOENT;
 	}
-	record_get(text, "target", name, sizeof(name));
+	key_value_get(text, "target", name, sizeof(name));
 	device->target = find_target(name);
 	if (!device->target ||
 	    device->target->settings_size > sizeof(target_settings)) {
@@ -86,7 +87,7 @@ int resume_record(struct ublk_device *device, int id)
 	if (device->target->defaults)
 		memcpy(target_settings, device->target->defaults,
 		       device->target->settings_size);
-	if (record_get_whole(text, "argument", &argument) ||
+	if (key_value_get_whole(text, "argument", &argument) ||
 	    options_recall(text, NULL, serve_options, &settings) ||
 	    (device->target->options &&
 	     options_recall(text, name, device->target->options,

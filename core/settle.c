@@ -9,11 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "commands/verb.h"
 #include "core/device.h"
 #include "core/memory.h"
 #include "core/record.h"
 #include "core/resume.h"
+#include "lib/exit.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
 
 /* The record says that something is to be done, and what is needed is there. */
@@ -22,7 +23,7 @@ static bool is_unfinished(int id)
 	char *text, value[4] = "";
 
 	if (record_read(id, &text) >= 0)
-		record_get(text, "unfinished", value, sizeof(value));
+		key_value_get(text, "unfinished", value, sizeof(value));
 	free(text);
 	/* After a reboot, or without a memory that outlives, there is nothing. */
 	return !strcmp(value, "1") && memory_is_kept(id);

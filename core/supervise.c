@@ -17,11 +17,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "commands/verb.h"
 #include "core/device.h"
 #include "core/fail.h"
 #include "core/handover.h"
 #include "core/process.h"
+#include "lib/clock.h"
+#include "lib/exit.h"
 #include "lib/message.h"
 
 /* So many workers in a row that answered nothing and lived no second. */
@@ -112,12 +113,12 @@ static uint64_t answered_requests(int id)
 static bool wait_byte(int fd, unsigned int milliseconds)
 {
 	struct pollfd event = { .fd = fd, .events = POLLIN };
-	uint64_t end = process_clock_ms() + milliseconds;
+	uint64_t end = clock_ms() + milliseconds;
 	char byte;
 	int ret;
 
 	do {
-		uint64_t now = process_clock_ms();
+		uint64_t now = clock_ms();
 
 		ret = now < end ? poll(&event, 1, end - now) : 0;
 	} while (ret < 0 && errno == EINTR);
@@ -134,7 +135,7 @@ static int worker_collect(struct supervisor *s)
 	while (waitpid(s->worker, &status, 0) < 0 && errno == EINTR)
 		;
 	s->lived = s->served_from &&
-		   process_clock_ms() - s->served_from >= LIFE_MS;
+		   clock_ms() - s->served_from >= LIFE_MS;
 	s->served_from = 0;
 	if (s->ended_fd >= 0)
 		close(s->ended_fd);
@@ -285,7 +286,7 @@ static int worker_live(struct supervisor *s)
 		return message_fail(err, "the server process");
 	close(s->live_fd);
 	s->live_fd = -1;
-	s->served_from = process_clock_ms();
+	s->served_from = clock_ms();
 	return 0;
 }
 
@@ -312,7 +313,7 @@ static int recovery_begin(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
 	int id = device->info.dev_id;
-	uint64_t end = process_clock_ms() + NOTICE_MS;
+	uint64_t end = clock_ms() + NOTICE_MS;
 	int err;
 
 	for (;;) {
@@ -326,7 +327,7 @@ static int recovery_begin(struct supervisor *s)
 			return 0;
 		if (err != -EBUSY)
 			return message_fail(err, "device %d: no new server", id);
-		if (process_clock_ms() > end) {
+		if (clock_ms() > end) {
 			message("device %d: the driver does not see that the "
 				"server is gone", id);
 			return -ETIMEDOUT;
@@ -451,7 +452,7 @@ static int worker_replace(struct supervisor *s)
 static int worker_ended(struct supervisor *s)
 {
 	int status = worker_collect(s);
-	uint64_t died = process_clock_ms();
+	uint64_t died = clock_ms();
 	char text[END_TEXT_MAX];
 	int err;
 
@@ -463,7 +464,7 @@ static int worker_ended(struct supervisor *s)
 		message("device %d: the server %s; process %d serves it now, "
 			"after %u ms", s->device->info.dev_id,
 			end_text(status, text), (int)s->worker,
-			(unsigned int)(process_clock_ms() - died));
+			(unsigned int)(clock_ms() - died));
 	return err;
 }
 
@@ -778,7 +779,7 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 	struct supervisor s = {
 		.device = device,
 		.worker = worker,
-		.served_from = process_clock_ms(),
+		.served_from = clock_ms(),
 		.live_fd = -1,
 		.probed_fd = -1,
 	};

@@ -13,10 +13,10 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "commands/verb.h"
 #include "core/device.h"
 #include "core/process.h"
 #include "core/rights.h"
+#include "lib/exit.h"
 #include "lib/message.h"
 
 /* In a queue's thread. */

@@ -82,7 +82,7 @@ static int finish(void *context, void *memory)
 int image_walk(struct image_walk *walk)
 {
 	struct parallel parallel = {
-		.jobs = walk->jobs ? walk->jobs : process_cpus(),
+		.jobs = walk->jobs ? walk->jobs : parallel_cpus(),
 		.item_size = sizeof(struct image_walk_item),
 		.worker_size = sizeof(struct image_reader),
 		.context = walk,

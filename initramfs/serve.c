@@ -17,6 +17,7 @@
 #include "core/record.h"
 #include "initramfs/report.h"
 #include "initramfs/root.h"
+#include "lib/key-value.h"
 
 #define PROGRAM "/proc/self/exe"
 #define NAME "@ublk"	/* what begins so, init systems do not kill */
@@ -106,8 +107,8 @@ static void spare_server(const char *node)
 
 	if (record_read(atoi(node + strcspn(node, "0123456789")), &record) < 0)
 		return;
-	known = record_get(record, "pid", pid, sizeof(pid));
-	record_get(record, "worker", worker, sizeof(worker));
+	known = key_value_get(record, "pid", pid, sizeof(pid));
+	key_value_get(record, "worker", worker, sizeof(worker));
 	free(record);
 	if (!known)
 		return;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/record.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
@@ -308,7 +309,7 @@ void options_record(FILE *out, const char *owner,
 		case OPTION_STRING:
 		case OPTION_PATH:
 		case OPTION_PLACE:
-			record_put(out, key, *(char *const *)field);
+			key_value_put(out, key, *(char *const *)field);
 			break;
 		}
 	}
@@ -343,7 +344,7 @@ int options_recall(const char *record, const char *owner,
 
 	for (spec = specs; spec->name; spec++) {
 		option_key(key, owner, spec->name);
-		err = record_get_whole(record, key, &text);
+		err = key_value_get_whole(record, key, &text);
 		if (!err)
 			err = option_recall(spec,
 					    (char *)values + spec->offset,

@@ -208,3 +208,14 @@ int parallel_run(const struct parallel *parallel)
 	free(ring.done);
 	return ret;
 }
+
+unsigned int parallel_cpus(void)
+{
+	cpu_set_t set;
+	int count;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		return 1;
+	count = CPU_COUNT(&set);
+	return count > 0 ? count : 1;
+}

@@ -36,4 +36,7 @@ struct parallel {
  */
 int parallel_run(const struct parallel *parallel);
 
+/* How many CPUs this process may use. */
+unsigned int parallel_cpus(void);
+
 #endif

@@ -16,10 +16,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "core/same-store.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/output.h"
-#include "lib/same-store.h"
 #include "lib/whole-io.h"
 #include "targets/backing.h"
 

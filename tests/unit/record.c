@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/key-value.h"
+
 static int number, failures;
 
 static void check(bool good, const char *claim)
@@ -30,7 +32,7 @@ static bool has(const char *record, const char *key, size_t room,
 	bool found, good;
 
 	memset(value, 'x', room);
-	found = record_get(text, key, value, room);
+	found = key_value_get(text, key, value, room);
 	good = found == (want != NULL) && !strcmp(value, want ? want : "");
 	free(value);
 	free(text);
@@ -95,11 +97,11 @@ static bool round_trip(const char *value)
 	FILE *out = fmemopen(record, sizeof(record), "w");
 	bool good;
 
-	record_put(out, "before", "1");
-	record_put(out, "value", value);
-	record_put(out, "behind", "2");
+	key_value_put(out, "before", "1");
+	key_value_put(out, "value", value);
+	key_value_put(out, "behind", "2");
 	fclose(out);
-	good = !record_get_whole(record, "value", &whole) &&
+	good = !key_value_get_whole(record, "value", &whole) &&
 	       !strcmp(whole, value) && has(record, "value", 600, value) &&
 	       has(record, "behind", 8, "2") && shell_has(record, value);
 	free(whole);
@@ -115,8 +117,8 @@ static void test_put(void)
 	char all[256];
 	unsigned int i, n = 0;
 
-	record_put(out, "node", "/dev/ublkb0");
-	record_put(out, "argument", "it's");
+	key_value_put(out, "node", "/dev/ublkb0");
+	key_value_put(out, "argument", "it's");
 	fclose(out);
 	check(!strcmp(record, "node=/dev/ublkb0\nargument='it'\\''s'\n"),
 	      "only what needs them has quotes");
@@ -182,7 +184,7 @@ static char state_of(pid_t pid)
 
 static void fill(FILE *out, const void *arg)
 {
-	record_put(out, "value", arg);
+	key_value_put(out, "value", arg);
 }
 
 static bool record_is(int id, const char *want)
@@ -238,7 +240,7 @@ static int test_files(void)
 		char *text, *value = NULL;
 
 		check(record_read(5, &text) > 100000 &&
-		      !record_get_whole(text, "value", &value) &&
+		      !key_value_get_whole(text, "value", &value) &&
 		      !strcmp(value, large), "is read whole");
 		free(value);
 		free(text);

@@ -54,7 +54,7 @@ int parallel_run(const struct parallel *parallel)
 	return ret;
 }
 
-unsigned int process_cpus(void)
+unsigned int parallel_cpus(void)
 {
 	return 1;
 }

@@ -2,7 +2,7 @@
 /*
  * Follows devices down to what they lie on, by way of sysfs and our records.
  */
-#include "lib/same-store.h"
+#include "core/same-store.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/record.h"
+#include "lib/key-value.h"
 #include "lib/message.h"
 
 /* Devices upon devices; records may even say that one lies on itself. */
@@ -90,7 +91,7 @@ static bool served_reaches(dev_t dev, const struct stat *to, unsigned int depth)
 	    record_read(atoi(number + 5), &text) < 0)
 		return false;
 	for (size_t i = 0; !found && i < sizeof(keys) / sizeof(keys[0]); i++)
-		found = record_get(text, keys[i], path, sizeof(path)) &&
+		found = key_value_get(text, keys[i], path, sizeof(path)) &&
 			path_reaches(path, to, depth);
 	free(text);
 	return found;

@@ -3,8 +3,8 @@
  * Whether two files or devices hold the same bytes, so that writing to one
  * destroys the other.
  */
-#ifndef LIB_SAME_STORE_H
-#define LIB_SAME_STORE_H
+#ifndef CORE_SAME_STORE_H
+#define CORE_SAME_STORE_H
 
 #include <stdbool.h>
 #include <sys/stat.h>

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Lines KEY=VALUE: printed for a shell, and read back.
+ */
+#include "lib/key-value.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a shell takes as it is, wherever it stands behind `key=`. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	      "0123456789_./:@%+,=-"
+
+void key_value_put(FILE *out, const char *key, const char *value)
+{
+	fprintf(out, "%s=", key);
+	if (!value[strspn(value, PLAIN)]) {
+		fprintf(out, "%s\n", value);
+		return;
+	}
+	putc('\'', out);
+	for (; *value; value++) {
+		if (*value == '\'')
+			fputs("'\\''", out);
+		else
+			putc(*value, out);
+	}
+	fputs("'\n", out);
+}
+
+/*
+ * Copies a value without its quotes. One that begins with none is as it is: so
+ * earlier programs wrote all of them.
+ */
+static void unquote(const char *value, size_t length, char *to, size_t size)
+{
+	const char *end = value + length;
+	bool quoted = false, plain = !length || *value != '\'';
+	size_t used = 0;
+
+	for (; value < end && used + 1 < size; value++) {
+		if (!plain && *value == '\'') {
+			quoted = !quoted;
+			continue;
+		}
+		if (!plain && !quoted && *value == '\\' && value + 1 < end)
+			value++;
+		to[used++] = *value;
+	}
+	to[used] = '\0';
+}
+
+/* Finds the value of @key, as it is written. NULL where there is none. */
+static const char *find_value(const char *text, const char *key,
+			      size_t *length)
+{
+	size_t key_length = strlen(key);
+
+	for (; *text; text += strcspn(text, "\n"), text += *text == '\n') {
+		if (strncmp(text, key, key_length) || text[key_length] != '=')
+			continue;
+		text += key_length + 1;
+		*length = strcspn(text, "\n");
+		return text;
+	}
+	return NULL;
+}
+
+bool key_value_get(const char *text, const char *key, char *value, size_t size)
+{
+	size_t length;
+	const char *found = find_value(text, key, &length);
+
+	*value = '\0';
+	if (found)
+		unquote(found, length, value, size);
+	return found;
+}
+
+int key_value_get_whole(const char *text, const char *key, char **value)
+{
+	size_t length;
+	const char *found = find_value(text, key, &length);
+
+	*value = NULL;
+	if (!found)
+		return -ENOENT;
+	*value = malloc(length + 1);
+	if (!*value)
+		return -ENOMEM;
+	unquote(found, length, *value, length + 1);
+	return 0;
+}
