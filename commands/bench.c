@@ -14,10 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands/verb.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
@@ -108,14 +108,6 @@ struct bench {
 	uint64_t latency;	/* ns, the sum */
 	uint64_t classes[CLASSES];
 };
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * UINT64_C(1000000000) + time.tv_nsec;
-}
 
 /* xorshift64*, whose upper half is the better one; the same in every run. */
 static uint32_t next_random(struct bench *bench)
@@ -209,7 +201,7 @@ static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
  */
 static int answers(struct bench *bench)
 {
-	uint64_t time = now();
+	uint64_t time = clock_ns();
 	struct io_uring_cqe *cqe;
 	unsigned int head;
 	int64_t count = 0;
@@ -234,10 +226,10 @@ static int fill(struct bench *bench)
 	int64_t i;
 	int err;
 
-	bench->start = now();
+	bench->start = clock_ns();
 	for (i = 0; i < settings->depth && !ended(bench, bench->start); i++) {
 		bench->slots[i].buffer = bench->buffers + i * settings->bs;
-		issue(bench, &bench->slots[i], now());
+		issue(bench, &bench->slots[i], clock_ns());
 		if ((i + 1) % settings->batch)
 			continue;
 		err = io_uring_submit(&bench->ring);
@@ -260,7 +252,7 @@ static int load(struct bench *bench)
 			return message_fail(err, "io_uring");
 		err = answers(bench);
 	}
-	bench->end = now();
+	bench->end = clock_ns();
 	return err;
 }
 

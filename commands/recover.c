@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands/list.h"
@@ -18,6 +17,7 @@
 #include "core/resume.h"
 #include "core/settle.h"
 #include "core/supervise.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 
 #define NOTICE_MS 10000
@@ -166,7 +166,6 @@ static void end_processes(const struct listed *listed)
 static int state_without_server(struct ublk_ctrl *ctrl, int id,
 				struct listed *listed)
 {
-	const struct timespec tick = { .tv_nsec = NOTICE_TICK_MS * 1000000 };
 	struct ublksrv_ctrl_dev_info info;
 	int waited, err;
 
@@ -177,7 +176,7 @@ static int state_without_server(struct ublk_ctrl *ctrl, int id,
 		if (info.state != UBLK_S_DEV_LIVE ||
 		    (!list_lookup(ctrl, id, listed) && has_server(listed)))
 			break;
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(NOTICE_TICK_MS);
 	}
 	return info.state;
 }

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands/list.h"
@@ -154,7 +153,6 @@ static int was_killed(struct ublk_ctrl *ctrl, int id)
 static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 {
 	struct listed *device = &stop->device;
-	const struct timespec tick = { .tv_nsec = RECORD_TICK_MS * 1000000 };
 	unsigned int waited;
 	int err;
 
@@ -169,7 +167,7 @@ static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 		if (device->recorded || device->pid ||
 		    strcmp(device->state, "dead") || waited >= RECORD_WAIT_MS)
 			return 0;
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(RECORD_TICK_MS);
 	}
 }
 
@@ -233,7 +231,6 @@ static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop,
 static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 		      enum stop_manner manner)
 {
-	const struct timespec tick = { .tv_nsec = OPENED_TICK_MS * 1000000 };
 	uint64_t end = clock_ms() + HOLDERS_PASS_MS;
 	int err = -EBUSY;
 
@@ -243,7 +240,7 @@ static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 		if (manner != STOP_PATIENT || !stop->holder.opened ||
 		    clock_ms() > end)
 			return err;
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(OPENED_TICK_MS);
 		err = ctrl_try_stop_dev(ctrl, stop->id);
 	}
 	return err == -ENODEV ? ctrl_stop_dev(ctrl, stop->id) : err;

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/handover.h"
@@ -34,6 +33,7 @@
 #include "lib/size.h"
 
 #define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
+#define NODE_TICK_MS 2
 
 /* What suits a queue that nobody has said anything of. */
 #define DEPTH_USUAL 64
@@ -93,7 +93,6 @@ static bool node_is_gone(const char *node)
 
 int device_open_node(const char *node, int flags)
 {
-	const struct timespec tick = { .tv_nsec = 2000000 };
 	uint64_t end = clock_ms() + NODE_WAIT_MS;
 	int err;
 
@@ -109,7 +108,7 @@ int device_open_node(const char *node, int flags)
 			message("%s: was stopped while it started", node);
 			return -ENODEV;
 		}
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(NODE_TICK_MS);
 	} while (clock_ms() < end);
 	if (err == -ENOENT)
 		message("%s did not appear; is devtmpfs mounted on /dev?",

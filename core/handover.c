@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands/verb.h"
@@ -22,6 +21,7 @@
 #include "core/process.h"
 #include "core/resume.h"
 #include "core/supervise.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 
 /* Descriptors in the value of a signal. */
@@ -46,7 +46,6 @@ int handover_request(int supervisor, const struct handover *request)
  */
 static int open_of_process(unsigned int pid, int fd, int flags)
 {
-	const struct timespec pause = { .tv_nsec = OPEN_PAUSE_MS * 1000000L };
 	char path[48];
 	int tries, opened;
 
@@ -55,7 +54,7 @@ static int open_of_process(unsigned int pid, int fd, int flags)
 		opened = open(path, flags | O_CLOEXEC | O_NONBLOCK);
 		if (opened >= 0 || (errno != EINTR && errno != ENOMEM))
 			break;
-		nanosleep(&pause, NULL);
+		clock_sleep_ms(OPEN_PAUSE_MS);
 	}
 	return opened;
 }

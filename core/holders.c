@@ -21,7 +21,6 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/device.h"
@@ -442,13 +441,12 @@ bool holders_find(int id, struct holder *holder)
 
 bool holders_stay(int id, struct holder *holder)
 {
-	const struct timespec tick = { .tv_nsec = TICK_MS * 1000000 };
 	uint64_t end = clock_ms() + HOLDERS_PASS_MS;
 
 	while (holders_find(id, holder)) {
 		if (!holder->opened || clock_ms() > end)
 			return true;
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(TICK_MS);
 	}
 	return false;
 }

@@ -21,9 +21,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/message.h"
 
@@ -46,6 +46,7 @@ static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 static int ready_fd = -1;
 static volatile int *caller_status;
 #define STATUS_UNKNOWN (-1)
+#define STATUS_TICK_MS 10
 static bool background;
 
 /* In the caller: the process it waits for, and the signal that came. */
@@ -153,7 +154,6 @@ static int open_wait(int fds[2])
 /* In the caller: waits until the body has let it go, or ends. */
 static int wait_for_status(int fd)
 {
-	const struct timespec nap = { .tv_nsec = 10000000 };
 	siginfo_t ended = { 0 };
 	char byte;
 
@@ -163,7 +163,7 @@ static int wait_for_status(int fd)
 		if (errno != EINTR) {
 			waitid(P_PID, body_pid, &ended,
 			       WEXITED | WNOHANG | WNOWAIT);
-			nanosleep(&nap, NULL);
+			clock_sleep_ms(STATUS_TICK_MS);
 		}
 	return *caller_status;
 }
@@ -499,7 +499,6 @@ static ssize_t read_stat(pid_t pid, char *text, size_t size)
 
 bool process_stat(pid_t pid, unsigned int field, unsigned long long *value)
 {
-	const struct timespec tick = { .tv_nsec = STAT_TICK_MS * 1000000 };
 	unsigned int tries = 0;
 	char text[1024];
 	ssize_t length;
@@ -508,7 +507,7 @@ bool process_stat(pid_t pid, unsigned int field, unsigned long long *value)
 	/* One that cannot be read for the moment is not gone. */
 	while ((length = read_stat(pid, text, sizeof(text) - 1)) < 0 &&
 	       length != -ENOENT && length != -ESRCH && tries++ < STAT_TRIES)
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(STAT_TICK_MS);
 	text[length > 0 ? length : 0] = '\0';
 
 	/* The second, the name in brackets, may hold spaces and brackets. */

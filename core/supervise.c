@@ -14,7 +14,6 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/device.h"
@@ -69,16 +68,6 @@ struct supervisor {
 	pid_t prober;
 	int probed_fd;			/* readable when it has ended */
 };
-
-static void sleep_ms(unsigned int milliseconds)
-{
-	const struct timespec time = {
-		.tv_sec = milliseconds / 1000,
-		.tv_nsec = milliseconds % 1000 * 1000000L,
-	};
-
-	nanosleep(&time, NULL);
-}
 
 /* All requests that the disk has answered; 0 where nobody knows. */
 static uint64_t answered_requests(int id)
@@ -332,7 +321,7 @@ static int recovery_begin(struct supervisor *s)
 				"server is gone", id);
 			return -ETIMEDOUT;
 		}
-		sleep_ms(NOTICE_TICK_MS);
+		clock_sleep_ms(NOTICE_TICK_MS);
 	}
 }
 
@@ -407,7 +396,7 @@ static int fail_all(struct supervisor *s)
 	int err;
 
 	while ((err = fail_try(s)) == -EIO) {
-		sleep_ms(wait);
+		clock_sleep_ms(wait);
 		wait = wait < RETRY_MAX_MS / 2 ? 2 * wait : RETRY_MAX_MS;
 	}
 	if (err)
@@ -442,7 +431,7 @@ static int worker_replace(struct supervisor *s)
 		err = worker_try(s, NULL);
 		/* The board may be out of memory, or of processes. */
 		if (err == -EIO)
-			sleep_ms(RETRY_MS << s->deaths);
+			clock_sleep_ms(RETRY_MS << s->deaths);
 	}
 	process_calm();
 	return err == -EIO ? give_up(s) : err;

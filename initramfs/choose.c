@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "initramfs/mounts.h"
 #include "initramfs/partition.h"
 #include "initramfs/report.h"
+#include "lib/clock.h"
 
 #define WAIT_STEP_MS 50
 #define NODE_MAX (PARTITION_TEXT + sizeof("/dev/"))
@@ -57,7 +57,6 @@ static bool find(const char *disk, const char *spec, char node[NODE_MAX])
 static bool wait_for(const struct boot *boot, const char *disk,
 		     char node[NODE_MAX])
 {
-	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
 	unsigned int left = boot->wait * (1000 / WAIT_STEP_MS);
 
 	if (find(disk, boot->part, node))
@@ -66,7 +65,7 @@ static bool wait_for(const struct boot *boot, const char *disk,
 		report(REPORT_WARNING, "waiting for part=%s of %s, up to %u s",
 		       boot->part, disk, boot->wait);
 	for (; left; left--) {
-		nanosleep(&step, NULL);
+		clock_sleep_ms(WAIT_STEP_MS);
 		if (find(disk, boot->part, node))
 			return true;
 	}

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "commands/verb.h"
@@ -24,6 +23,7 @@
 #include "initramfs/root.h"
 #include "initramfs/serve.h"
 #include "initramfs/switch.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
@@ -53,14 +53,6 @@ static const char init_manual[] =
 "  ublk.wait=        seconds for the root's device to appear (10)\n"
 "  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
 "                    (shell)\n";
-
-static uint64_t milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* A kernel that found no /dev/console starts us with nothing open. */
 static void open_console(void)
@@ -131,7 +123,7 @@ static uint64_t device_size(const char *node)
 
 static void report_ready(const char *node, const char *fstype, uint64_t start)
 {
-	uint64_t took = milliseconds() - start;
+	uint64_t took = clock_ms() - start;
 	char size[SIZE_TEXT_MAX];
 
 	report(REPORT_INFO, "root %s (%s, %s) ready %" PRIu64 ".%02" PRIu64
@@ -154,7 +146,7 @@ static int find_cow(const struct boot *boot, char *cow, size_t size)
 /* Returns only when something failed, after telling. */
 static void boot_root(struct boot *boot, int argc, char **argv)
 {
-	uint64_t start = milliseconds();
+	uint64_t start = clock_ms();
 	char path[PATH_MAX], cow[PATH_MAX], node[NODE_MAX], fstype[FSTYPE_MAX];
 	const char *init;
 	int err;

@@ -9,11 +9,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "initramfs/partition.h"
 #include "initramfs/report.h"
+#include "lib/clock.h"
 
 #define WAIT_STEP_MS 50
 
@@ -98,7 +98,6 @@ static bool is_partition_spec(const char *spec)
 int root_find(const char *word, const char *spec, unsigned int wait,
 	      char *path, size_t size)
 {
-	const struct timespec step = { .tv_nsec = WAIT_STEP_MS * 1000000L };
 	unsigned int left = wait * (1000 / WAIT_STEP_MS);
 
 	if (*spec != '/' && !is_partition_spec(spec)) {
@@ -116,7 +115,7 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 		report(REPORT_WARNING, "waiting for %s, up to %u s", spec,
 		       wait);
 	for (; left; left--) {
-		nanosleep(&step, NULL);
+		clock_sleep_ms(WAIT_STEP_MS);
 		if (look(spec, path, size))
 			return 0;
 	}

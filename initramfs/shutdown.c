@@ -20,12 +20,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "initramfs/mounts.h"
 #include "initramfs/report.h"
 #include "initramfs/switch.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 
 #define PROGRAM SHUTDOWN_DIR "/shutdown"
@@ -229,7 +229,6 @@ static _Noreturn void end(const char *verb)
 
 int shutdown_run(int argc, char **argv)
 {
-	const struct timespec round = { .tv_nsec = ROUND_MS * 1000000L };
 	const char *verb = argc > 1 ? argv[1] : "poweroff";
 	unsigned int i;
 
@@ -240,7 +239,7 @@ int shutdown_run(int argc, char **argv)
 	}
 	kill_others();
 	for (i = 0; unmount_all(i + 1 == ROUNDS) && i + 1 < ROUNDS; i++)
-		nanosleep(&round, NULL);
+		clock_sleep_ms(ROUND_MS);
 	if (stop_disks())
 		report(REPORT_INFO, "shutdown: the root is unmounted and its "
 		       "disk stopped");

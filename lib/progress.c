@@ -5,21 +5,13 @@
 #include "lib/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/size.h"
 
 #define INTERVAL 200	/* milliseconds between two drawings */
 #define CLEAR "\r\033[K"
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000ULL + time.tv_nsec / 1000000;
-}
 
 static void draw(const struct progress *progress, uint64_t elapsed)
 {
@@ -45,7 +37,7 @@ void progress_start(struct progress *progress, uint64_t total)
 	*progress = (struct progress){
 		.shown = isatty(STDERR_FILENO),
 		.total = total,
-		.started = now(),
+		.started = clock_ms(),
 	};
 	progress->drawn = progress->started;
 }
@@ -57,7 +49,7 @@ void progress_add(struct progress *progress, uint64_t bytes)
 	progress->done += bytes;
 	if (!progress->shown)
 		return;
-	time = now();
+	time = clock_ms();
 	if (time < progress->drawn + INTERVAL)
 		return;
 	progress->drawn = time;

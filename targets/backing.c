@@ -13,9 +13,9 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/message.h"
 
 #define DIRECT_BLOCK_MAX 4096
@@ -146,7 +146,6 @@ static int claim_device(int *fd, const char *path,
 int backing_claim(int *fd, const char *path, const struct stat *st,
 		  const struct backing_use *use, bool wait)
 {
-	const struct timespec tick = { .tv_nsec = CLAIM_TICK_MS * 1000000 };
 	bool block_device = S_ISBLK(st->st_mode);
 	int left = wait ? CLAIM_MS : 0;
 	int err;
@@ -156,7 +155,7 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 				     lock_file(*fd, use);
 		if ((err != -EBUSY && err != -EAGAIN) || left <= 0)
 			break;
-		nanosleep(&tick, NULL);
+		clock_sleep_ms(CLAIM_TICK_MS);
 		left -= CLAIM_TICK_MS;
 	}
 	/* Who only reads may do so beside whoever has it. */
