@@ -17,6 +17,7 @@
 
 #include "initramfs/mounts.h"
 #include "initramfs/report.h"
+#include "initramfs/program.h"
 #include "initramfs/switch.h"
 
 #define SHELL "/bin/sh"

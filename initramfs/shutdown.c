@@ -24,7 +24,7 @@
 
 #include "initramfs/mounts.h"
 #include "initramfs/report.h"
-#include "initramfs/switch.h"
+#include "initramfs/program.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 

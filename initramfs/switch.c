@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "initramfs/mounts.h"
+#include "initramfs/program.h"
 #include "initramfs/report.h"
 #include "initramfs/shutdown.h"
 
@@ -26,30 +27,6 @@
 static const char *const usual_inits[] = {
 	"/sbin/init", "/etc/init", "/bin/init", "/bin/sh", NULL
 };
-
-/* Links are followed as they will be once @root is /. */
-bool root_has_program(const char *root, const char *path)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT,
-	};
-	struct stat status;
-	bool good = false;
-	int dir, fd;
-
-	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return false;
-	fd = syscall(SYS_openat2, dir, path, &how, sizeof(how));
-	if (fd >= 0) {
-		good = !fstat(fd, &status) && S_ISREG(status.st_mode) &&
-		       (status.st_mode & 0111);
-		close(fd);
-	}
-	close(dir);
-	return good;
-}
 
 const char *switch_find_init(const struct boot *boot)
 {

@@ -6,12 +6,7 @@
 #ifndef INITRAMFS_SWITCH_H
 #define INITRAMFS_SWITCH_H
 
-#include <stdbool.h>
-
 #include "initramfs/cmdline.h"
-
-/* The program @path of the system below @root can be executed. */
-bool root_has_program(const char *root, const char *path);
 
 /*
  * Finds the init in NEW_ROOT: the one of @boot, or the first of the usual ones.

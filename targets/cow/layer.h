@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of copy on write share: its state, and a request. cow.c opens
- * and closes, cow-request.c answers requests, cow-file.c knows the file.
+ * and closes, request.c answers requests, file.c knows the file.
  */
 #ifndef TARGETS_COW_LAYER_H
 #define TARGETS_COW_LAYER_H
@@ -9,7 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "targets/cow/cow.h"
+#include "core/target.h"
+#include "targets/cow/file.h"
 
 struct cow_request;
 

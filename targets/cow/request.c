@@ -21,6 +21,7 @@
 #include "lib/message.h"
 #include "lib/size.h"
 #include "lib/whole-io.h"
+#include "targets/cow/cow.h"
 #include "targets/cow/layer.h"
 
 #define WORD_BITS 64

@@ -7,7 +7,7 @@
 #include "targets/zimg/crew.h"
 
 #include "core/process.h"
-#include "targets/zimg/zimg.h"
+#include "targets/zimg/load.h"
 
 /* As a queue's; inflating needs some 2 KiB. */
 #define STACK_BYTES (32 << 10)
@@ -83,7 +83,7 @@ static void *helper_main(void *argument)
 		}
 		pthread_mutex_unlock(&crew->lock);
 		expand(load, &helper->expander);
-		ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+		ublk_queue_tell(load->owner, &load->expanded, 0);
 		pthread_mutex_lock(&crew->lock);
 	}
 	crew->running--;

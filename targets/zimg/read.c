@@ -157,7 +157,7 @@ bool zimg_work(struct zimg_queue *queue)
 	if (load->queue == queue)
 		zimg_load_expanded(queue->queue, &load->expanded, 0);
 	else
-		ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+		ublk_queue_tell(load->owner, &load->expanded, 0);
 	return true;
 }
 

@@ -105,6 +105,7 @@ static int queue_init(struct zimg_queue *queue)
 		load->completion.done = zimg_load_done;
 		load->expanded.done = zimg_load_expanded;
 		load->queue = queue;
+		load->owner = queue->queue;
 		load->member = queue->members + (size_t)i * member;
 		load->next = queue->free;
 		queue->free = load;

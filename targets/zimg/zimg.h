@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the parts of the zimg target share: its state, and a read. zimg.c opens
- * and closes, zimg-read.c answers requests, zimg-cache.c keeps chunks, zimg-crew.c
- * expands them.
+ * and closes, read.c answers requests, cache.c keeps chunks, crew.c expands them.
  */
 #ifndef TARGETS_ZIMG_ZIMG_H
 #define TARGETS_ZIMG_ZIMG_H
@@ -14,6 +13,7 @@
 #include "targets/cow/cow.h"
 #include "targets/zimg/cache.h"
 #include "targets/zimg/crew.h"
+#include "targets/zimg/load.h"
 
 #define ZIMG_LOADS_MAX 8	/* chunks that a queue reads at once */
 #define ZIMG_STREAMS 4	/* sequential readers that a queue tells apart */
@@ -30,19 +30,6 @@ struct zimg {
 	char *path;			/* absolute */
 	struct cow *cow;		/* or NULL: it cannot be written */
 	_Atomic uint8_t *told;		/* a bit a chunk: its damage was told */
-};
-
-/* A chunk being read, and then expanded, into an entry of the cache. */
-struct zimg_load {
-	struct ublk_completion completion;	/* of a read */
-	struct ublk_completion expanded;	/* by another thread */
-	struct zimg_load *next;		/* of those that are free, or the crew's */
-	struct zimg_queue *queue;
-	struct zimg_entry *entry;
-	struct image_chunk chunk;
-	uint32_t done;			/* bytes of its member read so far */
-	uint8_t *member;
-	const char *why;		/* it could not be expanded, or NULL */
 };
 
 struct zimg_request {
