@@ -263,6 +263,8 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 		$(MUSL_CC) $(CFLAGS) -Werror -fsyntax-only -x c \
 			-include "$$header" /dev/null || exit 1; \
 	done
+	$(call say,INCLUDE,$(FOLDERS))
+	$(Q)tests/includes $(SOURCES) $(HEADERS)
 	$(call say,CPPCHK,$(words $(SOURCES)) files)
 	$(Q)cppcheck --quiet --std=c11 -I. --error-exitcode=1 --inline-suppr \
 		--enable=warning,performance,portability $(SOURCES)

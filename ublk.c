@@ -15,6 +15,7 @@
 
 #include "commands/verb.h"
 #include "core/device.h"
+#include "core/serve.h"
 #include "core/target.h"
 #include "initramfs/shutdown.h"
 #include "lib/message.h"
@@ -165,7 +166,7 @@ static int run_target(const struct ublk_target *target, int argc, char **argv)
 		return EXIT_USAGE;
 	if (count != 1)
 		return usage_error(target->name, target->argument);
-	return device_serve(target, argv[1], settings, &serve);
+	return serve_device(target, argv[1], settings, &serve);
 }
 
 static int run_verb(const struct verb *verb, int argc, char **argv)

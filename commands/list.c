@@ -14,6 +14,7 @@
 
 #include "commands/verb.h"
 #include "core/device.h"
+#include "core/node.h"
 #include "core/process.h"
 #include "lib/key-value.h"
 #include "lib/message.h"

@@ -10,12 +10,13 @@
 
 #include "commands/list.h"
 #include "commands/verb.h"
-#include "core/device.h"
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "core/resume.h"
+#include "core/server.h"
 #include "core/settle.h"
+#include "core/signals.h"
 #include "core/supervise.h"
 #include "lib/clock.h"
 #include "lib/message.h"
@@ -31,6 +32,7 @@ struct recover_settings {
 /* What recover_serve() is given. */
 struct recovery {
 	struct ublk_device device;
+	struct server server;	/* of that device */
 	struct listed listed;	/* what there was of it */
 };
 
@@ -79,26 +81,27 @@ static int recover_record(struct ublk_device *device)
 }
 
 /* All that a server needs. Returns 0, or an exit status with nothing left open. */
-static int recover_prepare(struct ublk_device *device)
+static int recover_prepare(struct server *server)
 {
+	struct ublk_device *device = server->device;
 	int status = device_open(device);
 	int err;
 
 	if (status != EXIT_DONE)
 		return status;
-	err = device_hold_signals(device);
-	if (!err)
-		err = process_protect(false);
+	server->signal_fd = signals_open();
+	err = server->signal_fd < 0 ? server->signal_fd : process_protect(false);
 	if (!err && device->settings->rootfs)
 		err = process_serve_root();
 	if (!err)
 		err = device_open_buffers(device, -1);
 	if (!err)
-		err = worker_prepare(device);
+		err = worker_prepare(&server->worker, device);
 	if (!err)
 		err = recover_record(device);
 	if (!err)
 		return EXIT_DONE;
+	worker_forget(&server->worker);
 	device_close(device);
 	return EXIT_FAILED;
 }
@@ -107,20 +110,23 @@ static int recover_prepare(struct ublk_device *device)
  * The device has been given up, and there is no server for it now either: its I/O
  * fails again, so that nobody waits for one. Its target is not open.
  */
-static void recover_failed(struct ublk_device *device)
+static void recover_failed(struct server *server)
 {
+	struct ublk_device *device = server->device;
 	int id = device->info.dev_id;
 
 	device->as_recorded = true;
 	device->given_up = true;
 	/* All requests share one buffer: nobody looks at what is in it. */
-	if ((device->signal_fd <= 0 && device_hold_signals(device)) ||
+	if (server->signal_fd <= 0)
+		server->signal_fd = signals_open();
+	if (server->signal_fd < 0 ||
 	    buffers_open(&device->buffers, -1, device->info.max_io_buf_bytes,
 			 BUFFERS_ON_DEMAND))
 		return;
 	if (!recover_record(device)) {
 		message("device %d: all its I/O fails, as before", id);
-		if (!supervise_failing(device) && !settle_device(id))
+		if (!supervise_failing(server) && !settle_device(id))
 			device_delete(&device->ctrl, id);
 	}
 	buffers_close(&device->buffers);
@@ -252,22 +258,25 @@ static int recover_begin(struct recovery *recovery)
 static int recover_serve(void *arg)
 {
 	struct recovery *recovery = arg;
+	struct server *server = &recovery->server;
 	struct ublk_device *device = &recovery->device;
 	int status, err;
 
+	server->device = device;
 	/* That of the caller is closed in here. */
 	if (ctrl_open(&device->ctrl))
 		return EXIT_FAILED;
 	if (recover_begin(recovery))
 		return EXIT_FAILED;
-	status = recover_prepare(device);
+	status = recover_prepare(server);
 	if (status == EXIT_DONE) {
-		err = supervise_resumed(device);
+		err = supervise_resumed(server);
+		worker_forget(&server->worker);
 		device_close(device);
 		return err ? EXIT_FAILED : EXIT_DONE;
 	}
 	if (recovery->listed.given_up)
-		recover_failed(device);
+		recover_failed(server);
 	return status;
 }
 

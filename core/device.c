@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a device is: its options, its target's promise and what becomes of them
- * at the driver and in the record; and the life of one that is new. Knows no
- * target by name.
+ * at the driver and in the record. Knows no target by name.
  */
 #include "core/device.h"
 
@@ -10,30 +9,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "core/handover.h"
-#include "core/holders.h"
 #include "core/memory.h"
+#include "core/node.h"
 #include "core/process.h"
 #include "core/record.h"
-#include "core/supervise.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/parallel.h"
 #include "lib/size.h"
-
-#define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
-#define NODE_TICK_MS 2
 
 /* What suits a queue that nobody has said anything of. */
 #define DEPTH_USUAL 64
@@ -71,52 +62,6 @@ const struct option_spec serve_options[] = {
 	{ 0 }
 };
 #undef FIELD
-
-void device_node(int id, char node[DEVICE_NODE_MAX])
-{
-	snprintf(node, DEVICE_NODE_MAX, "/dev/ublkb%d", id);
-}
-
-/* As far as sysfs tells, the kernel has no device that @node would be of. */
-static bool node_is_gone(const char *node)
-{
-	const char *name = strrchr(node, '/') + 1;
-	const char *class = !strncmp(name, "ublkb", 5) ? "block" : "ublk-char";
-	char path[64];
-
-	snprintf(path, sizeof(path), "/sys/class/%s", class);
-	if (access(path, F_OK))
-		return false;
-	snprintf(path, sizeof(path), "/sys/class/%s/%s", class, name);
-	return access(path, F_OK);
-}
-
-int device_open_node(const char *node, int flags)
-{
-	uint64_t end = clock_ms() + NODE_WAIT_MS;
-	int err;
-
-	do {
-		int fd = open(node, flags | O_CLOEXEC);
-
-		if (fd >= 0)
-			return fd;
-		err = -errno;
-		if (err != -ENOENT && err != -ENXIO && err != -EACCES)
-			break;
-		if (node_is_gone(node)) {
-			message("%s: was stopped while it started", node);
-			return -ENODEV;
-		}
-		clock_sleep_ms(NODE_TICK_MS);
-	} while (clock_ms() < end);
-	if (err == -ENOENT)
-		message("%s did not appear; is devtmpfs mounted on /dev?",
-			node);
-	else
-		message_fail(err, "%s", node);
-	return err;
-}
 
 /* A record is lines. */
 static int device_check_argument(const struct ublk_device *device)
@@ -224,7 +169,7 @@ static uint32_t device_max_transfer(const struct ublk_device *device)
 	return most ? most : 4096;
 }
 
-static int device_set_params(struct ublk_device *device)
+int device_set_params(struct ublk_device *device)
 {
 	const struct ublk_disk *disk = &device->disk;
 	struct ublk_params params = {
@@ -240,6 +185,7 @@ static int device_set_params(struct ublk_device *device)
 			.dev_sectors = disk->size >> 9,
 		},
 	};
+	int err;
 
 	if (disk->read_only)
 		params.basic.attrs |= UBLK_ATTR_READ_ONLY;
@@ -257,7 +203,8 @@ static int device_set_params(struct ublk_device *device)
 			disk->max_write_zeroes >> 9;
 		params.discard.max_discard_segments = 1;
 	}
-	return ctrl_set_params(&device->ctrl, device->info.dev_id, &params);
+	err = ctrl_set_params(&device->ctrl, device->info.dev_id, &params);
+	return err ? message_fail(err, "the driver refuses the parameters") : 0;
 }
 
 /* Whether a server that died is to be replaced, as far as the driver can. */
@@ -316,7 +263,7 @@ static unsigned int device_depth(const struct ublk_device *device)
 	return depth;
 }
 
-static int device_add(struct ublk_device *device)
+int device_add(struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
 	long page = sysconf(_SC_PAGESIZE);
@@ -407,10 +354,10 @@ static void device_record_server(FILE *out, const struct ublk_device *device)
 		process_started(getpid()));
 	if (device->given_up)
 		fprintf(out, "given_up=1\n");
-	if (device->server)
+	if (device->server_pid)
 		fprintf(out, "worker=%d\nworker_started=%llu\n",
-			(int)device->server,
-			process_started(device->server));
+			(int)device->server_pid,
+			process_started(device->server_pid));
 }
 
 /* All that device_record_server() does not say is as it was. */
@@ -495,7 +442,7 @@ static bool device_has_partitions(int id)
 	return found;
 }
 
-static int device_record_new(const struct ublk_device *device)
+int device_record_new(const struct ublk_device *device)
 {
 	return record_create(device->info.dev_id, device_fill_record, device);
 }
@@ -530,123 +477,6 @@ int device_announce(const struct ublk_device *device)
 	return process_ready(node);
 }
 
-bool device_asked_to_end(const struct ublk_device *device, int number)
-{
-	struct holder holder;
-
-	if (device->settings->rootfs || number == HANDOVER_SIGNAL)
-		return false;
-	if (!holders_stay(device->info.dev_id, &holder))
-		return true;
-	message("device %d is in use and goes on: %s", device->info.dev_id,
-		holder.text);
-	return false;
-}
-
-/* Returns when the device shall end: it was stopped, or a signal asks for it. */
-static void device_wait(struct ublk_device *device)
-{
-	struct pollfd events[] = {
-		{ .fd = device->worker.ended_fd, .events = POLLIN },
-		{ .fd = device->signal_fd, .events = POLLIN },
-	};
-	struct signalfd_siginfo signal;
-
-	for (;;) {
-		if (poll(events, 2, -1) < 0)
-			continue;
-		if (events[0].revents)
-			return;
-		if (read(device->signal_fd, &signal, sizeof(signal)) > 0 &&
-		    device_asked_to_end(device, signal.ssi_signo))
-			return;
-	}
-}
-
-/* The device's own process serves it, and nobody comes after it. */
-static int device_serve_alone(struct ublk_device *device)
-{
-	int id = device->info.dev_id;
-	int err, failed;
-
-	err = worker_start(device);
-	if (!err) {
-		err = ctrl_start_dev(&device->ctrl, id, getpid(),
-				     device->worker.ended_fd);
-		if (err)
-			message_fail(device->worker.failed ?
-				     device->worker.failed : err,
-				     "cannot start device %d", id);
-	}
-	if (!err)
-		err = device_probe(device);
-	if (!err)
-		err = device_announce(device);
-	if (!err)
-		device_wait(device);
-	/* A disk that never appeared is no error here. */
-	failed = ctrl_stop_dev(&device->ctrl, id);
-	if (failed && failed != -ENODEV) {
-		/* The driver takes the tags back when the process ends. */
-		message_fail(failed, "cannot stop device %d", id);
-		_exit(EXIT_FAILED);
-	}
-	failed = worker_join(device);
-	return err ? err : failed;
-}
-
-/* With the target open: everything from ADD_DEV to DEL_DEV. */
-static int device_at_driver(struct ublk_device *device)
-{
-	int id, err, ended;
-
-	err = device_add(device);
-	if (err)
-		return err;
-	id = device->info.dev_id;
-	err = process_protect(device_takes_memory(device) &&
-			      !device_recovers(device));
-	/* By the mount that it was made on; a root's server gets others. */
-	if (!err)
-		err = memory_keep(id);
-	if (!err)
-		err = device_open_buffers(device, -1);
-	if (!err && device->settings->rootfs)
-		err = process_serve_root();
-	if (!err)
-		err = device_record_new(device);
-	if (!err) {
-		err = device_set_params(device);
-		if (err)
-			message_fail(err, "the driver refuses the parameters");
-	}
-	if (!err)
-		err = worker_prepare(device);
-	if (err) {
-		device_delete(&device->ctrl, id);
-		return err;
-	}
-	err = device_recovers(device) ? supervise(device) :
-					device_serve_alone(device);
-	ended = device_end(device);
-	return err ? err : ended;
-}
-
-int device_hold_signals(struct ublk_device *device)
-{
-	sigset_t signals;
-
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigaddset(&signals, HANDOVER_SIGNAL);
-	signal(SIGPIPE, SIG_IGN);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
-	device->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	return device->signal_fd < 0 ? message_fail(errno, "signals") : 0;
-}
-
 int device_open(struct ublk_device *device)
 {
 	int err;
@@ -674,44 +504,8 @@ int device_open(struct ublk_device *device)
 void device_close(struct ublk_device *device)
 {
 	device->target->close(device);
-	worker_forget(device);
 	buffers_close(&device->buffers);
 	memory_release();
-}
-
-static int device_run(void *arg)
-{
-	struct ublk_device *device = arg;
-	int status = device_open(device);
-	int err;
-
-	if (status != EXIT_DONE)
-		return status;
-	err = device_hold_signals(device);
-	if (!err)
-		err = ctrl_open(&device->ctrl);
-	if (!err) {
-		err = device_at_driver(device);
-		ctrl_close(&device->ctrl);
-	}
-	device_close(device);
-	return err ? EXIT_FAILED : EXIT_DONE;
-}
-
-int device_serve(const struct ublk_target *target, const char *argument,
-		 const void *target_settings,
-		 const struct serve_settings *settings)
-{
-	struct ublk_device device = {
-		.target = target,
-		.argument = argument,
-		.target_settings = target_settings,
-		.settings = settings,
-	};
-
-	if (settings->foreground)
-		return device_run(&device);
-	return process_background(device_run, &device);
 }
 
 void ublk_device_set_data(struct ublk_device *device, void *data)

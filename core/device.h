@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A device from the server's side: what was asked for, what the driver granted,
- * and the steps of its life: added, started, ended, deleted. Who serves its
- * requests is worker.h's business, and who looks after that supervise.h's.
+ * and the steps of its life: added, recorded, ended, deleted. Who serves its
+ * requests is worker.h's business, and who looks after that serve.h's and
+ * supervise.h's.
  */
 #ifndef CORE_DEVICE_H
 #define CORE_DEVICE_H
@@ -14,7 +15,6 @@
 #include "core/ctrl.h"
 #include "core/identity.h"
 #include "core/target.h"
-#include "core/worker.h"
 
 /*
  * All that this program asks for in ADD_DEV, each for some of its disks: what is
@@ -87,20 +87,8 @@ struct ublk_device {
 	struct ublk_ctrl ctrl;
 	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
 	struct buffers buffers;
-	int signal_fd;			/* those that end it, or hand it over */
-	pid_t server;			/* who has /dev/ublkcN; 0: we */
-	struct worker worker;		/* where that is this process */
+	pid_t server_pid;		/* who has /dev/ublkcN; 0: we */
 };
-
-/*
- * Serves @argument through @target until the device is stopped, in the
- * background unless asked otherwise: then it returns once the node can be
- * used. The node is printed on standard output. Returns an exit status; what
- * failed has been told, and nothing is left behind.
- */
-int device_serve(const struct ublk_target *target, const char *argument,
-		 const void *target_settings,
-		 const struct serve_settings *settings);
 
 /*
  * Opens the target of a device, and checks that what it is fits what was asked
@@ -111,19 +99,18 @@ int device_open(struct ublk_device *device);
 void device_close(struct ublk_device *device);
 
 /*
- * From here on signals that would end the process wait until somebody looks at
- * device->signal_fd. Returns 0 or -errno after telling.
+ * Adds the device at the driver, by what it is and was asked for; then tells it what
+ * the disk is. Return 0 or -errno after telling.
  */
-int device_hold_signals(struct ublk_device *device);
+int device_add(struct ublk_device *device);
+int device_set_params(struct ublk_device *device);
 
 /*
- * A signal came: whether the device shall end now. One that is in use goes on,
- * and says so. @number is the signal's.
+ * Writes the record of a device, of one that is new for the first time. Return 0 or
+ * -errno after telling.
  */
-bool device_asked_to_end(const struct ublk_device *device, int number);
-
-/* Writes the device's record. Returns 0 or -errno after telling. */
 int device_record(const struct ublk_device *device);
+int device_record_new(const struct ublk_device *device);
 
 /* Whether the driver will keep its disk for another server. */
 bool device_recovers(const struct ublk_device *device);
@@ -147,17 +134,6 @@ int device_probe(const struct ublk_device *device);
 
 /* The disk can be used: tells the caller, as process_ready() does. */
 int device_announce(const struct ublk_device *device);
-
-/*
- * Opens a node that the kernel has just announced: at once with devtmpfs, but
- * udev or mdev may take their time over it. It is not waited for when the kernel
- * has no such device any more. Returns the descriptor or -errno after telling.
- */
-int device_open_node(const char *node, int flags);
-
-/* The node of device @id, "/dev/ublkb7". */
-#define DEVICE_NODE_MAX 32
-void device_node(int id, char node[DEVICE_NODE_MAX]);
 
 /*
  * The end of a device whose disk is gone and which has no server any more, with

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/device.h"
+#include "core/node.h"
 #include "lib/message.h"
 
 /* Newer than the header of the kernel we build. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands a device to another program, and is that program: `ublk handover`. Both
- * sides of what is handed over stand here, one below the other.
+ * Hands a device to another program, and takes it over. Both sides of what is
+ * handed over stand here, one below the other.
  */
 #include "core/handover.h"
 
@@ -16,11 +16,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "commands/verb.h"
 #include "core/device.h"
 #include "core/process.h"
-#include "core/resume.h"
-#include "core/supervise.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 
@@ -121,7 +118,8 @@ static const struct {
 };
 #define FILE_KEY "file-"	/* and its name */
 #define WORD_BYTES 48
-#define WORDS_MAX (KEYS + UBLK_DEVICE_FILES)
+#define WORDS_MAX HANDOVER_WORDS_MAX
+_Static_assert(HANDOVER_WORDS_MAX == KEYS + UBLK_DEVICE_FILES, "a word each");
 enum { ARG_PROGRAM, ARG_VERB, ARG_WORDS };
 
 /* Adds a word; a program that is executed keeps the descriptor it speaks of. */
@@ -181,7 +179,7 @@ void handover_supervisor(const struct ublk_device *device,
 {
 	execute(device, next, false, (const int[KEYS]){
 		[KEY_VERSION] = HANDOVER_VERSION,
-		[KEY_WORKER] = device->server,
+		[KEY_WORKER] = device->server_pid,
 		[KEY_ID] = device->info.dev_id,
 		[KEY_ANSWER] = next->answer,
 		[KEY_BUFFERS] = device->buffers.fd,
@@ -241,7 +239,6 @@ static bool read_word(struct ublk_device *device, const char *word,
 	return false;
 }
 
-/* Reads what the other program hands over. Returns 0 or -EPROTO after telling. */
 static int read_words(struct ublk_device *device, int argc, char **argv,
 		      int values[KEYS])
 {
@@ -273,8 +270,24 @@ static int read_words(struct ublk_device *device, int argc, char **argv,
 	return 0;
 }
 
-/* The target has taken every file: what it does not know it might need. */
-static int check_files(const struct ublk_device *device)
+int handover_read(struct handover_values *to, struct ublk_device *device, int argc,
+		  char **argv)
+{
+	int values[KEYS];
+	int err = read_words(device, argc, argv, values);
+
+	*to = (struct handover_values){
+		.id = values[KEY_ID],
+		.worker = values[KEY_WORKER],
+		.fetched_fd = values[KEY_FETCHED],
+		.live_fd = values[KEY_LIVE],
+		.answer_fd = values[KEY_ANSWER],
+		.buffers_fd = values[KEY_BUFFERS],
+	};
+	return err;
+}
+
+int handover_check_files(const struct ublk_device *device)
 {
 	unsigned int i;
 
@@ -287,48 +300,3 @@ static int check_files(const struct ublk_device *device)
 	}
 	return 0;
 }
-
-static int continue_supervisor(struct ublk_device *device, pid_t worker,
-			       int answer)
-{
-	int err;
-
-	err = device_hold_signals(device);
-	if (!err)
-		err = process_protect(false);
-	if (!err)
-		err = supervise_continued(device, worker, answer);
-	device_close(device);
-	return err ? EXIT_FAILED : EXIT_DONE;
-}
-
-static int handover_run(const void *settings, int argc, char **argv)
-{
-	struct ublk_device device = { 0 };
-	int values[KEYS];
-
-	(void)settings;
-	process_continued();
-	if (read_words(&device, argc, argv, values) || ctrl_open(&device.ctrl))
-		return EXIT_FAILED;
-	if (resume_device(&device, values[KEY_ID]) ||
-	    device_open(&device) != EXIT_DONE || check_files(&device) ||
-	    device_open_buffers(&device, values[KEY_BUFFERS]) ||
-	    worker_prepare(&device))
-		return EXIT_FAILED;
-	if (values[KEY_WORKER] >= 0)
-		return continue_supervisor(&device, values[KEY_WORKER],
-					   values[KEY_ANSWER]);
-	ctrl_close(&device.ctrl);
-	return worker_main(&device, values[KEY_FETCHED], values[KEY_LIVE]);
-}
-
-const struct verb verb_handover = {
-	.name = "handover",
-	.arguments = "WORD...",
-	.manual = "For `ublk upgrade` alone: what a server executes when another "
-		  "program takes its\nplace.\n",
-	.min_arguments = 1,
-	.max_arguments = WORDS_MAX,
-	.run = handover_run,
-};

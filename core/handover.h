@@ -15,7 +15,7 @@
 #include <sys/signalfd.h>
 #include <sys/types.h>
 
-struct ublk_device;
+#include "core/target.h"
 
 /*
  * One of those that wait in line: each of several requests is seen. Not SIGRTMIN,
@@ -63,9 +63,33 @@ void handover_worker(const struct ublk_device *device,
 
 /*
  * Executes the program as the supervisor of the device, which has the worker
- * device->server. Returns only when it cannot, after telling.
+ * device->server_pid. Returns only when it cannot, after telling.
  */
 void handover_supervisor(const struct ublk_device *device,
 			 const struct handover *next);
+
+/* What the other program is told in words, at most so many; -1: not. */
+#define HANDOVER_WORDS_MAX (7 + UBLK_DEVICE_FILES)
+struct handover_values {
+	int id;			/* of the device */
+	pid_t worker;		/* for a supervisor: who serves it */
+	int answer_fd;		/* likewise: for handover_answer() */
+	int fetched_fd;		/* for a worker: those of worker_main() */
+	int live_fd;
+	int buffers_fd;		/* of device_open_buffers() */
+};
+
+/*
+ * In the other program: reads what it was told, and puts the device's open files
+ * into @device. Returns 0, or -EPROTO after telling.
+ */
+int handover_read(struct handover_values *values, struct ublk_device *device,
+		  int argc, char **argv);
+
+/*
+ * Then, when the target is open: it has taken each of these files. What it does not
+ * know it might need. Returns 0, or -EPROTO after telling.
+ */
+int handover_check_files(const struct ublk_device *device);
 
 #endif

@@ -23,8 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/device.h"
 #include "core/identity.h"
+#include "core/node.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "lib/clock.h"

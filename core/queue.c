@@ -599,7 +599,7 @@ static int queue_serve(struct ublk_queue *queue)
 		err = rights_drop(target->system_calls);
 	if (!err) {
 		queue->hurries = HURRIED_TURNS;
-		queue->setup->report(queue->setup->device, 0);
+		queue->setup->report(queue->setup->report_arg, 0);
 		err = queue_loop(queue);
 	}
 	/* The ring must be gone before what its operations point at. */
@@ -626,7 +626,7 @@ static void *queue_thread(void *arg)
 			queue_ring_close(queue);
 	}
 	queue_free(queue);
-	queue->setup->report(queue->setup->device, err ? err : 1);
+	queue->setup->report(queue->setup->report_arg, err ? err : 1);
 	return NULL;
 }
 

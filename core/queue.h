@@ -34,7 +34,8 @@ struct ublk_queue_setup {
 	 * when the thread ends, with 1, or with -errno if it had to (without
 	 * an earlier call where it could not start).
 	 */
-	void (*report)(struct ublk_device *device, int state);
+	void (*report)(void *arg, int state);
+	void *report_arg;
 };
 
 struct ublk_queue {

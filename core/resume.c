@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/device.h"
+#include "core/node.h"
 #include "core/record.h"
 #include "lib/key-value.h"
 #include "lib/message.h"

@@ -16,10 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/device.h"
 #include "core/fail.h"
 #include "core/handover.h"
 #include "core/process.h"
+#include "core/server.h"
+#include "core/signals.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/message.h"
@@ -48,7 +49,8 @@
 #define END_TEXT_MAX 40
 
 struct supervisor {
-	struct ublk_device *device;
+	struct server *server;
+	struct ublk_device *device;	/* the server's */
 	pid_t worker;			/* 0: there is none */
 	int ended_fd;			/* readable when it has ended */
 	int live_fd;			/* tells it that the disk is there */
@@ -133,7 +135,7 @@ static int worker_collect(struct supervisor *s)
 		close(s->live_fd);
 	s->live_fd = -1;
 	s->worker = 0;
-	s->device->server = 0;
+	s->device->server_pid = 0;
 	return status;
 }
 
@@ -163,10 +165,11 @@ static int worker_run(struct supervisor *s, const struct handover *next,
 	struct ublk_device *device = s->device;
 
 	process_forked();
-	close(device->signal_fd);
+	close(s->server->signal_fd);
 	ctrl_close(&device->ctrl);
 	if (!next)
-		return worker_main(device, fetched_fd, live_fd);
+		return worker_main(&s->server->worker, fetched_fd,
+				   live_fd);
 	handover_worker(device, next, fetched_fd, live_fd);
 	return EXIT_FAILED;
 }
@@ -185,7 +188,7 @@ static int worker_fork(struct supervisor *s, const struct handover *next,
 		close(live[1]);
 		_exit(worker_run(s, next, fetched[1], live[0]));
 	}
-	s->device->server = s->worker;
+	s->device->server_pid = s->worker;
 	s->ended_fd = process_watch(s->worker);
 	if (s->ended_fd < 0) {
 		int err = s->ended_fd;
@@ -579,7 +582,7 @@ static int prober_ended(struct supervisor *s)
 }
 
 /*
- * As device_asked_to_end(), which opens the disk: where this process answers the
+ * As signals_end_device(), which opens the disk: where this process answers the
  * disk's requests, it must not wait for one itself.
  */
 static bool asked_to_end(struct supervisor *s, int number)
@@ -589,12 +592,12 @@ static bool asked_to_end(struct supervisor *s, int number)
 	pid_t child;
 
 	if (!s->given_up)
-		return device_asked_to_end(s->device, number);
+		return signals_end_device(s->device, number);
 	child = fork();
 	if (child < 0)
 		return false;
 	if (!child)
-		_exit(!device_asked_to_end(s->device, number));
+		_exit(!signals_end_device(s->device, number));
 	while (!waitpid(child, &status, WNOHANG)) {
 		struct pollfd ring = {
 			.fd = ctrl->ring.ring_fd, .events = POLLIN,
@@ -639,7 +642,7 @@ static int supervisor_loop(struct supervisor *s)
 			{ .fd = s->given_up ? device->ctrl.ring.ring_fd :
 				s->ended_fd, .events = POLLIN },
 			{ .fd = s->probed_fd, .events = POLLIN },
-			{ .fd = device->signal_fd, .events = POLLIN },
+			{ .fd = s->server->signal_fd, .events = POLLIN },
 		};
 		/* Signals wait until the disk has been announced. */
 		const nfds_t count = s->prober ? 2 : 3;
@@ -654,7 +657,7 @@ static int supervisor_loop(struct supervisor *s)
 			err = prober_ended(s);
 			continue;
 		}
-		if (read(device->signal_fd, &signal, sizeof(signal)) < 0)
+		if (read(s->server->signal_fd, &signal, sizeof(signal)) < 0)
 			continue;
 		if (signal.ssi_signo == (uint32_t)HANDOVER_SIGNAL)
 			err = supervisor_upgrade(s, &signal);
@@ -679,9 +682,11 @@ static void supervisor_end(struct supervisor *s)
 		fail_end(&s->fail);
 }
 
-int supervise(struct ublk_device *device)
+int supervise(struct server *server)
 {
+	struct ublk_device *device = server->device;
 	struct supervisor s = {
+		.server = server,
 		.device = device,
 		.ended_fd = -1,
 		.live_fd = -1,
@@ -721,9 +726,11 @@ static int supervisor_serve(struct supervisor *s)
 	return err ? err : ended;
 }
 
-int supervise_resumed(struct ublk_device *device)
+int supervise_resumed(struct server *server)
 {
+	struct ublk_device *device = server->device;
 	struct supervisor s = {
+		.server = server,
 		.device = device,
 		.ended_fd = -1,
 		.live_fd = -1,
@@ -744,10 +751,11 @@ int supervise_resumed(struct ublk_device *device)
 	return supervisor_serve(&s);
 }
 
-int supervise_failing(struct ublk_device *device)
+int supervise_failing(struct server *server)
 {
 	struct supervisor s = {
-		.device = device,
+		.server = server,
+		.device = server->device,
 		.ended_fd = -1,
 		.live_fd = -1,
 		.probed_fd = -1,
@@ -762,10 +770,11 @@ int supervise_failing(struct ublk_device *device)
 	return err;
 }
 
-int supervise_continued(struct ublk_device *device, pid_t worker,
-			int answer_fd)
+int supervise_continued(struct server *server, pid_t worker, int answer_fd)
 {
+	struct ublk_device *device = server->device;
 	struct supervisor s = {
+		.server = server,
 		.device = device,
 		.worker = worker,
 		.served_from = clock_ms(),
@@ -773,7 +782,7 @@ int supervise_continued(struct ublk_device *device, pid_t worker,
 		.probed_fd = -1,
 	};
 
-	device->server = worker;
+	device->server_pid = worker;
 	s.ended_fd = process_watch(worker);
 	if (s.ended_fd < 0)
 		return message_fail(s.ended_fd, "the server process");

@@ -14,15 +14,16 @@
 #include <unistd.h>
 
 #include "core/device.h"
+#include "core/node.h"
 #include "core/process.h"
 #include "core/rights.h"
 #include "lib/exit.h"
 #include "lib/message.h"
 
 /* In a queue's thread. */
-static void worker_reported(struct ublk_device *device, int state)
+static void worker_reported(void *arg, int state)
 {
-	struct worker *worker = &device->worker;
+	struct worker *worker = arg;
 	const uint64_t one = 1;
 	int none = 0;
 
@@ -37,9 +38,8 @@ static void worker_reported(struct ublk_device *device, int state)
 	sem_post(&worker->reports);
 }
 
-static int worker_start_queue(struct ublk_device *device, unsigned int id)
+static int worker_start_queue(struct worker *worker, unsigned int id)
 {
-	struct worker *worker = &device->worker;
 	int err = queue_start(&worker->queues[id]);
 
 	if (err)
@@ -52,14 +52,13 @@ static int worker_start_queue(struct ublk_device *device, unsigned int id)
  * Starts every queue and waits until each has fetched its tags, also when one
  * cannot be started: the driver gives back only tags that were fetched.
  */
-static int worker_start_queues(struct ublk_device *device)
+static int worker_start_queues(struct worker *worker)
 {
-	struct worker *worker = &device->worker;
 	unsigned int i;
 	int err = 0;
 
-	for (i = 0; !err && i < device->info.nr_hw_queues; i++)
-		err = worker_start_queue(device, i);
+	for (i = 0; !err && i < worker->device->info.nr_hw_queues; i++)
+		err = worker_start_queue(worker, i);
 	for (i = 0; i < worker->started; i++)
 		while (sem_wait(&worker->reports))
 			;
@@ -73,12 +72,12 @@ static int worker_start_queues(struct ublk_device *device)
 	return err;
 }
 
-int worker_prepare(struct ublk_device *device)
+int worker_prepare(struct worker *worker, struct ublk_device *device)
 {
-	struct worker *worker = &device->worker;
 	unsigned int count = device->info.nr_hw_queues, i;
 	int err = 0;
 
+	worker->device = device;
 	worker->queues = calloc(count, sizeof(*worker->queues));
 	if (!worker->queues)
 		return message_fail(ENOMEM, "queues");
@@ -96,15 +95,15 @@ int worker_prepare(struct ublk_device *device)
 	return err;
 }
 
-void worker_forget(struct ublk_device *device)
+void worker_forget(struct worker *worker)
 {
-	free(device->worker.queues);
-	device->worker.queues = NULL;
+	free(worker->queues);
+	worker->queues = NULL;
 }
 
-int worker_start(struct ublk_device *device)
+int worker_start(struct worker *worker)
 {
-	struct worker *worker = &device->worker;
+	struct ublk_device *device = worker->device;
 	char node[DEVICE_NODE_MAX];
 	int err;
 
@@ -113,6 +112,7 @@ int worker_start(struct ublk_device *device)
 	if (device->files[0] < 0)
 		return device->files[0];
 	*worker = (struct worker){
+		.device = device,
 		.setup = {
 			.device = device,
 			.target = device->target,
@@ -130,6 +130,7 @@ int worker_start(struct ublk_device *device)
 					     device_takes_memory(device),
 			.zero_copy = device->info.flags & UBLK_F_AUTO_BUF_REG,
 			.report = worker_reported,
+			.report_arg = worker,
 		},
 		.queues = worker->queues,
 		.ended_fd = eventfd(0, EFD_CLOEXEC),
@@ -138,18 +139,18 @@ int worker_start(struct ublk_device *device)
 	if (worker->ended_fd < 0)
 		return message_fail(errno, "queues");
 	err = device->target->start ? device->target->start(device) : 0;
-	return err ? err : worker_start_queues(device);
+	return err ? err : worker_start_queues(worker);
 }
 
-int worker_join(struct ublk_device *device)
+int worker_join(struct worker *worker)
 {
-	struct worker *worker = &device->worker;
+	int *control = &worker->device->files[0];
 
 	while (worker->started)
 		queue_join(&worker->queues[--worker->started]);
-	if (device->files[0] >= 0)
-		close(device->files[0]);
-	device->files[0] = -1;
+	if (*control >= 0)
+		close(*control);
+	*control = -1;
 	return worker->failed;
 }
 
@@ -170,20 +171,21 @@ static bool worker_wait_live(const struct worker *worker, int live_fd)
 	return events[0].revents && process_hear(live_fd, &byte);
 }
 
-int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
+int worker_main(struct worker *worker, int fetched_fd, int live_fd)
 {
+	struct ublk_device *device = worker->device;
 	int err;
 
 	/* Locked memory is no child's by itself. */
 	err = process_protect(device_takes_memory(device));
 	if (!err)
-		err = worker_start(device);
+		err = worker_start(worker);
 	if (err)
 		return EXIT_FAILED;
 	err = process_tell(fetched_fd, '\0');
 	if (err)
 		message_fail(err, "the supervisor");
-	if (err || !worker_wait_live(&device->worker, live_fd))
+	if (err || !worker_wait_live(worker, live_fd))
 		return EXIT_FAILED;
 	close(fetched_fd);
 	close(live_fd);
@@ -192,5 +194,5 @@ int worker_main(struct ublk_device *device, int fetched_fd, int live_fd)
 	if (rights_drop(device->target->system_calls))
 		return EXIT_FAILED;
 	process_calm();
-	return worker_join(device) ? EXIT_FAILED : EXIT_DONE;
+	return worker_join(worker) ? EXIT_FAILED : EXIT_DONE;
 }

@@ -15,6 +15,7 @@
 struct ublk_device;
 
 struct worker {
+	struct ublk_device *device;
 	struct ublk_queue_setup setup;
 	struct ublk_queue *queues;
 	unsigned int started;		/* threads to join */
@@ -29,8 +30,8 @@ struct worker {
  * asks nothing more, as that takes memory which it may have to bring back first.
  * Returns 0 or -errno after telling; undone by worker_forget() in any case.
  */
-int worker_prepare(struct ublk_device *device);
-void worker_forget(struct ublk_device *device);
+int worker_prepare(struct worker *worker, struct ublk_device *device);
+void worker_forget(struct worker *worker);
 
 /*
  * Opens the device's /dev/ublkcN, starts its queues and returns when every tag
@@ -38,13 +39,13 @@ void worker_forget(struct ublk_device *device);
  * was started before that ends with STOP_DEV and worker_join(), or with the
  * process.
  */
-int worker_start(struct ublk_device *device);
+int worker_start(struct worker *worker);
 
 /*
  * Waits until every queue has ended, since the driver has taken back its tags,
  * and closes /dev/ublkcN. Returns 0, or the -errno of a queue that had to end.
  */
-int worker_join(struct ublk_device *device);
+int worker_join(struct worker *worker);
 
 /*
  * A whole life in a process of its own: starts, writes a byte to @fetched_fd,
@@ -52,6 +53,6 @@ int worker_join(struct ublk_device *device);
  * it gives up), gives away all rights that serving does not need, and serves
  * until the queues end. Returns an exit status.
  */
-int worker_main(struct ublk_device *device, int fetched_fd, int live_fd);
+int worker_main(struct worker *worker, int fetched_fd, int live_fd);
 
 #endif

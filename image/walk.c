@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/process.h"
 #include "lib/message.h"
 #include "lib/parallel.h"
 

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/record.h"
 #include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/size.h"

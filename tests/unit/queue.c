@@ -497,9 +497,9 @@ static const struct ublk_target working_target = {
 	.work = work,
 };
 
-static void report(struct ublk_device *device, int state)
+static void report(void *arg, int state)
 {
-	(void)device;
+	(void)arg;
 	ended += state == 1;
 	wrong += state < 0;
 	reported = state;
