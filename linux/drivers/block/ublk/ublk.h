@@ -5,9 +5,9 @@
  * A device is made of queues, a queue of slots, one for each tag. A request
  * travels between the block layer and the server through its slot, and the
  * state of the slot says who owns it. Devices live in device.c, parameters in
- * params.c, requests in queue.c, their data in copy.c and lend.c, the server's
- * side in chardev.c and batch.c, its death and succession in recovery.c, control
- * in ctrl.c.
+ * params.c, requests on their way to the server in queue.c and back in commit.c,
+ * their data in copy.c and lend.c, the server's side in chardev.c and batch.c, its
+ * death and succession in recovery.c, control in ctrl.c.
  */
 #ifndef _UBLK_H
 #define _UBLK_H
@@ -344,6 +344,21 @@ static inline bool ublk_lends(const struct ublk_queue *queue)
 	return queue->flags & UBLK_FEATURES & UBLK_F_AUTO_BUF_REG;
 }
 
+/* How much of a request the server can be answered for; at least a block. */
+static __always_inline unsigned int ublk_whole_blocks(struct request *rq,
+						      size_t bytes)
+{
+	if (likely(bytes >= blk_rq_bytes(rq)))
+		return blk_rq_bytes(rq);
+	return round_down(bytes, queue_logical_block_size(rq->q));
+}
+
+static inline struct ublksrv_io_desc *ublk_desc(struct ublk_queue *queue,
+						struct ublk_slot *slot)
+{
+	return &queue->descs[slot - queue->slots];
+}
+
 static inline bool ublk_dev_recovers(const struct ublk_device *dev)
 {
 	return dev->info.flags & UBLK_F_USER_RECOVERY;
@@ -409,23 +424,7 @@ void ublk_queues_free(struct ublk_device *dev);
 /* Pages of a queue's descriptors: what the server maps. */
 unsigned long ublk_queue_descs_pages(unsigned int depth);
 
-/*
- * Holds @cmd for the next request of a slot that the caller owns; it may be
- * completed from now on.
- */
-void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
-		   struct io_uring_cmd *cmd, u64 addr, unsigned int issue_flags);
-
-/* Gives an armed command back to the server. False if there was none. */
-bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags);
-
-/* Takes a request back from a server that is gone. */
-void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot);
-
-/* The server's COMMIT_AND_FETCH_REQ and NEED_GET_DATA. */
-int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
-		     struct io_uring_cmd *cmd, int result, u64 addr,
-		     unsigned int issue_flags);
+/* The server's NEED_GET_DATA. */
 int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 		       u64 addr);
 
@@ -445,6 +444,33 @@ void ublk_slot_withdraw(struct ublk_queue *queue, struct ublk_slot *slot,
 			struct io_uring_cmd *fetch, bool announced,
 			unsigned int issue_flags);
 void ublk_slot_unserved(struct ublk_queue *queue, struct ublk_slot *slot);
+
+/* commit.c */
+
+/*
+ * Holds @cmd for the next request of a slot that the caller owns; it may be
+ * completed from now on.
+ */
+void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
+		   struct io_uring_cmd *cmd, u64 addr, unsigned int issue_flags);
+
+/*
+ * To be called when a slot was armed again: gives its command back where the device
+ * has stopped delivering meanwhile.
+ */
+void ublk_slot_armed(struct ublk_queue *queue, struct ublk_slot *slot,
+		     unsigned int issue_flags);
+
+/* Gives an armed command back to the server. False if there was none. */
+bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags);
+
+/* Takes a request back from a server that is gone. */
+void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot);
+
+/* The server's COMMIT_AND_FETCH_REQ. */
+int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
+		     struct io_uring_cmd *cmd, int result, u64 addr,
+		     unsigned int issue_flags);
 
 /*
  * One element of PREP_IO_CMDS, for an idle slot, or of COMMIT_IO_CMDS, by @cmd.
@@ -470,6 +496,9 @@ void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
 
 /* A request that this server will not answer fails, or waits for the next. */
 void ublk_request_unserved(struct ublk_device *dev, struct request *rq);
+
+/* Ends a request that is in no slot any more. */
+void ublk_request_end(struct request *rq, blk_status_t status);
 
 /* copy.c */
 
