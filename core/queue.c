@@ -244,13 +244,14 @@ void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 
 /*
  * Waits for messages of other queues. It is no operation of the target's: the
- * queue does not wait for it when it ends.
+ * queue does not wait for it when it ends, but ends it.
  */
 static void queue_listen(struct ublk_queue *queue)
 {
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &queue->wake);
 
 	queue->operations--;
+	queue->listens = true;
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = queue->setup->file_count;	/* behind the device's */
@@ -266,18 +267,35 @@ static void queue_woken(struct ublk_queue *queue, struct ublk_completion *self,
 	(void)self;
 	(void)result;
 	queue->operations++;	/* queue_completed() counted it as one */
+	queue->listens = false;
 	message = atomic_exchange(&queue->inbox, NULL);
 	for (; message; message = next) {
 		next = message->next;
 		message->done(queue, message, message->result);
 	}
-	queue_listen(queue);
+	if (queue->held || queue->operations)
+		queue_listen(queue);
+}
+
+static void queue_wake(const struct ublk_queue *queue)
+{
+	const uint64_t one = 1;
+
+	while (write(queue->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+/* For a queue that has nothing left to do. True when it has to wait for that. */
+static bool queue_stop_listening(const struct ublk_queue *queue)
+{
+	if (queue->listens)
+		queue_wake(queue);
+	return queue->listens;
 }
 
 void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result)
 {
-	const uint64_t one = 1;
 	struct ublk_completion *head = atomic_load(&to->inbox);
 
 	completion->result = result;
@@ -286,10 +304,8 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 	} while (!atomic_compare_exchange_weak(&to->inbox, &head, completion));
 
 	/* Not empty: whoever put the first one in has woken the queue. */
-	if (head)
-		return;
-	while (write(to->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
+	if (!head)
+		queue_wake(to);
 }
 
 void ublk_queue_hold(struct ublk_queue *queue)
@@ -394,7 +410,7 @@ static int queue_restrict(struct ublk_queue *queue)
 		IORING_OP_FSYNC, IORING_OP_FALLOCATE,
 	};
 	enum { OPERATIONS = sizeof(operations) };
-	struct io_uring_restriction limits[OPERATIONS + 2] = { 0 };
+	struct io_uring_restriction limits[OPERATIONS + 3] = { 0 };
 	unsigned int i;
 
 	for (i = 0; i < OPERATIONS; i++) {
@@ -405,14 +421,24 @@ static int queue_restrict(struct ublk_queue *queue)
 	limits[OPERATIONS].sqe_flags = IOSQE_FIXED_FILE;
 	limits[OPERATIONS + 1].opcode = IORING_RESTRICTION_REGISTER_OP;
 	limits[OPERATIONS + 1].register_op = IORING_UNREGISTER_RING_FDS;
+	limits[OPERATIONS + 2].opcode = IORING_RESTRICTION_REGISTER_OP;
+	limits[OPERATIONS + 2].register_op = IORING_UNREGISTER_FILES;
 	return io_uring_register_restrictions(&queue->ring, limits,
-					      OPERATIONS + 2);
+					      OPERATIONS + 3);
 }
 
+/*
+ * The kernel takes a ring apart after its descriptor was closed, and waits for two
+ * grace periods of RCU before it closes the ring's files. DEL_DEV waits for the
+ * device's own, so they are let go of first, unless something still uses them: this
+ * would wait for that.
+ */
 static void queue_ring_close(struct ublk_queue *queue)
 {
 	if (queue->ring.ring_fd < 0)
 		return;
+	if (!queue->held && !queue->operations && !queue->listens)
+		io_uring_unregister_files(&queue->ring);
 	io_uring_queue_exit(&queue->ring);
 	queue->ring.ring_fd = -1;
 }
@@ -560,7 +586,7 @@ static int queue_loop(struct ublk_queue *queue)
 	bool more = false;
 	int ret;
 
-	while (queue->held || queue->operations) {
+	while (queue->held || queue->operations || queue_stop_listening(queue)) {
 		ret = more ? io_uring_submit_and_get_events(&queue->ring) :
 			     io_uring_submit_and_wait(&queue->ring, 1);
 		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&

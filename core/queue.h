@@ -65,6 +65,7 @@ struct ublk_queue {
 
 	/* Messages of other queues: a stack, and what wakes the ring. */
 	int wake_fd;
+	bool listens;			/* the ring reads from wake_fd */
 	struct ublk_completion wake;
 	uint64_t wake_count;
 	_Atomic(struct ublk_completion *) inbox;
