@@ -557,12 +557,24 @@ static int ctrl_stop_alone(struct ublk_ctrl *ctrl, int id, bool unused)
 	return err == -ENODEV ? ctrl_stop_dev(ctrl, id) : err;
 }
 
+/*
+ * Unless it is told otherwise, the kernel has four threads for a small ring, and
+ * more commands wait for them. Where it cannot be told they do.
+ */
+static void stops_have_threads(struct ublk_ctrl *ctrl)
+{
+	unsigned int threads[] = { STOPS_MAX, 0 };	/* 0: as it is */
+
+	io_uring_register_iowq_max_workers(&ctrl->ring, threads);
+}
+
 void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		    unsigned int count, bool unused)
 {
 	struct stops stops = { .errs = errs, .unused = unused };
 	unsigned int i;
 
+	stops_have_threads(ctrl);
 	ctrl_tell_beside(ctrl, stop_answered, &stops);
 	for (i = 0; i < count; i++) {
 		struct exchange exchange = {
