@@ -2,40 +2,91 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --icount --timeout 900
 #
-# Devices that are stopped by one command wait for the driver side by side, and not
-# one after the other. On a board whose clock counts instructions, so that it is
-# their waits that are compared and not how busy the machine is.
+# How long it takes to stop devices that nobody uses: what that waits for are grace
+# periods of RCU. Devices that are stopped by one command wait side by side. On a
+# board whose clock counts instructions, so that waits are compared and not how busy
+# the machine is.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-count=${ROUNDS:-8}
+count=${ROUNDS:-16}
 clock() {
 	awk '{ print int($1 * 100) }' /proc/uptime
 }
 start_all() {
 	n=0
+	started=''
 	while [ $n -lt "$count" ]; do
 		serve null 1M
 		[ -b "$dev" ] || fail "start $n" "$err"
 		n=$((n + 1))
 	done
 }
+# stop_apart: starts all, in $begun hundredths of a second, and stops one after the
+# other, in $apart.
+stop_apart() {
+	begun=$(clock)
+	start_all
+	apart=$(clock)
+	begun=$((apart - begun))
+	for dev in $started; do
+		ublk stop "$dev"
+	done
+	apart=$(($(clock) - apart))
+}
 
-start_all
-devices=$(echo $started)
-start=$(clock)
-for dev in $devices; do
-	ublk stop "$dev"
-done
-apart=$(($(clock) - start))
+stop_apart
+normal=$apart
 start_all
 start=$(clock)
 ok "stop all" ublk stop --all
 together=$(($(clock) - start))
-note "$count devices: ${apart}0 ms one after the other, ${together}0 ms together"
+note "$count devices start in ${begun}0 ms, and stop in ${normal}0 ms one after the" \
+	"other, in ${together}0 ms together"
 is "$(what_is)" "" "nothing is left"
-[ $((together * 2)) -lt "$apart" ] &&
-	pass "together they take less than half as long" ||
-	fail "together they take less than half as long"
+[ $((together * 6)) -lt "$normal" ] &&
+	pass "together they take less than a sixth of that" ||
+	fail "together they take less than a sixth of that"
+
+# What the driver takes to end a device, whose server is gone already.
+start_all
+for dev in $started; do
+	number=${dev#/dev/ublkb}
+	kill -9 "$(server_of "$number")" "$(worker_of "$number")"
+done
+for dev in $started; do
+	until ublk list "$dev" | grep -q quiesced; do
+		sleep 0.01
+	done
+done
+start=$(clock)
+for dev in $started; do
+	ublk stop "$dev"
+done
+alone=$(($(clock) - start))
+note "without servers: ${alone}0 ms one after the other"
+is "$(what_is)" "" "nothing is left of those"
+if [ -f /sys/module/ublk_drv/version ]; then
+	[ $((normal * 2)) -lt $((alone * 3)) ] &&
+		pass "that there is a server costs less than half as much again" ||
+		fail "that there is a server costs less than half as much again"
+else
+	skip "that there is a server costs less than half as much again" \
+		"Linux's own driver"
+fi
+
+expedited=/sys/kernel/rcu_expedited
+if [ -f /sys/module/ublk_drv/version ] && [ -w $expedited ]; then
+	echo 1 >$expedited
+	stop_apart
+	echo 0 >$expedited
+	note "with expedited grace periods: ${apart}0 ms one after the other"
+	[ $((normal * 2)) -lt $((apart * 3)) ] &&
+		pass "the grace periods are those that cannot be expedited" ||
+		fail "the grace periods are those that cannot be expedited"
+else
+	skip "the grace periods are those that cannot be expedited" \
+		"Linux's own driver, or no $expedited"
+fi
 
 done_testing

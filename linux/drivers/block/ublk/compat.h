@@ -72,6 +72,20 @@ static inline int io_buffer_unregister(struct io_uring_cmd *cmd,
 #define io_buffer_unregister		io_buffer_unregister_bvec
 #endif
 
+/* For modules, too, but Linux has no public header that says so. */
+#ifdef CONFIG_TINY_RCU
+static inline void rcu_expedite_gp(void)
+{
+}
+
+static inline void rcu_unexpedite_gp(void)
+{
+}
+#else
+void rcu_expedite_gp(void);
+void rcu_unexpedite_gp(void);
+#endif
+
 /* Requests are merged by all queues, or by those that say so. */
 #ifndef UBLK_HAVE_SHOULD_MERGE
 #define BLK_MQ_F_SHOULD_MERGE	0

@@ -333,6 +333,25 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	return ret;
 }
 
+/*
+ * In Linux 6.12 del_gendisk() waits for a grace period of RCU that can be expedited.
+ * A normal one lasts some ticks of the clock. An expedited one interrupts all
+ * processors that are busy, which is cheap, as disks seldom go. A disk that somebody
+ * has open may have much to write first: the grace periods of all others are not
+ * expedited for so long.
+ */
+static void ublk_remove_disk(struct gendisk *disk)
+{
+	const bool idle = !disk_openers(disk);
+
+	if (idle)
+		rcu_expedite_gp();
+	del_gendisk(disk);
+	if (idle)
+		rcu_unexpedite_gp();
+	put_disk(disk);
+}
+
 void ublk_device_stop(struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->mutex);
@@ -348,8 +367,7 @@ void ublk_device_stop(struct ublk_device *dev)
 		/* one that has not begun may be behind those that wait */
 		if (cancel_work(&dev->scan_work))
 			ublk_scan_end(dev, dev->disk);
-		del_gendisk(dev->disk);
-		put_disk(dev->disk);
+		ublk_remove_disk(dev->disk);
 		WRITE_ONCE(dev->disk, NULL);
 	}
 
