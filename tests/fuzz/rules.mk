@@ -39,7 +39,7 @@ FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \
 # To look at every comparison takes most of the time, and checksums hide them.
 FUZZ_COVERAGE := -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ)/obj/%.o,$(filter \
-	image/% targets/% core/memory.c core/record.c \
+	image/% targets/% core/memory.c core/record.c core/same-store.c \
 	$(filter-out lib/message.c lib/option.c,$(wildcard lib/*.c)),$(SOURCES)))
 FUZZ_SHARED_OBJECTS := $(FUZZ_SHARED:%.c=$(FUZZ)/obj/%.o)
 
