@@ -281,7 +281,8 @@ static void queue_wake(const struct ublk_queue *queue)
 {
 	const uint64_t one = 1;
 
-	while (write(queue->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+	/* Again after any error: nobody else would wake it. */
+	while (write(queue->wake_fd, &one, sizeof(one)) < 0)
 		;
 }
 

@@ -29,12 +29,9 @@ static void worker_reported(void *arg, int state)
 
 	if (state < 0)
 		atomic_compare_exchange_strong(&worker->failed, &none, state);
-	while (state && write(worker->ended_fd, &one, sizeof(one)) < 0) {
-		if (errno == EINTR)
-			continue;
-		message_fail(errno, "a queue that ended");
-		break;
-	}
+	/* Again after any error: who waits for it would wait for ever. */
+	while (state && write(worker->ended_fd, &one, sizeof(one)) < 0)
+		;
 	sem_post(&worker->reports);
 }
 

@@ -6,9 +6,9 @@
 # System calls that fail, one after the other, of each verb that needs the driver and
 # of the servers: a command succeeds or says why not; what a disk holds is there until
 # it is stopped; and of one that is not served nothing is left. `make fuzz F=faults`
-# lets each fail, this each 24th.
+# lets each fail, this each 48th.
 . "${0%/*}/lib.sh"
-: "${EVERY:=24}"
+: "${EVERY:=48}"
 . "${0%/*}/devices.lib"
 . "${0%/*}/faults.lib"
 
