@@ -35,6 +35,7 @@
  */
 #define RETRY_MS 50
 #define RETRY_MAX_MS 30000
+#define RECORD_RETRY_MS 250
 
 /* How long a driver may take to notice that a server has died. */
 #define NOTICE_MS 30000
@@ -58,6 +59,10 @@ struct supervisor {
 	bool lived;			/* the last one did, for LIFE_MS */
 	uint64_t answered;		/* requests, when the last one died */
 	unsigned int deaths;		/* without progress */
+
+	/* The record does not say yet who serves: it could not be written. */
+	bool unrecorded;
+	int record_wait;		/* milliseconds until it is tried again */
 
 	bool given_up;			/* no worker: */
 	struct fail fail;		/* this process answers, with errors */
@@ -263,6 +268,21 @@ static void keep_one_tag(const struct ublk_device *device)
 }
 
 /*
+ * Writes who serves. A disk does not end because /run is full; but as long as the
+ * record is wrong `ublk recover` would not find the worker.
+ */
+static void supervisor_record(struct supervisor *s)
+{
+	bool again = s->unrecorded;
+
+	s->unrecorded = device_record(s->device);
+	if (!again)
+		s->record_wait = RECORD_RETRY_MS;
+	else if (s->record_wait < RETRY_MAX_MS)
+		s->record_wait *= 2;
+}
+
+/*
  * The disk is there: the worker lets go of all that it does not need. It ends
  * when this process dies before, as later nobody would know of it: it is in the
  * record first.
@@ -271,8 +291,7 @@ static int worker_live(struct supervisor *s)
 {
 	int err;
 
-	/* A disk does not end because /run is full, which has been told. */
-	device_record(s->device);
+	supervisor_record(s);
 	err = process_tell(s->live_fd, '\0');
 	if (err)
 		return message_fail(err, "the server process");
@@ -406,7 +425,7 @@ static int fail_all(struct supervisor *s)
 		return err;
 	s->given_up = true;
 	s->device->given_up = true;
-	device_record(s->device);
+	supervisor_record(s);
 	return 0;
 }
 
@@ -635,7 +654,7 @@ static int supervisor_loop(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
 	struct signalfd_siginfo signal;
-	int err = 0;
+	int err = 0, ready;
 
 	while (!err) {
 		struct pollfd events[] = {
@@ -647,7 +666,11 @@ static int supervisor_loop(struct supervisor *s)
 		/* Signals wait until the disk has been announced. */
 		const nfds_t count = s->prober ? 2 : 3;
 
-		if (poll(events, count, -1) < 0)
+		ready = poll(events, count,
+			     s->unrecorded ? s->record_wait : -1);
+		if (!ready)
+			supervisor_record(s);
+		if (ready <= 0)
 			continue;
 		if (events[0].revents) {
 			err = s->given_up ? fail_ended(s) : worker_ended(s);
@@ -786,7 +809,7 @@ int supervise_continued(struct server *server, pid_t worker, int answer_fd)
 	s.ended_fd = process_watch(worker);
 	if (s.ended_fd < 0)
 		return message_fail(s.ended_fd, "the server process");
-	device_record(device);
+	supervisor_record(&s);
 	process_leave_caller();
 	handover_answer(answer_fd, HANDOVER_DONE);
 	return supervisor_serve(&s);

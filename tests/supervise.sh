@@ -267,6 +267,28 @@ for delay in 0 500 1000 2000 3000 5000 8000 12000 20000 40000; do
 done
 is "$bad" "" "however soon after its supervisor's death"
 
+# A record that cannot be written for a while: the disk goes on, and the record says
+# who serves it as soon as it can.
+served "a disk" ram 1M
+pattern kept 65536 | put "$dev" 0
+before=$(worker_of "$id")
+mount -o remount,ro /run
+kill -KILL "$before"
+is "$(read_back "$dev" 65536 | sum -)" "$(pattern kept 65536 | sum -)" \
+	"a disk whose record cannot be written goes on"
+is "$(worker_of "$id")" "$before" "its record is old"
+mount -o remount,rw /run
+renewed() {
+	now=$(worker_of "$id")
+	[ "$now" ] && [ "$now" != "$before" ] && runs "$now"
+}
+ok "it is right later" wait_until 60 renewed
+kill -KILL "$(server_of "$id")"
+ok "so that the disk can be recovered" ublk recover "$id"
+is "$(read_back "$dev" 65536 | sum -)" "$(pattern kept 65536 | sum -)" \
+	"with its contents"
+stopped "stop it" "$dev"
+
 # A supervisor that is killed while it is stopped: its worker is waited for.
 served "a disk" ram 16M
 server=$(server_of "$id")

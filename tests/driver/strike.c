@@ -35,6 +35,7 @@ static const char usage[] =
 "            for a control command of ublk, from Linux 6.10 on\n"
 "  -a        with -e and -c CALL: all such calls fail from the Nth on, until COMMAND\n"
 "            has ended. With -p calls of processes that PID forks do not\n"
+"  -s        with -p: calls of processes that PID forks do not count\n"
 "  -o FILE   write the name of the call there and not to standard output\n"
 "\n"
 "Exit status: 0 killed; 1 there were no N calls; 2 wrong usage. With -e that of\n"
@@ -44,6 +45,7 @@ static long calls_left;
 static int error;		/* 0: kill */
 static const char *only;	/* the call that counts, NULL: any */
 static bool all;		/* not one call fails but all from that one on */
+static bool single;		/* only calls of the process itself */
 static FILE *names;		/* where the name of the call goes */
 
 static bool struck;		/* at least once */
@@ -306,7 +308,7 @@ static char **parse(int argc, char **argv, pid_t *victim)
 	if (argc < 3)
 		wrong();
 	calls_left = strtol(*++argv, NULL, 10);
-	while ((option = getopt(argc - 1, argv, "+p:e:c:ao:")) >= 0) {
+	while ((option = getopt(argc - 1, argv, "+p:e:c:aso:")) >= 0) {
 		switch (option) {
 		case 'p':
 			*victim = strtol(optarg, NULL, 10);
@@ -320,6 +322,9 @@ static char **parse(int argc, char **argv, pid_t *victim)
 			only = optarg;
 			if (strcmp(only, "command") && call_of_name(only) < 0)
 				wrong();
+			break;
+		case 's':
+			single = true;
 			break;
 		case 'a':
 			all = true;
@@ -353,7 +358,7 @@ int main(int argc, char **argv)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	counting = victim;
-	watch(victim ? victim : command, !victim || !all);
+	watch(victim ? victim : command, !victim || !(all || single));
 	if (write(go, "", 1) != 1)
 		die("write");
 	close(go);
