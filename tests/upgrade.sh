@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add build/x86_64/driver/slow
-# board: --add build/x86_64/driver/strike --tool fio --mem 512M --timeout 400
+# board: --add build/x86_64/driver/strike --tool fio --mem 512M --timeout 900
 #
 # `ublk upgrade`: another program behind a running device, under load, without an
 # error; one that does not come up leaves the old one there.
