@@ -5,15 +5,12 @@
  */
 #include "core/handover.h"
 
-#include <errno.h>
-
 #include "commands/verb.h"
 #include "core/process.h"
 #include "core/resume.h"
 #include "core/server.h"
 #include "core/signals.h"
 #include "core/supervise.h"
-#include "lib/message.h"
 
 static int continue_supervisor(struct server *server,
 			       const struct handover_values *values)

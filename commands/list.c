@@ -56,7 +56,7 @@ static void from_record(struct listed *device, const char *text)
 	device->recorded = true;
 	key_value_get(text, "target", device->target, sizeof(device->target));
 	key_value_get(text, "argument", device->argument,
-		   sizeof(device->argument));
+		      sizeof(device->argument));
 	device->size = number(text, "size");
 	device->queues = number(text, "queues");
 	device->depth = number(text, "depth");

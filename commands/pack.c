@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ublk pack: makes a compressed image of a disk. Reads and writes in order in
- * the main thread, compresses on every CPU. The format is image-format.c's.
+ * the main thread, compresses on every CPU. The format is image/format.c's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 
 #include "commands/check.h"
 #include "commands/verb.h"
-#include "core/process.h"
 #include "core/same-store.h"
 #include "image/disk-source.h"
 #include "image/format.h"

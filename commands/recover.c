@@ -10,7 +10,6 @@
 
 #include "commands/list.h"
 #include "commands/verb.h"
-#include "core/memory.h"
 #include "core/process.h"
 #include "core/record.h"
 #include "core/resume.h"
@@ -117,9 +116,9 @@ static void recover_failed(struct server *server)
 
 	device->as_recorded = true;
 	device->given_up = true;
-	/* All requests share one buffer: nobody looks at what is in it. */
 	if (server->signal_fd <= 0)
 		server->signal_fd = signals_open();
+	/* All requests share one buffer: nobody looks at what is in it. */
 	if (server->signal_fd < 0 ||
 	    buffers_open(&device->buffers, -1, device->info.max_io_buf_bytes,
 			 BUFFERS_ON_DEMAND))

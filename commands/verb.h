@@ -30,9 +30,8 @@ struct verb {
 };
 
 extern const struct verb verb_list, verb_stop, verb_recover, verb_upgrade,
-			 verb_handover, verb_features, verb_bench;	/* core/ */
-extern const struct verb verb_pack, verb_unpack, verb_info, verb_check,
-			 verb_index;				/* targets/ */
-extern const struct verb verb_init;				/* initramfs/ */
+			 verb_handover, verb_features, verb_bench, verb_pack,
+			 verb_unpack, verb_info, verb_check, verb_index;
+extern const struct verb verb_init;	/* in initramfs/ */
 
 #endif

@@ -149,7 +149,8 @@ static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
 	return ctrl_push(ctrl);
 }
 
-void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered, void *arg)
+void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
+		      void *arg)
 {
 	ctrl->beside = answered;
 	ctrl->beside_arg = arg;

@@ -109,7 +109,8 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
  * The ring for something else, while commands go on. @answered(@arg) is told each
  * result, from ctrl_beside() or any command; NULL: nobody is.
  */
-void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered, void *arg);
+void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
+		      void *arg);
 
 /*
  * An entry of it to fill in, and its submission under @number, which is tried until

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -19,12 +18,10 @@
 #include "core/node.h"
 #include "core/process.h"
 #include "core/record.h"
-#include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/parallel.h"
-#include "lib/size.h"
 
 /* What suits a queue that nobody has said anything of. */
 #define DEPTH_USUAL 64

@@ -27,6 +27,16 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
+/* Fields of /proc/PID/stat, as proc(5) numbers them. */
+enum stat_field {
+	STAT_STATE = 3,		/* a letter */
+	STAT_FLAGS = 9,
+	STAT_USER = 14,
+	STAT_SYSTEM = 15,
+	STAT_STARTED = 22,
+	STAT_PENDING = 31	/* signals of the first thread */
+};
+
 #define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */
 #define STAT_TRIES 100
 #define STAT_TICK_MS 10
@@ -497,7 +507,12 @@ static ssize_t read_stat(pid_t pid, char *text, size_t size)
 	return length;
 }
 
-bool process_stat(pid_t pid, unsigned int field, unsigned long long *value)
+/*
+ * Reads a field of process @pid, a letter as its code. False when there is no such
+ * process.
+ */
+static bool process_stat(pid_t pid, unsigned int field,
+			 unsigned long long *value)
 {
 	unsigned int tries = 0;
 	char text[1024];

@@ -113,22 +113,6 @@ void process_calm(void);
  */
 int process_serve_root(void);
 
-/* Fields of /proc/PID/stat, as proc(5) numbers them. */
-enum process_stat_field {
-	STAT_STATE = 3,		/* a letter */
-	STAT_FLAGS = 9,
-	STAT_USER = 14,
-	STAT_SYSTEM = 15,
-	STAT_STARTED = 22,
-	STAT_PENDING = 31	/* signals of the first thread */
-};
-
-/*
- * Reads a field of process @pid, a letter as its code. False when there is no such
- * process.
- */
-bool process_stat(pid_t pid, unsigned int field, unsigned long long *value);
-
 /*
  * When a process started, in clock ticks since boot: with the pid it names a
  * process for good. 0 where there is none, or one that has ended.

@@ -13,7 +13,6 @@
 #include "core/memory.h"
 #include "core/record.h"
 #include "core/resume.h"
-#include "lib/exit.h"
 #include "lib/key-value.h"
 #include "lib/message.h"
 

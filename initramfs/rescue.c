@@ -16,9 +16,8 @@
 #include <unistd.h>
 
 #include "initramfs/mounts.h"
-#include "initramfs/report.h"
 #include "initramfs/program.h"
-#include "initramfs/switch.h"
+#include "initramfs/report.h"
 
 #define SHELL "/bin/sh"
 #define REBOOT_SECONDS 5

@@ -18,13 +18,12 @@
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "initramfs/mounts.h"
-#include "initramfs/report.h"
 #include "initramfs/program.h"
+#include "initramfs/report.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Copy on write over a target: opens and closes what keeps the blocks. How a
- * request is answered is cow-request.c's business, what the file looks like
- * cow-file.c's.
+ * request is answered is request.c's business, what the file looks like
+ * file.c's.
  *
  * The map lies in memory that outlives the server, and a file's is behind it as
  * long as nobody flushes. All else here is of requests, which the driver gives

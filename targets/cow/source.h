@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The disk that an image or file makes together with what was written over it
- * (cow-file.h), read once from its start to its end, without a device.
+ * (file.h), read once from its start to its end, without a device.
  */
 #ifndef TARGETS_COW_SOURCE_H
 #define TARGETS_COW_SOURCE_H

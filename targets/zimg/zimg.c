@@ -2,7 +2,7 @@
 /*
  * The zimg target: a compressed image as a disk that is read. This file opens
  * and closes it; what an image is, is image.c's business, and how a request is
- * answered zimg-read.c's.
+ * answered read.c's.
  */
 #include <errno.h>
 #include <stdlib.h>
