@@ -25,6 +25,8 @@ build() {
 			done_testing
 		}
 }
+# The kernel's makefiles would warn of the jobs of a `make -j` that they are not told.
+unset MAKEFLAGS
 version=${kernel##*/vmlinuz-}
 headers=$PWD/$root/lib/modules/$version/build
 
