@@ -20,6 +20,7 @@
 #include "initramfs/shutdown.h"
 #include "lib/message.h"
 #include "lib/option.h"
+#include "targets/cow/cow.h"
 
 #define VERSION "0.1"
 
@@ -27,8 +28,8 @@ extern const struct ublk_target target_ram, target_file, target_zimg,
 				target_null;
 
 /* Each of these is a verb that serves a device. */
-const struct ublk_target *const ublk_targets[] = {
-	&target_ram, &target_file, &target_zimg, &target_null, NULL
+static const struct ublk_target *const targets[] = {
+	&target_ram, &target_file, &target_zimg, &target_null,
 };
 
 static const struct verb *const verbs[] = {
@@ -39,15 +40,17 @@ static const struct verb *const verbs[] = {
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define SETTINGS_MAX 256	/* bytes of any verb's settings */
+#define SETTINGS_MAX UBLK_SETTINGS_MAX	/* a verb's too */
 
-static const struct ublk_target *find_target(const char *name)
+const struct ublk_target *ublk_target_find(const char *name)
 {
+	static struct cow_target cow;
 	size_t i;
 
-	for (i = 0; ublk_targets[i]; i++)
-		if (!strcmp(ublk_targets[i]->name, name))
-			return ublk_targets[i];
+	for (i = 0; i < COUNT(targets); i++)
+		if (!strcmp(targets[i]->name, name))
+			return targets[i]->base ? cow_around(&cow, targets[i]) :
+						  targets[i];
 	return NULL;
 }
 
@@ -67,9 +70,9 @@ static void help_all(FILE *out)
 
 	fprintf(out, "usage: ublk VERB [OPTIONS] [ARGUMENTS]\n\n"
 		"Serve a block device and print its node:\n");
-	for (i = 0; ublk_targets[i]; i++)
-		fprintf(out, "  %-5s %-8s %s\n", ublk_targets[i]->name,
-			ublk_targets[i]->argument, ublk_targets[i]->summary);
+	for (i = 0; i < COUNT(targets); i++)
+		fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
+			targets[i]->argument, targets[i]->summary);
 	fprintf(out, "\nEverything else:\n");
 	for (i = 0; i < COUNT(verbs); i++)
 		if (verbs[i]->summary)
@@ -93,6 +96,8 @@ static void help_target(const struct ublk_target *target)
 	printf("usage: ublk %s [OPTIONS] %s\n", target->name,
 	       target->argument);
 	help_text(target->summary, target->manual);
+	if (target->manual_end)
+		printf("\n%s", target->manual_end);
 	if (target->options) {
 		printf("\nOptions of %s:\n", target->name);
 		options_help(stdout, target->options);
@@ -115,7 +120,7 @@ static void help_verb(const struct verb *verb)
 
 static int help(const char *name)
 {
-	const struct ublk_target *target = find_target(name);
+	const struct ublk_target *target = ublk_target_find(name);
 	const struct verb *verb = find_verb(name);
 
 	if (!target && !verb) {
@@ -218,7 +223,7 @@ static bool needs_proc(const struct verb *verb)
 
 static int run(int argc, char **argv)
 {
-	const struct ublk_target *target = find_target(argv[0]);
+	const struct ublk_target *target = ublk_target_find(argv[0]);
 	const struct verb *verb = find_verb(argv[0]);
 
 	if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") ||

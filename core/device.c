@@ -533,7 +533,7 @@ unsigned int ublk_device_cpus(const struct ublk_device *device)
 
 bool ublk_device_read_only(const struct ublk_device *device)
 {
-	return device->settings->read_only;
+	return device->settings->read_only || device->opens_base;
 }
 
 bool ublk_device_resumed(const struct ublk_device *device)
@@ -556,6 +556,47 @@ void ublk_device_unfinished(struct ublk_device *device)
 	device->unfinished = true;
 }
 
+const struct ublk_target *ublk_device_target(const struct ublk_device *device)
+{
+	return device->target;
+}
+
+void ublk_device_set_wrapper(struct ublk_device *device, void *state)
+{
+	device->wrapper = state;
+}
+
+void *ublk_device_wrapper(const struct ublk_device *device)
+{
+	return device->wrapper;
+}
+
+int ublk_device_open_base(struct ublk_device *device,
+			  const struct ublk_target *base, const char *argument,
+			  const void *settings, struct ublk_disk *disk)
+{
+	int err;
+
+	device->opens_base = true;
+	err = base->open(device, argument, settings, disk);
+	device->opens_base = false;
+	return err;
+}
+
+bool ublk_device_is_base(const struct ublk_device *device)
+{
+	return device->opens_base;
+}
+
+int ublk_device_open_instead(struct ublk_device *device,
+			     const struct ublk_target *target,
+			     const char *argument, const void *settings,
+			     struct ublk_disk *disk)
+{
+	device->target = target;
+	return target->open(device, argument, settings, disk);
+}
+
 /* What it is now, against what the record says that it was. */
 static int check_identity(const struct ublk_device *device,
 			  const struct device_identity *now, const char *path)
@@ -576,10 +617,12 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 			 const char *path, int fd,
 			 const struct identity_contents *contents)
 {
-	struct device_identity *now =
-		&device->identities[device->identity_count++];
+	struct device_identity *now;
 	int err;
 
+	if (device->opens_base)
+		return 0;
+	now = &device->identities[device->identity_count++];
 	now->name = name;
 	err = identity_of(fd, contents, now->text);
 	if (err)

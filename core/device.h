@@ -73,6 +73,8 @@ struct ublk_device {
 	unsigned int inherited_count;
 
 	void *data;			/* the target's */
+	void *wrapper;			/* that of a target that wraps it */
+	bool opens_base;		/* ublk_device_open_base() is going on */
 	struct ublk_disk disk;
 	int files[1 + UBLK_DEVICE_FILES];	/* /dev/ublkcN, the target's */
 	const char *file_names[1 + UBLK_DEVICE_FILES];

@@ -14,18 +14,6 @@
 #include "lib/key-value.h"
 #include "lib/message.h"
 
-#define SETTINGS_MAX 256	/* bytes of any target's settings */
-
-static const struct ublk_target *find_target(const char *name)
-{
-	const struct ublk_target *const *target;
-
-	for (target = ublk_targets; *target; target++)
-		if (!strcmp((*target)->name, name))
-			return *target;
-	return NULL;
-}
-
 /* A number of the record is this one, or is not there. */
 static bool says(const struct ublk_device *device, const char *key,
 		 uint64_t number)
@@ -64,7 +52,7 @@ static bool is_same(struct ublk_device *device)
 
 int resume_record(struct ublk_device *device, int id)
 {
-	static _Alignas(uint64_t) char target_settings[SETTINGS_MAX];
+	static _Alignas(uint64_t) char target_settings[UBLK_SETTINGS_MAX];
 	static struct serve_settings settings;
 	static char *text, *argument;
 	char name[32];
@@ -77,9 +65,8 @@ int resume_record(struct ublk_device *device, int id)
 		return -ENOENT;
 	}
 	key_value_get(text, "target", name, sizeof(name));
-	device->target = find_target(name);
-	if (!device->target ||
-	    device->target->settings_size > sizeof(target_settings)) {
+	device->target = ublk_target_find(name);
+	if (!device->target) {
 		message("device %d: its record speaks of a target %s", id, name);
 		return -EINVAL;
 	}

@@ -86,11 +86,23 @@ struct ublk_completion {
 /* submit() answers later, by ublk_request_done(). */
 #define UBLK_LATER (-4095)
 
+/* The most bytes that a target's settings have. */
+#define UBLK_SETTINGS_MAX 256
+
+/* The bytes that a disk is made of: @size of them at @offset of @fd. */
+struct ublk_base {
+	const char *path;	/* NULL: of nothing that was there before */
+	int fd;
+	uint64_t offset;
+	uint64_t size;
+};
+
 struct ublk_target {
 	const char *name;	/* also the verb that serves it */
 	const char *argument;	/* `SIZE`, `PATH`: what the usage line shows */
 	const char *summary;
 	const char *manual;
+	const char *manual_end;	/* printed behind it; may be NULL */
 	const struct option_spec *options;	/* or NULL */
 	const void *defaults;
 	size_t settings_size;
@@ -147,10 +159,21 @@ struct ublk_target {
 	 * requests and completions, but does not wait for them. May be NULL.
 	 */
 	bool (*work)(struct ublk_queue *queue);
+
+	/*
+	 * Fills in *@base, which is valid until close(). Called once open() has
+	 * returned, by a target that wraps this one; then @device is read only,
+	 * and neither finish() nor any request but READ comes. NULL: the target
+	 * cannot be wrapped.
+	 */
+	void (*base)(const struct ublk_device *device, struct ublk_base *base);
 };
 
-/* All targets there are, then NULL: the table is in ublk.c. */
-extern const struct ublk_target *const ublk_targets[];
+/*
+ * The target of that name, or NULL. The table is in ublk.c. A target that is
+ * wrapped is valid until the next call.
+ */
+const struct ublk_target *ublk_target_find(const char *name);
 
 /* The device: for open(), close() and queues. */
 void ublk_device_set_data(struct ublk_device *device, void *data);
@@ -158,7 +181,9 @@ void *ublk_device_data(const struct ublk_device *device);
 unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
 unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
 unsigned int ublk_device_cpus(const struct ublk_device *device); /* to run on */
-bool ublk_device_read_only(const struct ublk_device *device);	/* asked for */
+
+/* Whether the target must not write to what it opens. */
+bool ublk_device_read_only(const struct ublk_device *device);
 
 /*
  * The device exists, and open() is for a server that takes the place of one that
@@ -189,6 +214,34 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 
 /* From open(): there is something for finish() to do when the disk is gone. */
 void ublk_device_unfinished(struct ublk_device *device);
+
+/*
+ * For a target that wraps another one. The wrapped target has ublk_device_data()
+ * and the data of queues; the wrapper's own state is ublk_device_wrapper().
+ */
+const struct ublk_target *ublk_device_target(const struct ublk_device *device);
+void ublk_device_set_wrapper(struct ublk_device *device, void *state);
+void *ublk_device_wrapper(const struct ublk_device *device);
+
+/*
+ * From the wrapper's open(): calls that of @base. Meanwhile the device is read
+ * only, and ublk_device_identify() does nothing: that is left to the wrapper.
+ */
+int ublk_device_open_base(struct ublk_device *device,
+			  const struct ublk_target *base, const char *argument,
+			  const void *settings, struct ublk_disk *disk);
+
+/* In open(): whether ublk_device_open_base() calls it. */
+bool ublk_device_is_base(const struct ublk_device *device);
+
+/*
+ * From the wrapper's open(), where there is nothing for it to do: opens @target,
+ * which is the device's from then on.
+ */
+int ublk_device_open_instead(struct ublk_device *device,
+			     const struct ublk_target *target,
+			     const char *argument, const void *settings,
+			     struct ublk_disk *disk);
 
 /*
  * Registers @fd with every queue's ring; from open() only, at most

@@ -14,11 +14,13 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "lib/clock.h"
 #include "lib/message.h"
 
 #define DIRECT_BLOCK_MAX 4096
+#define SAMPLE 4096
 #define CLAIM_MS 5000
 #define CLAIM_TICK_MS 10
 
@@ -216,6 +218,29 @@ bool backing_punches(int fd, const struct stat *st, uint64_t end)
 		return backing_limit(st->st_rdev, "write_zeroes_max_bytes");
 	/* Behind the end there is nothing to lose. */
 	return !fallocate(fd, punch, end, DIRECT_BLOCK_MAX);
+}
+
+int backing_samples(int fd, uint64_t offset, uint64_t size, unsigned int count,
+		    uint32_t *crc)
+{
+	/* Direct I/O needs it aligned. */
+	static _Alignas(SAMPLE) uint8_t sample[SAMPLE];
+	uint64_t last = (size - 1) / SAMPLE;
+	unsigned int i;
+
+	*crc = 0;
+	for (i = 0; i < count; i++) {
+		uint64_t block = last / (count - 1) * i +
+				 last % (count - 1) * i / (count - 1);
+		uint64_t left = size - block * SAMPLE;
+		ssize_t n = pread(fd, sample, SAMPLE, offset + block * SAMPLE);
+
+		if (n < 0)
+			return -errno;
+		*crc = crc32(*crc, sample, (uint64_t)n < left ? (uint64_t)n :
+								left);
+	}
+	return 0;
 }
 
 uint64_t backing_limit(dev_t dev, const char *name)

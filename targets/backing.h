@@ -59,6 +59,14 @@ bool backing_try_direct(int fd, uint64_t offset, uint32_t block);
  */
 bool backing_punches(int fd, const struct stat *st, uint64_t end);
 
+/*
+ * Sets *@crc to the CRC-32 of @count blocks of 4096 bytes, at least 2, all over the
+ * @size bytes at @offset of @fd, the first and the last among them. For the main
+ * thread only. Returns 0 or -errno.
+ */
+int backing_samples(int fd, uint64_t offset, uint64_t size, unsigned int count,
+		    uint32_t *crc);
+
 /* A number in the sysfs folder of a block device's queue; 0: unknown. */
 uint64_t backing_limit(dev_t dev, const char *name);
 

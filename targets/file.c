@@ -21,13 +21,11 @@
 #include "lib/message.h"
 #include "lib/whole-io.h"
 #include "targets/backing.h"
-#include "targets/cow/cow.h"
 
 struct file_settings {
 	bool buffered;
 	uint64_t offset;
 	uint64_t size;		/* 0: all that is there */
-	const char *cow;	/* NULL: writes go to the file */
 };
 
 #define FIELD(name) offsetof(struct file_settings, name)
@@ -38,7 +36,6 @@ static const struct option_spec file_options[] = {
 	  "where in the file the disk begins (0)" },
 	{ "size", 0, OPTION_SIZE, FIELD(size), 0, 0, "SIZE",
 	  "how much of the file is the disk (all)" },
-	COW_OPTION(struct file_settings),
 	{ 0 }
 };
 #undef FIELD
@@ -50,8 +47,8 @@ struct file {
 	bool block_device;
 	bool discard_only;	/* a block device that cannot write zeroes */
 	uint64_t offset;	/* of the disk in the file */
+	uint64_t size;
 	char *path;		/* absolute */
-	struct cow *cow;	/* or NULL */
 };
 
 /* A request under way: as many of its bytes as are done. */
@@ -136,7 +133,8 @@ static int file_set_range(struct file *file, uint64_t total,
 			"are left out", file->path, (unsigned int)extra,
 			disk->logical_block);
 	file->offset = settings->offset;
-	disk->size = left - extra;
+	file->size = left - extra;
+	disk->size = file->size;
 	return 0;
 }
 
@@ -242,13 +240,12 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	disk->flush = true;
 	disk->fua = true;
 	disk->direct = file_is_direct(file);
-	disk->zero_copy = !settings->cow && file_takes_pages(file, &st, disk);
+	disk->zero_copy = file_takes_pages(file, &st, disk);
 	return 0;
 }
 
 static void file_free(struct file *file)
 {
-	cow_close(file->cow);
 	close(file->fd);
 	free(file->path);
 	free(file);
@@ -257,9 +254,7 @@ static void file_free(struct file *file)
 static int file_open(struct ublk_device *device, const char *path,
 		     const void *settings, struct ublk_disk *disk)
 {
-	const struct file_settings *options = settings;
 	struct file *file = calloc(1, sizeof(*file));
-	struct cow_base base;
 	int err;
 
 	if (!file)
@@ -268,7 +263,7 @@ static int file_open(struct ublk_device *device, const char *path,
 		free(file);
 		return backing_refuse_standard_input();
 	}
-	disk->read_only = ublk_device_read_only(device) || options->cow;
+	disk->read_only = ublk_device_read_only(device);
 	file->fd = ublk_device_inherited_file(device, "file");
 	file->inherited = file->fd >= 0;
 	if (!file->inherited)
@@ -278,35 +273,34 @@ static int file_open(struct ublk_device *device, const char *path,
 		free(file);
 		return err;
 	}
-	err = file_setup(device, file, path, options, disk);
-	base = (struct cow_base){ file->fd, file->offset, disk->size };
+	err = file_setup(device, file, path, settings, disk);
 	if (!err)
-		err = options->cow ? cow_identify_base(device, path, &base) :
-		      ublk_device_identify(device, "file", path, file->fd, NULL);
-	if (!err) {
-		file->index = ublk_device_register_file(device, file->fd,
-							"file");
-		err = cow_open(&file->cow, device, options->cow, &base, disk);
-	}
+		err = ublk_device_identify(device, "file", path, file->fd, NULL);
 	if (err) {
 		file_free(file);
 		return err;
 	}
+	file->index = ublk_device_register_file(device, file->fd, "file");
 	ublk_device_set_argument(device, file->path);
 	ublk_device_set_data(device, file);
 	return 0;
 }
 
-static int file_finish(struct ublk_device *device)
-{
-	const struct file *file = ublk_device_data(device);
-
-	return cow_finish(file->cow);
-}
-
 static void file_close(struct ublk_device *device)
 {
 	file_free(ublk_device_data(device));
+}
+
+static void file_base(const struct ublk_device *device, struct ublk_base *base)
+{
+	const struct file *file = ublk_device_data(device);
+
+	*base = (struct ublk_base){
+		.path = file->path,
+		.fd = file->fd,
+		.offset = file->offset,
+		.size = file->size,
+	};
 }
 
 /*
@@ -443,7 +437,7 @@ static int file_write_zeroes(struct ublk_queue *queue,
 	return UBLK_LATER;
 }
 
-static int file_serve(struct ublk_queue *queue, struct ublk_request *request)
+static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
 	struct file_request *state = request->state;
 
@@ -466,22 +460,6 @@ static int file_serve(struct ublk_queue *queue, struct ublk_request *request)
 	}
 }
 
-static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
-{
-	const struct file *file = ublk_device_data(ublk_queue_device(queue));
-
-	if (file->cow)
-		return cow_submit(file->cow, queue, request);
-	return file_serve(queue, request);
-}
-
-static int file_start(struct ublk_device *device)
-{
-	const struct file *file = ublk_device_data(device);
-
-	return cow_start(file->cow, device, file_serve);
-}
-
 const struct ublk_target target_file = {
 	.name = "file",
 	.argument = "PATH",
@@ -491,15 +469,14 @@ const struct ublk_target target_file = {
 		  "backing's storage; discard punches holes.\nA backing that "
 		  "cannot be written is served read only. A file that another "
 		  "server\nwrites and a block device that is mounted are "
-		  "refused.\n" COW_MANUAL,
+		  "refused.\n",
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),
-	.system_calls = { SYS_ioctl, COW_CALLS },
+	.system_calls = { SYS_ioctl },
 	.frees_memory = true,
 	.open = file_open,
-	.start = file_start,
-	.finish = file_finish,
 	.close = file_close,
 	.submit = file_submit,
+	.base = file_base,
 };

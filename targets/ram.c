@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "core/target.h"
 #include "lib/message.h"
 #include "lib/size.h"
-#include "targets/cow/cow.h"
 
 #define WORD_BITS 64
 
@@ -28,20 +28,10 @@
  */
 struct ram {
 	int fd;
-	char *memory;
+	char *memory;		/* NULL: a base, of zeroes */
 	uint64_t size;
 	unsigned int page_shift;
 	_Atomic uint64_t *written;
-	struct cow *cow;	/* or NULL; over zeroes then, without memory */
-};
-
-struct ram_settings {
-	const char *cow;
-};
-
-static const struct option_spec ram_options[] = {
-	COW_OPTION(struct ram_settings),
-	{ }
 };
 
 static bool page_written(const struct ram *ram, uint64_t page)
@@ -68,7 +58,6 @@ static void ram_free(struct ram *ram)
 		munmap(ram->memory, ram->size);
 	if (ram->fd >= 0)
 		close(ram->fd);
-	cow_close(ram->cow);
 	free(ram->written);
 	free(ram);
 }
@@ -86,8 +75,11 @@ static int ram_check_size(uint64_t size)
 	return -ENOMEM;
 }
 
-/* Zeroes for a layer over it, which has the memory that outlives the server. */
-static int zeroes(struct ublk_device *device, uint64_t size)
+/*
+ * A target that wraps this one keeps what is written, in memory or elsewhere. What
+ * is below is a file of zeroes: not mapped, as locked pages would take memory.
+ */
+static int ram_zeroes(struct ublk_device *device, uint64_t size)
 {
 	int fd = ublk_device_inherited_file(device, "zeroes");
 	int err;
@@ -114,19 +106,20 @@ static int ram_map(struct ram *ram, struct ublk_device *device)
 }
 
 static int ram_open(struct ublk_device *device, const char *argument,
-		    const void *values, struct ublk_disk *disk)
+		    const void *settings, struct ublk_disk *disk)
 {
-	const struct ram_settings *settings = values;
+	const bool is_base = ublk_device_is_base(device);
 	struct ram *ram;
 	int err;
 
+	(void)settings;
 	err = size_parse(argument, &disk->size);
 	if (err || !disk->size) {
 		message("%s: not the size of a disk, such as 64M%s%s", argument,
 			err ? ": " : "", err ? size_why(argument) : "");
 		return -EINVAL;
 	}
-	err = settings->cow ? 0 : ram_check_size(disk->size);
+	err = is_base ? 0 : ram_check_size(disk->size);
 	if (err)
 		return err;
 	ram = calloc(1, sizeof(*ram));
@@ -134,26 +127,19 @@ static int ram_open(struct ublk_device *device, const char *argument,
 		return message_fail(ENOMEM, "ram %s", argument);
 	ram->size = disk->size;
 	ram->page_shift = __builtin_ctzl(sysconf(_SC_PAGESIZE));
-	/* Zeroes are not mapped: what is locked would take memory for them. */
-	if (settings->cow)
-		ram->fd = zeroes(device, ram->size);
-	err = settings->cow ? ram->fd : ram_map(ram, device);
+	if (is_base)
+		ram->fd = ram_zeroes(device, ram->size);
+	err = is_base ? ram->fd : ram_map(ram, device);
 	if (err < 0) {
 		message_fail(err, "ram %s", argument);
 		ram_free(ram);
 		return err;
 	}
-	ublk_device_register_file(device, ram->fd, settings->cow ?
-				  "zeroes" : UBLK_DEVICE_MEMORY);
+	ublk_device_register_file(device, ram->fd,
+				  is_base ? "zeroes" : UBLK_DEVICE_MEMORY);
 	disk->discard_granularity = 1u << ram->page_shift;
 	disk->max_discard = 1u << 30;
 	disk->max_write_zeroes = 1u << 30;
-	err = cow_open(&ram->cow, device, settings->cow,
-		       &(struct cow_base){ ram->fd, 0, ram->size }, disk);
-	if (err) {
-		ram_free(ram);
-		return err;
-	}
 	ublk_device_set_data(device, ram);
 	return 0;
 }
@@ -174,16 +160,16 @@ static void ram_find_written(struct ram *ram)
 	}
 }
 
-static int ram_finish(struct ublk_device *device)
-{
-	const struct ram *ram = ublk_device_data(device);
-
-	return cow_finish(ram->cow);
-}
-
 static void ram_close(struct ublk_device *device)
 {
 	ram_free(ublk_device_data(device));
+}
+
+static void ram_base(const struct ublk_device *device, struct ublk_base *base)
+{
+	const struct ram *ram = ublk_device_data(device);
+
+	*base = (struct ublk_base){ .fd = ram->fd, .size = ram->size };
 }
 
 /* How many of @length bytes at @offset lie on its page. */
@@ -201,6 +187,10 @@ static int ram_read(const struct ram *ram, const struct ublk_request *request)
 	uint32_t left = request->length;
 	char *to = request->data;
 
+	if (!ram->memory) {
+		memset(to, 0, left);
+		return left;
+	}
 	while (left) {
 		uint32_t n = on_page(ram, offset, left);
 
@@ -271,7 +261,7 @@ static int ram_write_zeroes(struct ram *ram, const struct ublk_request *request)
 	return ram_discard(ram, request->offset, request->length);
 }
 
-static int ram_answer(struct ublk_queue *queue, struct ublk_request *request)
+static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
 	struct ram *ram = ublk_device_data(ublk_queue_device(queue));
 
@@ -291,31 +281,13 @@ static int ram_answer(struct ublk_queue *queue, struct ublk_request *request)
 	}
 }
 
-/* What is below a layer: zeroes. */
-static int ram_read_zeroes(struct ublk_queue *queue,
-			   struct ublk_request *request)
-{
-	(void)queue;
-	memset(request->data, 0, request->length);
-	return request->length;
-}
-
-static int ram_submit(struct ublk_queue *queue, struct ublk_request *request)
-{
-	const struct ram *ram = ublk_device_data(ublk_queue_device(queue));
-
-	if (ram->cow)
-		return cow_submit(ram->cow, queue, request);
-	return ram_answer(queue, request);
-}
-
 static int ram_start(struct ublk_device *device)
 {
 	struct ram *ram = ublk_device_data(device);
 	uint64_t pages = ((ram->size - 1) >> ram->page_shift) + 1;
 
-	if (ram->cow)
-		return cow_start(ram->cow, device, ram_read_zeroes);
+	if (!ram->memory)
+		return 0;
 	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
 	if (!ram->written)
 		return message_fail(ENOMEM, "ram");
@@ -331,15 +303,12 @@ const struct ublk_target target_ram = {
 		  "it is discarded\n(fstrim, blkdiscard, mount -o discard). "
 		  "The contents outlive the server, so that\n`ublk recover` "
 		  "finds them, and are gone when the device is stopped.\n"
-		  "\nWith --cow it is a disk of zeroes, and what is written is "
-		  "kept in so much memory\nat most, or in a file; the disk may "
-		  "be larger than the machine's memory.\n",
-	.options = ram_options,
-	.settings_size = sizeof(struct ram_settings),
-	.system_calls = { COW_CALLS },
+		  "\nWith --cow it is a disk of zeroes that may be larger than "
+		  "the machine's memory.\n",
+	.system_calls = { SYS_fallocate },
 	.open = ram_open,
 	.start = ram_start,
-	.finish = ram_finish,
 	.close = ram_close,
 	.submit = ram_submit,
+	.base = ram_base,
 };

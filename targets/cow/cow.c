@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copy on write over a target: opens and closes what keeps the blocks. How a
- * request is answered is request.c's business, what the file looks like
- * file.c's.
+ * Copy on write: the target, which opens and closes its base and what keeps the
+ * blocks. request.c answers requests, file.c knows what the file looks like.
  *
  * The map lies in memory that outlives the server, and a file's is behind it as
  * long as nobody flushes. All else here is of requests, which the driver gives
@@ -12,7 +11,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/identity.h"
@@ -116,13 +117,15 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 	return ublk_device_resumed(device) ? check_map(cow) : load_map(cow);
 }
 
-static void describe(const struct cow *cow, struct ublk_device *device,
-		     struct ublk_disk *disk)
+/* What becomes of the base's promise. */
+static void cow_describe(const struct cow *cow, struct ublk_device *device,
+			 struct ublk_disk *disk)
 {
 	disk->read_only = ublk_device_read_only(device);
 	disk->physical_block = COW_BLOCK;
 	disk->flush = !cow->limit && !disk->read_only;
 	disk->fua = false;	/* the kernel flushes behind it instead */
+	disk->zero_copy = false;
 	if (!cow->limit && !cow->file.punches)
 		return;
 	disk->discard_granularity = COW_BLOCK;
@@ -130,50 +133,118 @@ static void describe(const struct cow *cow, struct ublk_device *device,
 	disk->max_write_zeroes = 1u << 30;
 }
 
-int cow_identify_base(struct ublk_device *device, const char *path,
-		      const struct cow_base *base)
+/*
+ * The base is what it was when the device was made, its bytes too, as far as
+ * samples tell.
+ */
+static int cow_identify(struct ublk_device *device,
+			const struct ublk_base *base)
 {
 	struct identity_contents contents = { .size = base->size };
 
+	if (!base->path)
+		return 0;
 	/* What cannot be read is for who reads it to see. */
-	contents.sampled = !cow_base_samples(base, COW_SAMPLES,
-					     &contents.samples);
-	return ublk_device_identify(device, "file", path, base->fd, &contents);
+	contents.sampled = !backing_samples(base->fd, base->offset, base->size,
+					    COW_SAMPLES, &contents.samples);
+	return ublk_device_identify(device, "file", base->path, base->fd,
+				    &contents);
 }
 
-int cow_open(struct cow **result, struct ublk_device *device,
-	     const char *place, const struct cow_base *base,
-	     struct ublk_disk *disk)
+static void cow_free(struct cow *cow)
+{
+	if (cow->map && cow->map != MAP_FAILED)
+		munmap(cow->map, cow->layout.map_size);
+	if (cow->file.fd >= 0)
+		close(cow->file.fd);
+	if (cow->present)
+		munmap((void *)cow->present,
+		       cow->layout.map_size * (cow->limit ? 2 : 1));
+	if (cow->memory_fd >= 0)
+		close(cow->memory_fd);
+	if (cow->fills && cow->fills != MAP_FAILED)
+		munmap(cow->fills, (size_t)cow->queue_count * cow->depth *
+		       COW_BLOCK);
+	free(cow->stale);
+	free(cow->requests);
+	free(cow->queues);
+	free(cow);
+}
+
+/* Without its files; @place is the option's value. NULL after telling. */
+static struct cow *cow_make(const char *place)
 {
 	struct cow *cow;
 	uint64_t size;
-	int err;
+	int err = size_parse(place, &size);
 
-	*result = NULL;
-	if (!place)
-		return 0;
-	err = size_parse(place, &size);
 	if (!err && size < COW_BLOCK) {
 		message("--cow %s: neither a size of 4K or more nor a path",
 			place);
-		return -EINVAL;
+		return NULL;
 	}
 	cow = calloc(1, sizeof(*cow));
-	if (!cow)
-		return message_fail(ENOMEM, "--cow %s", place);
+	if (!cow) {
+		message_fail(ENOMEM, "--cow %s", place);
+		return NULL;
+	}
 	cow->limit = err ? 0 : size / COW_BLOCK;
-	cow->disk_size = disk->size;
-	cow->layout = cow_layout(disk->size);
 	cow->memory_fd = -1;
 	cow->file.fd = -1;
-	err = open_store(cow, device, place, base, disk->logical_block);
-	if (err) {
-		cow_close(cow);
+	return cow;
+}
+
+/* With the base open, and @disk as it has filled it in. */
+static int cow_open_over(struct cow *cow, struct ublk_device *device,
+			 const char *place, struct ublk_disk *disk)
+{
+	struct ublk_base base;
+	int err;
+
+	cow->base->base(device, &base);
+	err = cow_identify(device, &base);
+	if (err)
 		return err;
-	}
-	describe(cow, device, disk);
-	*result = cow;
+	cow->disk_size = disk->size;
+	cow->layout = cow_layout(disk->size);
+	err = open_store(cow, device, place,
+			 &(struct cow_base){ base.fd, base.offset, base.size },
+			 disk->logical_block);
+	if (err)
+		return err;
+	cow_describe(cow, device, disk);
 	return 0;
+}
+
+static int cow_open(struct ublk_device *device, const char *argument,
+		    const void *settings, struct ublk_disk *disk)
+{
+	const struct cow_target *around =
+		(const struct cow_target *)ublk_device_target(device);
+	const struct ublk_target *base = around->base;
+	const char *place = *(const char *const *)
+			    ((const char *)settings + around->place);
+	struct cow *cow;
+	int err;
+
+	if (!place)
+		return ublk_device_open_instead(device, base, argument,
+						settings, disk);
+	cow = cow_make(place);
+	if (!cow)
+		return -EINVAL;
+	cow->base = base;
+	err = ublk_device_open_base(device, base, argument, settings, disk);
+	if (!err) {
+		err = cow_open_over(cow, device, place, disk);
+		if (err)
+			base->close(device);
+	}
+	if (err)
+		cow_free(cow);
+	else
+		ublk_device_set_wrapper(device, cow);
+	return err;
 }
 
 static void all_changed(struct cow *cow)
@@ -184,15 +255,11 @@ static void all_changed(struct cow *cow)
 		cow->changed[page] = 1;
 }
 
-int cow_start(struct cow *cow, struct ublk_device *device,
-	      int (*read)(struct ublk_queue *queue,
-			  struct ublk_request *request))
+/* Takes what requests need. */
+static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 {
 	size_t count, words, i;
 
-	if (!cow)
-		return 0;
-	cow->read = read;
 	cow->queue_count = ublk_device_queues(device);
 	cow->depth = ublk_device_depth(device);
 	cow->shared = cow->queue_count > 1;
@@ -217,39 +284,99 @@ int cow_start(struct cow *cow, struct ublk_device *device,
 	return 0;
 }
 
-/* No request is under way any more. */
-int cow_finish(struct cow *cow)
+static int cow_start(struct ublk_device *device)
 {
-	if (!cow || cow->limit || cow->file.read_only)
+	struct cow *cow = ublk_device_wrapper(device);
+	int err = cow->base->start ? cow->base->start(device) : 0;
+
+	return err ? err : cow_start_requests(cow, device);
+}
+
+/* No request is under way any more. All is permanent then, as after a FLUSH. */
+static int cow_finish(struct ublk_device *device)
+{
+	struct cow *cow = ublk_device_wrapper(device);
+
+	if (cow->limit || cow->file.read_only)
 		return 0;
 	all_changed(cow);
 	cow_take_map(cow);
 	return cow_file_store(&cow->file, cow->map);
 }
 
-static void close_file(struct cow *cow)
+static void cow_close(struct ublk_device *device)
 {
-	if (cow->map && cow->map != MAP_FAILED)
-		munmap(cow->map, cow->layout.map_size);
-	close(cow->file.fd);
+	struct cow *cow = ublk_device_wrapper(device);
+	const struct ublk_target *base = cow->base;
+
+	cow_free(cow);
+	base->close(device);
 }
 
-void cow_close(struct cow *cow)
+/* The system calls of its own; more than RIGHTS_CALLS in all is a mistake here. */
+static void cow_add_calls(int calls[RIGHTS_CALLS])
 {
-	if (!cow)
-		return;
-	if (cow->file.fd >= 0)
-		close_file(cow);
-	if (cow->present)
-		munmap((void *)cow->present,
-		       cow->layout.map_size * (cow->limit ? 2 : 1));
-	if (cow->memory_fd >= 0)
-		close(cow->memory_fd);
-	if (cow->fills && cow->fills != MAP_FAILED)
-		munmap(cow->fills, (size_t)cow->queue_count * cow->depth *
-		       COW_BLOCK);
-	free(cow->stale);
-	free(cow->requests);
-	free(cow->queues);
-	free(cow);
+	static const int more[] = {
+		SYS_pread64, SYS_pwrite64, SYS_fallocate
+	};
+	size_t i, at;
+
+	for (i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		for (at = 0; at < RIGHTS_CALLS && calls[at]; at++)
+			if (calls[at] == more[i])
+				break;
+		if (at == RIGHTS_CALLS)
+			abort();
+		calls[at] = more[i];
+	}
+}
+
+/* The base's options, and then --cow. */
+static void cow_add_option(struct cow_target *cow)
+{
+	const struct option_spec *spec = cow->base->options;
+	size_t count = 0;
+
+	for (; spec && spec->name; spec++) {
+		if (count + 2 >= COW_OPTIONS_MAX)
+			abort();
+		cow->options[count++] = *spec;
+	}
+	cow->options[count] = (struct option_spec){
+		"cow", 0, OPTION_PLACE, cow->place, 0, 0, "SIZE|FILE",
+		"keep what is written in memory up to SIZE, or in FILE"
+	};
+}
+
+const struct ublk_target *cow_around(struct cow_target *cow,
+				     const struct ublk_target *base)
+{
+	const size_t word = sizeof(const char *);
+
+	*cow = (struct cow_target){
+		.target = *base,
+		.base = base,
+		.place = (base->settings_size + word - 1) / word * word,
+	};
+	if (cow->place + word > UBLK_SETTINGS_MAX)
+		abort();
+	if (base->defaults)
+		memcpy(cow->defaults, base->defaults, base->settings_size);
+	cow_add_option(cow);
+	cow_add_calls(cow->target.system_calls);
+	cow->target.manual_end =
+		"With --cow the disk can be written, and what is below it is "
+		"not: what was\nwritten is kept in memory, or in a file or "
+		"block device that can be used again\nover the same image or "
+		"file.\n";
+	cow->target.options = cow->options;
+	cow->target.defaults = cow->defaults;
+	cow->target.settings_size = cow->place + word;
+	cow->target.open = cow_open;
+	cow->target.start = cow_start;
+	cow->target.finish = cow_finish;
+	cow->target.close = cow_close;
+	cow->target.submit = cow_submit;
+	cow->target.base = NULL;
+	return &cow->target;
 }

@@ -53,29 +53,6 @@ static ssize_t read_page(int fd, uint64_t offset)
 	return n < 0 ? -errno : n;
 }
 
-/* Blocks all over the base, the first and the last among them. */
-int cow_base_samples(const struct cow_base *base, unsigned int count,
-		     uint32_t *crc)
-{
-	uint64_t last = (base->size - 1) / COW_BLOCK;
-	unsigned int i;
-
-	*crc = 0;
-	for (i = 0; i < count; i++) {
-		uint64_t block = last / (count - 1) * i +
-				 last % (count - 1) * i / (count - 1);
-		uint64_t left = base->size - block * COW_BLOCK;
-		ssize_t n = read_page(base->fd,
-				      base->offset + block * COW_BLOCK);
-
-		if (n < 0)
-			return n;
-		*crc = crc32(*crc, page, (uint64_t)n < left ? (uint64_t)n :
-							      left);
-	}
-	return 0;
-}
-
 static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
 		       const struct cow_base *base, uint32_t crc)
 {
@@ -269,7 +246,8 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 				    file->resumed);
 	if (err)
 		return err;
-	err = cow_base_samples(base, COW_SAMPLES, &crc);
+	err = backing_samples(base->fd, base->offset, base->size, COW_SAMPLES,
+			      &crc);
 	if (err)
 		return message_fail(err, "what is below %s", file->path);
 	put_header(header, &file->layout, base, crc);

@@ -41,12 +41,8 @@ struct cow_file {
 
 struct cow_layout cow_layout(uint64_t disk_size);
 
-/* Pieces of the base that tell it from others; the first and the last are two. */
+/* How many blocks of the base the header has a checksum of: backing_samples(). */
 #define COW_SAMPLES 64
-
-/* Sets *@crc to the CRC-32 of @count of them, at least 2. Returns 0 or -errno. */
-int cow_base_samples(const struct cow_base *base, unsigned int count,
-		     uint32_t *crc);
 
 /*
  * Opens @path, which belongs to @base and a disk of @disk_size bytes, and claims

@@ -14,6 +14,7 @@
 
 struct cow_request;
 
+/* State of a device: ublk_device_wrapper(). */
 struct cow {
 	struct cow_layout layout;
 	uint64_t disk_size;
@@ -22,7 +23,7 @@ struct cow {
 	int memory_fd;
 	int store;			/* what has the blocks, among the ring's */
 	uint64_t data;			/* offset of the first block in it */
-	int (*read)(struct ublk_queue *queue, struct ublk_request *request);
+	const struct ublk_target *base;	/* that is read, and is open */
 
 	/* In memory_fd: the map, and if limited another of what has memory. */
 	_Atomic uint64_t *present;
@@ -85,6 +86,9 @@ struct cow_request {
 	struct cow_request *waiters;
 	struct cow_request *next_waiter;
 };
+
+/* The target's. */
+int cow_submit(struct ublk_queue *queue, struct ublk_request *request);
 
 /*
  * Takes over the pages of the map that have changed since. Whose FLUSH has its

@@ -21,7 +21,6 @@
 #include "lib/message.h"
 #include "lib/size.h"
 #include "lib/whole-io.h"
-#include "targets/cow/cow.h"
 #include "targets/cow/layer.h"
 
 #define WORD_BITS 64
@@ -275,7 +274,7 @@ static int read_base(struct cow_request *state, uint64_t offset, void *data,
 		.state = state->request->state,
 		.done = base_done,
 	};
-	return state->cow->read(state->queue, &state->inner);
+	return state->cow->base->submit(state->queue, &state->inner);
 }
 
 /*
@@ -545,9 +544,9 @@ static void set_range(struct cow_request *state)
 	state->last = (state->to - 1) / COW_BLOCK;
 }
 
-int cow_submit(struct cow *cow, struct ublk_queue *queue,
-	       struct ublk_request *request)
+int cow_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
+	struct cow *cow = ublk_device_wrapper(ublk_queue_device(queue));
 	struct cow_request *state =
 		&cow->requests[ublk_queue_id(queue) * cow->depth +
 			       request->tag];

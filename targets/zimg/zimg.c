@@ -30,7 +30,6 @@ struct zimg_settings {
 	uint64_t cache;		/* OPTION_UNSAID: what suits the board */
 	uint64_t spacing;
 	const char *index;
-	const char *cow;
 };
 
 static const struct zimg_settings zimg_defaults = {
@@ -46,11 +45,10 @@ static const struct option_spec zimg_options[] = {
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
 	  "between them, 64K to 16M (1M)" },
-	COW_OPTION(struct zimg_settings),
 	{ }
 };
 
-static int zimg_answer(struct ublk_queue *queue, struct ublk_request *request)
+static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
 	switch (request->op) {
 	case UBLK_IO_OP_READ:
@@ -60,15 +58,6 @@ static int zimg_answer(struct ublk_queue *queue, struct ublk_request *request)
 	default:
 		return -EPERM;	/* the disk is read only */
 	}
-}
-
-static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
-{
-	const struct zimg *zimg = ublk_device_data(ublk_queue_device(queue));
-
-	if (zimg->cow)
-		return cow_submit(zimg->cow, queue, request);
-	return zimg_answer(queue, request);
 }
 
 static bool zimg_turn(struct ublk_queue *queue)
@@ -223,18 +212,14 @@ static int open_claimed(const char *path, bool wait)
 }
 
 /* Beside the front, an image ends with what its chunks are found or checked by. */
-static int zimg_identify(struct ublk_device *device, const struct zimg *zimg,
-			 const char *cow)
+static int zimg_identify(struct ublk_device *device, const struct zimg *zimg)
 {
-	const struct cow_base base = {
-		zimg->image.fd, 0, zimg->image.file_size
-	};
-	struct identity_contents contents = { .size = base.size };
+	const struct image *image = &zimg->image;
+	struct identity_contents contents = { .size = image->file_size };
 
-	if (cow)
-		return cow_identify_base(device, zimg->path, &base);
-	contents.sampled = !cow_base_samples(&base, 2, &contents.samples);
-	return ublk_device_identify(device, "file", zimg->path, base.fd,
+	contents.sampled = !backing_samples(image->fd, 0, contents.size, 2,
+					    &contents.samples);
+	return ublk_device_identify(device, "file", zimg->path, image->fd,
 				    &contents);
 }
 
@@ -283,16 +268,11 @@ static int zimg_open(struct ublk_device *device, const char *path,
 	disk->size = (zimg->image.disk_size + zimg->block - 1) / zimg->block *
 		     zimg->block;
 	disk->read_only = true;
-	ret = zimg_identify(device, zimg, settings->cow);
+	ret = zimg_identify(device, zimg);
 	if (ret)
 		goto fail_close;
 	zimg->file = ublk_device_register_file(device, zimg->image.fd,
 						"image");
-	ret = cow_open(&zimg->cow, device, settings->cow,
-		       &(struct cow_base){ zimg->image.fd, 0,
-					   zimg->image.file_size }, disk);
-	if (ret)
-		goto fail_close;
 	ublk_device_set_argument(device, zimg->path);
 	ublk_device_set_data(device, zimg);
 	return 0;
@@ -316,29 +296,30 @@ static int zimg_start(struct ublk_device *device)
 	err = zimg_crew_start(&zimg->crew, &zimg->image,
 			      ublk_device_cpus(device) - 1);
 	zimg->started = true;
-	if (err)
-		return err;
-	return cow_start(zimg->cow, device, zimg_answer);
-}
-
-static int zimg_finish(struct ublk_device *device)
-{
-	const struct zimg *zimg = ublk_device_data(device);
-
-	return cow_finish(zimg->cow);
+	return err;
 }
 
 static void zimg_close(struct ublk_device *device)
 {
 	struct zimg *zimg = ublk_device_data(device);
 
-	cow_close(zimg->cow);
 	if (zimg->started) {
 		zimg_crew_free(&zimg->crew);
 		zimg_cache_destroy(&zimg->cache);
 	}
 	image_close(&zimg->image);
 	zimg_free(zimg);
+}
+
+static void zimg_base(const struct ublk_device *device, struct ublk_base *base)
+{
+	const struct zimg *zimg = ublk_device_data(device);
+
+	*base = (struct ublk_base){
+		.path = zimg->path,
+		.fd = zimg->image.fd,
+		.size = zimg->image.file_size,
+	};
 }
 
 const struct ublk_target target_zimg = {
@@ -350,7 +331,7 @@ const struct ublk_target target_zimg = {
 		  "only but for --cow. A chunk that is damaged gives an\nI/O "
 		  "error for its own sectors and one message; `ublk check` "
 		  "finds such chunks.\nExpanded chunks stay in memory up to "
-		  "--cache.\n" COW_MANUAL "\n"
+		  "--cache.\n\n"
 		  "A gzip that was not made for this is read once to find "
 		  "restart points, a chunk\napart. --index writes them to "
 		  "FILE, or reads them where FILE is there.\n",
@@ -358,15 +339,15 @@ const struct ublk_target target_zimg = {
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),
 	.request_size = sizeof(struct zimg_request),
-	.system_calls = { COW_CALLS },
+	.system_calls = { SYS_pread64 },
 	.tells = true,
 	.frees_memory = true,
 	.open = zimg_open,
 	.start = zimg_start,
-	.finish = zimg_finish,
 	.close = zimg_close,
 	.queue_start = zimg_queue_start,
 	.queue_stop = zimg_queue_stop,
 	.submit = zimg_submit,
 	.work = zimg_turn,
+	.base = zimg_base,
 };

@@ -10,7 +10,6 @@
 
 #include "core/target.h"
 #include "image/image.h"
-#include "targets/cow/cow.h"
 #include "targets/zimg/cache.h"
 #include "targets/zimg/crew.h"
 #include "targets/zimg/load.h"
@@ -28,7 +27,6 @@ struct zimg {
 	int file;			/* the image, among the ring's files */
 	uint32_t block;			/* a request is cut at its multiples */
 	char *path;			/* absolute */
-	struct cow *cow;		/* or NULL: it cannot be written */
 	_Atomic uint8_t *told;		/* a bit a chunk: its damage was told */
 };
 

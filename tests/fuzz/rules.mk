@@ -29,7 +29,7 @@ FUZZ_HEADERS := $(wildcard tests/fuzz/lib/*.h)
 FUZZ_WRAP := -Wl,--wrap=pread
 $(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
 	-Wl,--wrap=image_open_again -Wl,--wrap=image_find \
-	-Wl,--wrap=cow_base_samples
+	-Wl,--wrap=backing_samples
 
 # clang does not know two of the warnings, and a third not as gcc does.
 FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \

@@ -18,8 +18,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "targets/cow/file.h"
 #include "tests/unit/plain-transfer.h"
 
 #define QUEUES 3
@@ -40,6 +42,7 @@
 #define STORE_PAGES (1 + MAP_PAGES + HOT)
 
 struct ublk_device {
+	void *wrapper;		/* the disk's state */
 	int files;		/* registered */
 	bool resumed;
 	int inherited[2];	/* the cow file, the memory */
@@ -97,10 +100,12 @@ static unsigned int pending, life;
 static unsigned long now = 1;
 static uint8_t store[STORE_PAGES][COW_BLOCK], durable[STORE_PAGES][COW_BLOCK];
 static struct change *changes, **changes_end = &changes;
-static struct cow *cow;
+static struct cow_target cow;
+static const struct ublk_target *instead;	/* of the wrapper */
 static int memory = -1, cow_fd = -1;
 static char cow_path[] = "/tmp/cow.XXXXXX", base_path[] = "/tmp/base.XXXXXX";
 static struct cow_base base = { .size = 100000 };
+static unsigned int base_opened;	/* and not closed */
 static bool in_memory, base_fails;
 static unsigned int wrong, forgotten, answers, errors, full, cuts, deaths, flushes;
 
@@ -250,6 +255,44 @@ int ublk_device_memory(struct ublk_device *self, uint64_t size)
 	return ftruncate(memory, size) ? -1 : fd;
 }
 
+const struct ublk_target *ublk_device_target(const struct ublk_device *self)
+{
+	(void)self;
+	return &cow.target;
+}
+
+void ublk_device_set_wrapper(struct ublk_device *self, void *state)
+{
+	self->wrapper = state;
+}
+
+void *ublk_device_wrapper(const struct ublk_device *self)
+{
+	return self->wrapper;
+}
+
+int ublk_device_open_base(struct ublk_device *self,
+			  const struct ublk_target *target, const char *argument,
+			  const void *settings, struct ublk_disk *disk)
+{
+	return target->open(self, argument, settings, disk);
+}
+
+int ublk_device_open_instead(struct ublk_device *self,
+			     const struct ublk_target *target,
+			     const char *argument, const void *settings,
+			     struct ublk_disk *disk)
+{
+	instead = target;
+	return target->open(self, argument, settings, disk);
+}
+
+struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
+{
+	(void)queue;
+	return &device;
+}
+
 unsigned int ublk_queue_id(const struct ublk_queue *queue)
 {
 	return queue->id;
@@ -307,6 +350,38 @@ static int base_read(struct ublk_queue *queue, struct ublk_request *request)
 	add_operation(queue, NULL)->inner = request;
 	return UBLK_LATER;
 }
+
+static int base_open(struct ublk_device *self, const char *argument,
+		     const void *settings, struct ublk_disk *disk)
+{
+	(void)self;
+	(void)argument;
+	(void)settings;
+	disk->size = DISK_SIZE;
+	disk->read_only = true;
+	base_opened++;
+	return 0;
+}
+
+static void base_close(struct ublk_device *self)
+{
+	(void)self;
+	base_opened--;
+}
+
+static void base_is(const struct ublk_device *self, struct ublk_base *is)
+{
+	(void)self;
+	*is = (struct ublk_base){ base_path, base.fd, base.offset, base.size };
+}
+
+static const struct ublk_target base_target = {
+	.name = "base",
+	.open = base_open,
+	.close = base_close,
+	.submit = base_read,
+	.base = base_is,
+};
 
 static void read_answered(const struct slot *slot, int result)
 {
@@ -483,7 +558,7 @@ static void end_all(void)
 static void submit(unsigned int n)
 {
 	struct ublk_queue *queue = &queues[n / DEPTH];
-	int result = cow_submit(cow, queue, &slots[n].request);
+	int result = cow.target.submit(queue, &slots[n].request);
 
 	if (result != UBLK_LATER)
 		ublk_request_done(queue, &slots[n].request, result);
@@ -571,8 +646,8 @@ static void begin_one(void)
 
 static bool open_cow(bool resumed)
 {
-	struct ublk_disk disk = { .size = DISK_SIZE, .logical_block = SECTOR,
-				  .read_only = true };
+	struct ublk_disk disk = { .logical_block = SECTOR };
+	_Alignas(uint64_t) char settings[UBLK_SETTINGS_MAX] = { 0 };
 
 	device = (struct ublk_device){
 		.resumed = resumed,
@@ -581,16 +656,16 @@ static bool open_cow(bool resumed)
 	};
 	if (resumed && in_memory)
 		close(device.inherited[0]);
-	return !cow_open(&cow, &device, in_memory ? "64K" : cow_path, &base,
-			 &disk) &&
+	*(const char **)(settings + cow.place) = in_memory ? "64K" : cow_path;
+	return !cow.target.open(&device, "", settings, &disk) &&
 	       !disk.read_only && disk.flush == !in_memory && !disk.fua &&
-	       !cow_start(cow, &device, base_read);
+	       !cow.target.start(&device);
 }
 
 /* The server dies: some of what is under way takes place; the next one goes on. */
 static void die(void)
 {
-	struct cow *dead = cow;
+	struct ublk_device dead = device;
 	unsigned int i;
 
 	deaths++;
@@ -601,7 +676,7 @@ static void die(void)
 	pending = 0;
 	life++;
 	wrong += !open_cow(true);
-	cow_close(dead);
+	cow.target.close(&dead);
 	for (i = 0; i < SLOTS; i++)
 		if (slots[i].busy)
 			submit(i);
@@ -748,7 +823,8 @@ static void one_disk(void)
 	read_all();
 	if (in_memory)
 		fill_after_discard();
-	cow_close(cow);
+	cow.target.close(&device);
+	wrong += base_opened;
 }
 
 static void test_disks(bool memory_store, unsigned int rounds)
@@ -849,12 +925,63 @@ static void test_header(void)
 	      "a device that is not there is not made");
 }
 
+/* A target with options and system calls of its own, and what wraps it. */
+static void test_wrapper(void)
+{
+	struct base_settings {
+		bool flag;
+		uint64_t size;
+		bool last;
+	};
+	static const struct base_settings defaults = { .size = 7, .last = true };
+	static const struct option_spec options[] = {
+		{ "flag", 0, OPTION_FLAG, offsetof(struct base_settings, flag),
+		  0, 0, NULL, "" },
+		{ "size", 0, OPTION_SIZE, offsetof(struct base_settings, size),
+		  0, 0, "SIZE", "" },
+		{ 0 }
+	};
+	struct ublk_target target = base_target;
+	struct cow_target wrapped;
+	const struct ublk_target *outer;
+	struct ublk_disk disk = { 0 };
+	const int *calls;
+
+	target.options = options;
+	target.defaults = &defaults;
+	target.settings_size = sizeof(defaults);
+	target.system_calls[0] = SYS_fallocate;
+	outer = cow_around(&wrapped, &target);
+	calls = outer->system_calls;
+	check(!strcmp(outer->name, "base") && !outer->base,
+	      "the wrapper has its base's name");
+	check(!strcmp(outer->options[0].name, "flag") &&
+	      !strcmp(outer->options[1].name, "size") &&
+	      !strcmp(outer->options[2].name, "cow") &&
+	      outer->options[2].offset >= sizeof(defaults) &&
+	      !outer->options[3].name, "its options, and --cow");
+	check(outer->settings_size > sizeof(defaults) &&
+	      !memcmp(outer->defaults, &defaults, sizeof(defaults)) &&
+	      !*(const char *const *)((const char *)outer->defaults +
+				      outer->options[2].offset),
+	      "its defaults, and none for --cow");
+	check(calls[0] == SYS_fallocate && calls[1] == SYS_pread64 &&
+	      calls[2] == SYS_pwrite64 && !calls[3] && !target.system_calls[1],
+	      "its system calls, and those of copy on write, each once");
+	cow = wrapped;
+	check(!outer->open(&device, "", outer->defaults, &disk) &&
+	      instead == &target && disk.read_only && base_opened == 1,
+	      "without --cow the base serves the device alone");
+	target.close(&device);
+}
+
 int main(void)
 {
 	static const char text[] = "a base that is told from others";
 
 	for (unsigned int i = 0; i < QUEUES; i++)
 		queues[i].id = i;
+	cow_around(&cow, &base_target);
 	base.fd = mkstemp(base_path);
 	if (ftruncate(base.fd, base.size) ||
 	    pwrite(base.fd, text, sizeof(text), 0) != sizeof(text))
@@ -863,6 +990,7 @@ int main(void)
 	test_disks(true, 300);
 	test_disks(false, 300);
 	test_header();
+	test_wrapper();
 	close(memory);
 	close(cow_fd);
 	close(base.fd);

@@ -106,11 +106,6 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 	return 0;
 }
 
-void ublk_device_unfinished(struct ublk_device *device)
-{
-	(void)device;
-}
-
 int ublk_device_register_file(struct ublk_device *device, int fd,
 			      const char *name)
 {
@@ -118,26 +113,6 @@ int ublk_device_register_file(struct ublk_device *device, int fd,
 	(void)device;
 	(void)fd;
 	return 3;
-}
-
-/* What only a disk that is copied on write needs. */
-unsigned int ublk_device_queues(const struct ublk_device *device)
-{
-	(void)device;
-	return 0;
-}
-
-unsigned int ublk_device_depth(const struct ublk_device *device)
-{
-	(void)device;
-	return 0;
-}
-
-int ublk_device_memory(struct ublk_device *device, uint64_t size)
-{
-	(void)device;
-	(void)size;
-	return -ENOMEM;
 }
 
 unsigned int ublk_queue_id(const struct ublk_queue *queue)

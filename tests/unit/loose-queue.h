@@ -174,11 +174,6 @@ int ublk_device_identify(struct ublk_device *self, const char *name,
 	return 0;
 }
 
-void ublk_device_unfinished(struct ublk_device *self)
-{
-	(void)self;
-}
-
 int ublk_device_register_file(struct ublk_device *self, int fd,
 			      const char *name)
 {
@@ -203,29 +198,10 @@ void *ublk_queue_data(const struct ublk_queue *queue)
 }
 
 /* What only a disk that is copied on write needs. */
-bool ublk_device_read_only(const struct ublk_device *self)
-{
-	(void)self;
-	return true;
-}
-
 bool ublk_device_resumed(const struct ublk_device *self)
 {
 	(void)self;
 	return false;
-}
-
-unsigned int ublk_device_depth(const struct ublk_device *self)
-{
-	(void)self;
-	return 0;
-}
-
-int ublk_device_memory(struct ublk_device *self, uint64_t size)
-{
-	(void)self;
-	(void)size;
-	return -ENOMEM;
 }
 
 unsigned int ublk_queue_id(const struct ublk_queue *queue)

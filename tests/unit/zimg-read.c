@@ -173,8 +173,8 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 	/* The target's own struct of settings begins with these. */
 	const struct {
 		uint64_t cache, spacing;
-		const char *index, *cow;
-	} settings = { cache, 100000, NULL, NULL };
+		const char *index;
+	} settings = { cache, 100000, NULL };
 
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	*layout = (struct ublk_disk){ .logical_block = 512 };
