@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a device is: its options, its target's promise and what becomes of them
- * at the driver and in the record. Knows no target by name.
+ * A device: its options, what its target promises, and the steps of its life at
+ * the driver. device-record.c writes its record; device-target.c is what a target
+ * sees of it. Knows no target by name.
  */
 #include "core/device.h"
 
@@ -19,9 +20,7 @@
 #include "core/process.h"
 #include "core/record.h"
 #include "lib/exit.h"
-#include "lib/key-value.h"
 #include "lib/message.h"
-#include "lib/parallel.h"
 
 /* What suits a queue that nobody has said anything of. */
 #define DEPTH_USUAL 64
@@ -344,82 +343,6 @@ int device_end(struct ublk_device *device)
 	return err ? err : deleted;
 }
 
-/* The process, and what it does. */
-static void device_record_server(FILE *out, const struct ublk_device *device)
-{
-	fprintf(out, "pid=%d\nstarted=%llu\n", (int)getpid(),
-		process_started(getpid()));
-	if (device->given_up)
-		fprintf(out, "given_up=1\n");
-	if (device->server_pid)
-		fprintf(out, "worker=%d\nworker_started=%llu\n",
-			(int)device->server_pid,
-			process_started(device->server_pid));
-}
-
-/* All that device_record_server() does not say is as it was. */
-static void device_keep_record(FILE *out, const struct ublk_device *device)
-{
-	static const char *const keys[] = {
-		"pid=", "started=", "given_up=", "worker=", "worker_started=",
-	};
-	const char *line = device->record;
-	const size_t count = sizeof(keys) / sizeof(keys[0]);
-	size_t length, i;
-
-	for (; *line; line += length) {
-		length = strcspn(line, "\n");
-		length += line[length] == '\n';
-		for (i = 0; i < count; i++)
-			if (!strncmp(line, keys[i], strlen(keys[i])))
-				break;
-		if (i == count)
-			fwrite(line, length, 1, out);
-	}
-	device_record_server(out, device);
-}
-
-static void device_fill_record(FILE *out, const void *arg)
-{
-	const struct ublk_device *device = arg;
-	struct serve_settings settings = *device->settings;
-	char node[DEVICE_NODE_MAX], key[32];
-	unsigned int i;
-
-	if (device->as_recorded) {
-		device_keep_record(out, device);
-		return;
-	}
-	settings.id = device->info.dev_id;
-	settings.queues = device->info.nr_hw_queues;
-	settings.depth = device->info.queue_depth;
-	settings.max_io = device->info.max_io_buf_bytes;
-	settings.block_size = device->disk.logical_block;
-	settings.read_only = device->disk.read_only;
-	device_node(device->info.dev_id, node);
-	options_record(out, NULL, serve_options, &settings);
-	key_value_put(out, "node", node);
-	key_value_put(out, "target", device->target->name);
-	key_value_put(out, "argument", device->argument);
-	fprintf(out, "size=%llu\n", (unsigned long long)device->disk.size);
-	device_record_server(out, device);
-	for (i = 0; i < device->identity_count; i++) {
-		snprintf(key, sizeof(key), "identity_%s",
-			 device->identities[i].name);
-		key_value_put(out, key, device->identities[i].text);
-	}
-	fprintf(out, "unfinished=%d\n", device->unfinished);
-	if (device->target->options)
-		options_record(out, device->target->name,
-			       device->target->options,
-			       device->target_settings);
-}
-
-int device_record(const struct ublk_device *device)
-{
-	return record_write(device->info.dev_id, device_fill_record, device);
-}
-
 /* The kernel knows partitions of the disk. */
 static bool device_has_partitions(int id)
 {
@@ -437,11 +360,6 @@ static bool device_has_partitions(int id)
 		found = !strncmp(entry->d_name, prefix, strlen(prefix));
 	closedir(dir);
 	return found;
-}
-
-int device_record_new(const struct ublk_device *device)
-{
-	return record_create(device->info.dev_id, device_fill_record, device);
 }
 
 int device_probe(const struct ublk_device *device)
@@ -503,164 +421,4 @@ void device_close(struct ublk_device *device)
 	device->target->close(device);
 	buffers_close(&device->buffers);
 	memory_release();
-}
-
-void ublk_device_set_data(struct ublk_device *device, void *data)
-{
-	device->data = data;
-}
-
-void *ublk_device_data(const struct ublk_device *device)
-{
-	return device->data;
-}
-
-unsigned int ublk_device_queues(const struct ublk_device *device)
-{
-	return device->settings->queues;
-}
-
-unsigned int ublk_device_depth(const struct ublk_device *device)
-{
-	return device->info.queue_depth;
-}
-
-unsigned int ublk_device_cpus(const struct ublk_device *device)
-{
-	(void)device;
-	return parallel_cpus();
-}
-
-bool ublk_device_read_only(const struct ublk_device *device)
-{
-	return device->settings->read_only || device->opens_base;
-}
-
-bool ublk_device_resumed(const struct ublk_device *device)
-{
-	return device->resumed;
-}
-
-uint64_t ublk_device_block_size(const struct ublk_device *device)
-{
-	return device->settings->block_size;
-}
-
-void ublk_device_set_argument(struct ublk_device *device, const char *argument)
-{
-	device->argument = argument;
-}
-
-void ublk_device_unfinished(struct ublk_device *device)
-{
-	device->unfinished = true;
-}
-
-const struct ublk_target *ublk_device_target(const struct ublk_device *device)
-{
-	return device->target;
-}
-
-void ublk_device_set_wrapper(struct ublk_device *device, void *state)
-{
-	device->wrapper = state;
-}
-
-void *ublk_device_wrapper(const struct ublk_device *device)
-{
-	return device->wrapper;
-}
-
-int ublk_device_open_base(struct ublk_device *device,
-			  const struct ublk_target *base, const char *argument,
-			  const void *settings, struct ublk_disk *disk)
-{
-	int err;
-
-	device->opens_base = true;
-	err = base->open(device, argument, settings, disk);
-	device->opens_base = false;
-	return err;
-}
-
-bool ublk_device_is_base(const struct ublk_device *device)
-{
-	return device->opens_base;
-}
-
-int ublk_device_open_instead(struct ublk_device *device,
-			     const struct ublk_target *target,
-			     const char *argument, const void *settings,
-			     struct ublk_disk *disk)
-{
-	device->target = target;
-	return target->open(device, argument, settings, disk);
-}
-
-/* What it is now, against what the record says that it was. */
-static int check_identity(const struct ublk_device *device,
-			  const struct device_identity *now, const char *path)
-{
-	char key[32], then[IDENTITY_MAX];
-
-	snprintf(key, sizeof(key), "identity_%s", now->name);
-	/* Earlier programs did not know of it. */
-	if (!key_value_get(device->record, key, then, sizeof(then)) ||
-	    identity_same(then, now->text))
-		return 0;
-	message("device %d: %s is not what it was: %s, not %s",
-		device->info.dev_id, path, now->text, then);
-	return -ESTALE;
-}
-
-int ublk_device_identify(struct ublk_device *device, const char *name,
-			 const char *path, int fd,
-			 const struct identity_contents *contents)
-{
-	struct device_identity *now;
-	int err;
-
-	if (device->opens_base)
-		return 0;
-	now = &device->identities[device->identity_count++];
-	now->name = name;
-	err = identity_of(fd, contents, now->text);
-	if (err)
-		return message_fail(err, "%s", path);
-	return device->resumed ? check_identity(device, now, path) : 0;
-}
-
-int ublk_device_register_file(struct ublk_device *device, int fd,
-			      const char *name)
-{
-	device->file_names[device->file_count] = name;
-	device->files[device->file_count] = fd;
-	return device->file_count++;
-}
-
-int ublk_device_inherited_file(struct ublk_device *device, const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < device->inherited_count; i++) {
-		struct inherited_file *file = &device->inherited[i];
-
-		if (file->taken || strcmp(file->name, name))
-			continue;
-		file->taken = true;
-		return file->fd;
-	}
-	return -1;
-}
-
-int ublk_device_memory(struct ublk_device *device, uint64_t size)
-{
-	int fd = ublk_device_inherited_file(device, UBLK_DEVICE_MEMORY);
-
-	if (fd >= 0)
-		return fd;
-	if (device->resumed)
-		return memory_reopen(device->info.dev_id, size);
-	return memory_create(size, !device->settings->no_supervise &&
-				   !device->settings->foreground);
 }
