@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The bytes that make a gzip file an image of ours: its front and the pages of
- * its index, between structs and memory. image.md is the same for people.
+ * its index, between structs and memory. format.md is the same for people.
  */
 #ifndef IMAGE_FORMAT_H
 #define IMAGE_FORMAT_H

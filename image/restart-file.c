@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Restart points in a file of their own. image.md describes its bytes.
+ * Restart points in a file of their own. format.md describes its bytes.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * Restart points of a gzip file that was not made to be read at any offset:
  * what is needed to expand it from its middle. Its disk is cut into sections of
  * one size, and each has a point where it begins. The points are kept as they
- * are written to an index file, which image.md describes.
+ * are written to an index file, which format.md describes.
  *
  * A point lies wherever a section begins, also within a block or a code of
  * deflate. So it has the header of the block, the window of 32 KiB before, and

@@ -1,53 +1,79 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# The examples of README.md do what they show: each block marked `sh` runs to
-# its end without an error. And it leaves out no option of what serves, word of the
+# The examples of README.md and of the pages in docs/ do what they show: each block
+# marked `sh` runs to its end without an error, those of a page one after the other in
+# a folder of their own. And the pages leave out no option of a verb, word of the
 # kernel command line, state of a device or key of a record.
 #
-# board: --add README.md --tool mkfs.ext4 --mem 512M
+# board: --add README.md --add docs --tool mkfs.ext4 --mem 512M
 . "${0%/*}/lib.sh"
 
-readme=${0%/*}/README.md
-[ -f "$readme" ] || readme=${0%/*}/../README.md
+tree=${0%/*}
+[ -f "$tree/README.md" ] || tree=${0%/*}/..
+tree=$(cd "$tree" && pwd)
 mkdir -p /mnt
 
-# block N: prints the Nth marked block.
+# block PAGE N: prints its Nth marked block.
 block() {
-	awk -v wanted="$1" '
+	awk -v wanted="$2" '
 		/^```sh$/ { inside = 1; count++; next }
 		/^```$/ { inside = 0 }
-		inside && count == wanted' "$readme"
+		inside && count == wanted' "$1"
 }
 
-blocks=$(grep -c '^```sh$' "$readme")
-[ "$blocks" -gt 0 ] && pass "there are examples" || fail "there are examples"
-number=1
-while [ $number -le "$blocks" ]; do
-	block $number >"$tmp/block"
-	ok "example $number: $(sed 1q "$tmp/block")" sh -eux "$tmp/block"
-	[ $status -eq 0 ] || seen
-	number=$((number + 1))
+# examples PAGE: a check for each of its blocks.
+examples() {
+	title=${1#"$tree"/}
+	blocks=$(grep -c '^```sh$' "$1")
+	number=1
+	mkdir "$tmp/page"
+	cd "$tmp/page" || exit
+	while [ $number -le "$blocks" ]; do
+		block "$1" $number >"$tmp/block"
+		ok "$title, example $number: $(sed 1q "$tmp/block")" \
+			sh -eux "$tmp/block"
+		[ $status -eq 0 ] || seen
+		number=$((number + 1))
+	done
+	cd "$tmp" || exit
+	rm -rf "$tmp/page"
+}
+
+count=0
+for page in "$tree/README.md" "$tree"/docs/*.md; do
+	examples "$page"
+	count=$((count + blocks))
 done
+[ $count -ge 10 ] && pass "there are examples ($count)" ||
+	fail "there are examples" "$count"
 is "$(ublk list)" "" "the examples stop what they serve"
 
-# explained NAME WORD...: README has each of them.
+# explained PAGE NAME WORD...: the page has each of them.
 explained() {
-	name=$1 missing=''
-	shift
+	page=docs/$1.md name=$2 missing=''
+	shift 2
 	for word; do
-		grep -qF -e "$word" "$readme" || missing="$missing $word"
+		grep -qF -e "$word" "$tree/$page" || missing="$missing $word"
 	done
 	[ $# -gt 0 ] || missing=everything
-	is "$missing" "" "README has $name ($#)"
+	is "$missing" "" "$page has $name ($#)"
 }
-for verb in ram file zimg null stop recover upgrade pack unpack; do
-	# shellcheck disable=SC2046 # words are meant to be split
-	explained "the options of $verb" \
-		$(ublk help $verb | grep -oE -- '--[a-z][a-z-]+' | sort -u)
-done
-# shellcheck disable=SC2046
-explained "the words of the kernel command line" \
+
+# options PAGE VERB...: the page has all options of each verb.
+options() {
+	on=$1
+	shift
+	for verb; do
+		# shellcheck disable=SC2046 # words are meant to be split
+		explained "$on" "the options of $verb" \
+			$(ublk help $verb | grep -oE -- '--[a-z][a-z-]+' | sort -u)
+	done
+}
+options devices ram file zimg null list stop recover upgrade bench
+options images pack unpack check info index
+# shellcheck disable=SC2046 # words are meant to be split
+explained boot "the words of the kernel command line" \
 	$(ublk help init | grep -oE 'ublk\.[a-z-]+=' | sort -u)
 names=''
 for state in $(ublk help list | tr '\n' ' ' |
@@ -55,7 +81,7 @@ for state in $(ublk help list | tr '\n' ' ' |
 	names="$names \`$state\`"
 done
 # shellcheck disable=SC2086 # words are meant to be split
-explained "the states of a device" $names
+explained devices "the states of a device" $names
 
 truncate -s 1M "$tmp/disk"
 dev=$(ublk file "$tmp/disk" --cow "$tmp/written")
@@ -71,5 +97,5 @@ for key in $keys; do
 	esac
 done
 # shellcheck disable=SC2086
-explained "the keys of a record" $names
+explained devices "the keys of a record" $names
 done_testing
