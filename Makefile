@@ -21,6 +21,10 @@ CROSS_COMPILE ?=
 ## MUSL= ZLIB= LIBURING=  prefix of one that you have (DIR/bin/musl-gcc,
 ##                      DIR/include, DIR/lib), compiled against musl; it is
 ##                      used as it is and nothing is fetched for it
+## WITHOUT=             parts that ublk is built without, as `make board` leaves
+##                      some out: bench check features gzip index info manual
+##                      null pack unpack
+WITHOUT ?=
 ## WERROR=1             warnings are errors; so in CI (CI=true)
 WERROR ?= $(if $(filter true 1,$(CI)),1)
 ## V=1                  print the commands
@@ -73,6 +77,17 @@ ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
 # Where an image is read nearly all of the time is spent.
 $(O)/obj/image/inflate.o: CFLAGS += -O2
 
+# What may be left out, as lib/build.h has it; a board's program has none of it.
+PARTS := bench check features gzip index info manual null pack unpack
+ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
+$(error WITHOUT: $(filter-out $(PARTS),$(WITHOUT)): none of $(PARTS))
+endif
+without = $(foreach part,$(shell echo $(1) | tr a-z A-Z),-DWITH_$(part)=0)
+CFLAGS += $(call without,$(WITHOUT))
+BOARD := $(O)/board
+BOARD_OBJECTS := $(SOURCES:%.c=$(BOARD)/obj/%.o)
+BOARD_CFLAGS := $(CFLAGS) $(call without,$(PARTS))
+
 # Objects depend on the words of the command that makes them. The file with the
 # words is only written when they are others than last time.
 FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS))
@@ -96,6 +111,18 @@ $(O)/ublk.debug: $(OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
 $(O)/ublk: $(O)/ublk.debug
 	$(call say,STRIP,$@)
 	$(Q)$(STRIP) -R .comment -o $@.new $<
+	$(Q)mv $@.new $@
+
+$(BOARD_OBJECTS): $(BOARD)/obj/%.o: %.c $(O)/.flags $(DEPS)
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(MUSL_CC) $(BOARD_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BOARD)/ublk: $(BOARD_OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
+	$(call say,LD,$@)
+	$(Q)$(MUSL_CC) $(LDFLAGS) -Wl,-Map,$(BOARD)/ublk.map -o $@.debug \
+		$(BOARD_OBJECTS) $(LIBRARIES)
+	$(Q)$(STRIP) -R .comment -o $@.new $@.debug
 	$(Q)mv $@.new $@
 
 # What runs on this machine; a board of another kind gets its own in build/.
@@ -163,14 +190,18 @@ $(O)/handover/other: $(O)/handover/handover.o $(O)/ublk.debug
 
 driver-programs: $(O)/handover/other
 
--include $(OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
+-include $(OBJECTS:.o=.d) $(BOARD_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
-.PHONY: all deps asan unit unit-programs driver-programs test test-all \
+.PHONY: all board deps asan unit unit-programs driver-programs test test-all \
 	test-host test-module fuzz soak bench bench-plot lint lint-driver size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
 		"$$(wc -c <$(O)/ublk)" $(ARCH)
+
+board: $(BOARD)/ublk ## build/ARCH/board/ublk: what serves, boots and recovers, only
+	@printf 'ublk for a board is up to date: %s bytes, static, %s\n' \
+		"$$(wc -c <$<)" $(ARCH)
 
 deps: $(DEPS) ## musl, zlib, liburing and kernel headers, compiled once
 
@@ -300,7 +331,7 @@ size: $(O)/ublk ## what ublk and the kernel weigh, and where the bytes are
 	@tests/size $(O)/linux-$(KERNEL)
 
 clean: ## remove what was compiled from this tree, keep what was fetched
-	@rm -rf ublk $(O)/obj $(O)/ublk* $(ASAN)/obj $(ASAN)/unit \
+	@rm -rf ublk $(O)/obj $(O)/ublk* $(BOARD) $(ASAN)/obj $(ASAN)/unit \
 		$(ASAN)/ublk $(ASAN)/lib/ublk.a
 
 distclean: ## remove build/ as well

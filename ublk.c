@@ -18,6 +18,7 @@
 #include "core/serve.h"
 #include "core/target.h"
 #include "initramfs/shutdown.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/option.h"
 #include "targets/cow/cow.h"
@@ -27,16 +28,28 @@
 extern const struct ublk_target target_ram, target_file, target_zimg,
 				target_null;
 
-/* Each of these is a verb that serves a device. */
+#define IF(part, entry) (WITH_##part ? (entry) : NULL)
+
+/* Each of these is a verb that serves a device. NULL: left out of this program. */
 static const struct ublk_target *const targets[] = {
-	&target_ram, &target_file, &target_zimg, &target_null,
+	&target_ram, &target_file, &target_zimg, IF(NULL, &target_null),
 };
 
 static const struct verb *const verbs[] = {
 	&verb_list, &verb_stop, &verb_recover, &verb_upgrade, &verb_handover,
-	&verb_features, &verb_bench,
-	&verb_pack, &verb_unpack, &verb_info, &verb_check, &verb_index,
+	IF(FEATURES, &verb_features), IF(BENCH, &verb_bench),
+	IF(PACK, &verb_pack), IF(UNPACK, &verb_unpack),
+	IF(INFO, &verb_info), IF(CHECK, &verb_check), IF(INDEX, &verb_index),
 	&verb_init,
+};
+
+/* NULL: it is there. */
+static const char *const left_out[] = {
+	WITH_NULL ? NULL : "null", WITH_FEATURES ? NULL : "features",
+	WITH_BENCH ? NULL : "bench", WITH_PACK ? NULL : "pack",
+	WITH_UNPACK ? NULL : "unpack", WITH_INFO ? NULL : "info",
+	WITH_CHECK ? NULL : "check", WITH_INDEX ? NULL : "index",
+	WITH_GZIP ? NULL : "gzip", WITH_MANUAL ? NULL : "manual",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -48,7 +61,7 @@ const struct ublk_target *ublk_target_find(const char *name)
 	size_t i;
 
 	for (i = 0; i < COUNT(targets); i++)
-		if (!strcmp(targets[i]->name, name))
+		if (targets[i] && !strcmp(targets[i]->name, name))
 			return targets[i]->base ? cow_around(&cow, targets[i]) :
 						  targets[i];
 	return NULL;
@@ -59,9 +72,39 @@ static const struct verb *find_verb(const char *name)
 	size_t i;
 
 	for (i = 0; i < COUNT(verbs); i++)
-		if (!strcmp(verbs[i]->name, name))
+		if (verbs[i] && !strcmp(verbs[i]->name, name))
 			return verbs[i];
 	return NULL;
+}
+
+/* Says that there is no such verb, or not here. */
+static int unknown_verb(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < COUNT(left_out); i++)
+		if (left_out[i] && !strcmp(left_out[i], name))
+			break;
+	if (i < COUNT(left_out))
+		message("%s: this program was built without it", name);
+	else
+		message("%s: unknown verb (see `ublk help`)", name);
+	return EXIT_USAGE;
+}
+
+static void help_left_out(FILE *out)
+{
+	const char *before = "\nBuilt without: ";
+	size_t i;
+
+	for (i = 0; i < COUNT(left_out); i++) {
+		if (!left_out[i])
+			continue;
+		fprintf(out, "%s%s", before, left_out[i]);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputc('\n', out);
 }
 
 static void help_all(FILE *out)
@@ -71,16 +114,18 @@ static void help_all(FILE *out)
 	fprintf(out, "usage: ublk VERB [OPTIONS] [ARGUMENTS]\n\n"
 		"Serve a block device and print its node:\n");
 	for (i = 0; i < COUNT(targets); i++)
-		fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
-			targets[i]->argument, targets[i]->summary);
+		if (targets[i])
+			fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
+				targets[i]->argument, targets[i]->summary);
 	fprintf(out, "\nEverything else:\n");
 	for (i = 0; i < COUNT(verbs); i++)
-		if (verbs[i]->summary)
+		if (verbs[i] && verbs[i]->summary)
 			fprintf(out, "  %-14s %s\n", verbs[i]->name,
 				verbs[i]->summary);
 	fprintf(out, "  %-14s %s\n  %-14s %s\n", "help [VERB]",
 		"this, or all about a verb", "--version",
 		"the version of this program");
+	help_left_out(out);
 }
 
 static void help_text(const char *summary, const char *manual)
@@ -123,10 +168,8 @@ static int help(const char *name)
 	const struct ublk_target *target = ublk_target_find(name);
 	const struct verb *verb = find_verb(name);
 
-	if (!target && !verb) {
-		message("%s: unknown verb (see `ublk help`)", name);
-		return EXIT_USAGE;
-	}
+	if (!target && !verb)
+		return unknown_verb(name);
 	if (target)
 		help_target(target);
 	else
@@ -245,8 +288,7 @@ static int run(int argc, char **argv)
 		return run_target(target, argc, argv);
 	if (verb)
 		return run_verb(verb, argc, argv);
-	message("%s: unknown verb (see `ublk help`)", argv[0]);
-	return EXIT_USAGE;
+	return unknown_verb(argv[0]);
 }
 
 /* Whether we are called by that name, in whatever folder. */

@@ -21,6 +21,7 @@
 #include "image/foreign.h"
 #include "image/gzip.h"
 #include "image/restart.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
 
@@ -141,7 +142,7 @@ static int goes_on(const struct image *image, uint64_t available)
 	if (ret)
 		return refuse_read(image, image->file_size, ret);
 	if (!fstat(image->fd, &st) && S_ISREG(st.st_mode))
-		return restart_resembles_member(behind, length);
+		return WITH_GZIP && restart_resembles_member(behind, length);
 	return length == IMAGE_FRONT && !image_get_front(behind, &front);
 }
 
@@ -201,10 +202,17 @@ static int open_bgzf(struct image *image, uint64_t available)
 static int open_gzip(struct image *image, uint64_t available,
 		     const struct image_options *options)
 {
-	struct restart_index *index = malloc(sizeof(*index));
+	struct restart_index *index;
 	struct restart_point point;
 	int ret;
 
+	if (!WITH_GZIP) {
+		message("%s: not an image of `ublk pack`; this program was "
+			"built without support for other gzip files",
+			image->name);
+		return -ENOTSUP;
+	}
+	index = malloc(sizeof(*index));
 	if (!index)
 		return message_fail(ENOMEM, "%s", image->name);
 	ret = image_gzip_open(index, image->fd, image->name, available,
@@ -248,7 +256,7 @@ int image_open(struct image *image, int fd, const char *name,
 		return refuse_read(image, 0, ret);
 	if (member_starts_private(head))
 		ret = open_ours(image, head, available);
-	else if (member_bgzf_header(head, length, &member_length))
+	else if (WITH_GZIP && member_bgzf_header(head, length, &member_length))
 		ret = open_bgzf(image, available);
 	else if (member_starts_gzip(head))
 		ret = -ENOTSUP;
@@ -346,11 +354,11 @@ void image_release(struct image *image)
 {
 	free(image->pages);
 	image->pages = NULL;
-	if (image->bgzf)
+	if (WITH_GZIP && image->bgzf)
 		image_bgzf_free(image->bgzf);
 	free(image->bgzf);
 	image->bgzf = NULL;
-	if (image->gzip)
+	if (WITH_GZIP && image->gzip)
 		restart_free(image->gzip);
 	free(image->gzip);
 	image->gzip = NULL;
@@ -481,7 +489,7 @@ int image_find(struct image_reader *reader, uint64_t disk_offset,
 {
 	const struct image *image = reader->image;
 
-	if (image->format == IMAGE_OURS)
+	if (!WITH_GZIP || image->format == IMAGE_OURS)
 		return find_ours(reader, disk_offset, chunk);
 	if (image->format == IMAGE_BGZF)
 		image_bgzf_find(image->bgzf, disk_offset, chunk);
@@ -518,7 +526,7 @@ const char *image_expand(struct image_expander *expander,
 	if (image->format == IMAGE_OURS)
 		kind = image_has_bc(&image->front) ? MEMBER_OURS_BC :
 						     MEMBER_OURS;
-	if (image->format == IMAGE_GZIP)
+	if (WITH_GZIP && image->format == IMAGE_GZIP)
 		why = restart_expand(image->gzip, inflater, expander->scratch,
 				     chunk->number, member, to,
 				     chunk->disk_length);

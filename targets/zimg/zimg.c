@@ -15,6 +15,7 @@
 #include "core/identity.h"
 #include "core/memory.h"
 #include "image/restart.h"
+#include "lib/build.h"
 #include "lib/gpt.h"
 #include "lib/message.h"
 #include "targets/backing.h"
@@ -40,11 +41,13 @@ static const struct zimg_settings zimg_defaults = {
 static const struct option_spec zimg_options[] = {
 	{ "cache", 0, OPTION_SIZE, offsetof(struct zimg_settings, cache),
 	  0, 0, "SIZE", "memory for expanded chunks (8M, or less)" },
+#if WITH_GZIP
 	{ "index", 0, OPTION_PATH, offsetof(struct zimg_settings, index),
 	  0, 0, "FILE", "keeps restart points (other gzip files)" },
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
 	  "between them, 64K to 16M (1M)" },
+#endif
 	{ }
 };
 

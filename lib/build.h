@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What this program is built with: `make WITHOUT='pack gzip'` sets WITH_PACK and
+ * WITH_GZIP to 0. `ublk help` names what is left out.
+ */
+#ifndef LIB_BUILD_H
+#define LIB_BUILD_H
+
+/* Commands. */
+#ifndef WITH_BENCH
+#define WITH_BENCH 1
+#endif
+#ifndef WITH_CHECK
+#define WITH_CHECK 1
+#endif
+#ifndef WITH_FEATURES
+#define WITH_FEATURES 1
+#endif
+#ifndef WITH_INDEX
+#define WITH_INDEX WITH_GZIP
+#endif
+#ifndef WITH_INFO
+#define WITH_INFO 1
+#endif
+#ifndef WITH_NULL
+#define WITH_NULL 1
+#endif
+#ifndef WITH_PACK
+#define WITH_PACK 1
+#endif
+#ifndef WITH_UNPACK
+#define WITH_UNPACK 1
+#endif
+
+/* Images of other programs: BGZF, and gzip files that are read by restart points. */
+#ifndef WITH_GZIP
+#define WITH_GZIP 1
+#endif
+
+/* The text of `ublk help VERB` beside usage and options. */
+#ifndef WITH_MANUAL
+#define WITH_MANUAL 1
+#endif
+
+#if WITH_MANUAL
+#define MANUAL(text) text
+#else
+#define MANUAL(text) NULL
+#endif
+
+#endif
