@@ -117,14 +117,14 @@ static void help_all(FILE *out)
 		if (targets[i])
 			fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
 				targets[i]->argument, targets[i]->summary);
-	fprintf(out, "\nEverything else:\n");
+	fprintf(out, "\nOther verbs:\n");
 	for (i = 0; i < COUNT(verbs); i++)
 		if (verbs[i] && verbs[i]->summary)
 			fprintf(out, "  %-14s %s\n", verbs[i]->name,
 				verbs[i]->summary);
 	fprintf(out, "  %-14s %s\n  %-14s %s\n", "help [VERB]",
-		"this, or all about a verb", "--version",
-		"the version of this program");
+		"this list, or the help of a verb", "--version",
+		"show the version");
 	help_left_out(out);
 }
 

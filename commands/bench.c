@@ -40,31 +40,31 @@ static const struct option_spec options[] = {
 	{ "rw", 0, OPTION_STRING, offsetof(struct settings, rw), 0, 0,
 	  "PATTERN", "read, write, randread, randwrite, randrw (randread)" },
 	{ "bs", 'b', OPTION_SIZE, offsetof(struct settings, bs), 512, 16 << 20,
-	  "SIZE", "of a request (4K)" },
+	  "SIZE", "request size (4K)" },
 	{ "depth", 'd', OPTION_NUMBER, offsetof(struct settings, depth),
-	  1, 4096, "N", "requests under way at once (64)" },
+	  1, 4096, "N", "requests in flight (64)" },
 	{ "batch", 0, OPTION_NUMBER, offsetof(struct settings, batch),
-	  1, 4096, "N", "requests given, and answers awaited, at once (1)" },
+	  1, 4096, "N", "requests to submit, and to wait for, at once (1)" },
 	{ "time", 't', OPTION_NUMBER, offsetof(struct settings, time),
-	  1, 86400, "SECONDS", "how long (5)" },
+	  1, 86400, "SECONDS", "how long to run (5)" },
 	{ "ios", 0, OPTION_NUMBER, offsetof(struct settings, ios), 1, INT64_MAX,
-	  "N", "so many requests, however long they take" },
+	  "N", "stop after N requests, whatever the time" },
 	{ "destroy", 0, OPTION_FLAG, offsetof(struct settings, destroy), 0, 0,
-	  NULL, "write to a disk that is not empty" },
+	  NULL, "write even to a disk that is not empty" },
 	{ "json", 0, OPTION_FLAG, offsetof(struct settings, json), 0, 0,
-	  NULL, "print an object, for programs" },
+	  NULL, "print a JSON object" },
 	{ }
 };
 
 static const char manual[] =
-"Reads or writes past the page cache, in order (and again from the start) or at\n"
-"random places of the whole disk, which in randrw are read and written by halves.\n"
-"Prints a line: requests and bytes a second, and how long a request took, on\n"
-"average and at most for 99 of 100.\n"
+"Reads or writes the device with direct I/O, in order or at random offsets. At\n"
+"the end of the device it starts again at the beginning. Half of the requests of\n"
+"randrw are reads, half are writes. Prints one line: requests and bytes per\n"
+"second, and the average and the 99th percentile of the latency.\n"
 "\n"
-"What it writes is noise, over what is there. A disk that is mounted or otherwise\n"
-"in use is never written, and one that has anything but zeroes in its first or\n"
-"last MiB only with --destroy.\n";
+"Writes overwrite the disk with random data. A disk that is mounted or otherwise\n"
+"in use is never written. A disk with data in its first or last MiB is written\n"
+"only with --destroy.\n";
 
 /* A pattern of requests; @writes: of 256. */
 static const struct pattern {
@@ -416,7 +416,7 @@ static int run(const void *values, int argc, char **argv)
 const struct verb verb_bench = {
 	.name = "bench",
 	.arguments = "NODE",
-	.summary = "measure a block device",
+	.summary = "measure the speed of a block device",
 	.manual = manual,
 	.options = options,
 	.defaults = &defaults,

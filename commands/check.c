@@ -25,17 +25,16 @@ static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
-	  1, 1024, "N", "threads that verify (one a CPU)" },
+	  1, 1024, "N", "verification threads (one per CPU)" },
 	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
-	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
+	  0, 0, "FILE", "index of a gzip file, from `ublk index`" },
 	{ }
 };
 
 static const char manual[] =
-"Verifies every chunk of a compressed image and prints a line for each that\n"
-"is damaged, with the sectors of the disk (512 bytes each) that are lost. The\n"
-"exit status is 1 when there is one. A damaged header or index is told at\n"
-"once, and nothing more.\n";
+"Expands and verifies every chunk. Prints a line for each damaged chunk, with\n"
+"the sectors of the disk (512 bytes each) that are lost. The exit status is 1 if\n"
+"there is one. If the header or index is damaged, it reports that and stops.\n";
 
 struct check {
 	struct image_walk walk;

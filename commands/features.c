@@ -59,10 +59,10 @@ static int features_run(const void *values, int argc, char **argv)
 
 const struct verb verb_features = {
 	.name = "features",
-	.summary = "show what this kernel's driver offers",
-	.manual = "One feature a line, by the name of its UBLK_F_ flag, and "
-		  "yes or no; `used`\nafter yes where this program uses it, "
-		  "for some of its disks. On a kernel before\n6.5 the list is "
-		  "what that version is known to have.\n",
+	.summary = "show which features the kernel's driver offers",
+	.manual = "Prints one feature per line: the name of its UBLK_F_ flag, "
+		  "and yes or no. If ublk\nuses the feature for any device, "
+		  "`used` follows. Before Linux 6.5 the driver\ncannot be "
+		  "asked, and the list is what that version is known to offer.\n",
 	.run = features_run,
 };

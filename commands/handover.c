@@ -55,8 +55,8 @@ static int handover_run(const void *settings, int argc, char **argv)
 const struct verb verb_handover = {
 	.name = "handover",
 	.arguments = "WORD...",
-	.manual = "For `ublk upgrade` alone: what a server executes when another "
-		  "program takes its\nplace.\n",
+	.manual = "Internal: a server runs this when `ublk upgrade` replaces its "
+		  "program.\n",
 	.min_arguments = 1,
 	.max_arguments = HANDOVER_WORDS_MAX,
 	.run = handover_run,

@@ -27,18 +27,20 @@ static const struct settings defaults = {
 static const struct option_spec options[] = {
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
-	  "between restart points, 64K to 16M (1M)" },
+	  "distance between restart points, 64K to 16M (1M)" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
-	  0, 0, NULL, "replace a file that exists" },
+	  0, 0, NULL, "replace an existing file" },
 	{ }
 };
 
 static const char manual[] =
-"Reads a gzip file once, verifies it, and writes an index of restart points to\n"
-"FILE, IMAGE.index when not given, or standard output for `-`. With it `ublk\n"
-"zimg --index FILE` starts at once. Whoever reads a byte has --spacing of the\n"
-"disk expanded; a restart point takes 10 to 20 KiB of memory. An image of `ublk\n"
-"pack` or bgzip needs no such file.\n";
+"Reads and verifies a gzip file once, and finds restart points: places from\n"
+"which it can be expanded. Writes an index of them to FILE, by default\n"
+"IMAGE.index; `-` is standard output. `ublk zimg --index FILE` then starts at\n"
+"once. An image made by `ublk pack` or bgzip needs no index.\n"
+"\n"
+"A small read has to expand as much of the disk as --spacing says. A restart\n"
+"point takes 10 to 20 KiB of memory.\n";
 
 static int make(const struct image *image, const char *file, bool force)
 {
@@ -85,7 +87,7 @@ static int run(const void *values, int argc, char **argv)
 const struct verb verb_index = {
 	.name = "index",
 	.arguments = "IMAGE [FILE]",
-	.summary = "make the index of a gzip file beforehand",
+	.summary = "make an index of a gzip file",
 	.manual = manual,
 	.options = options,
 	.defaults = &defaults,

@@ -18,7 +18,7 @@ static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
 	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
-	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
+	  0, 0, "FILE", "index of a gzip file, from `ublk index`" },
 	{ }
 };
 
@@ -29,9 +29,8 @@ static const char *const formats[] = {
 };
 
 static const char manual[] =
-"Prints what a compressed image is: a line each for the file, its format, the\n"
-"sizes in bytes and as people write them, and the number of chunks. To verify\n"
-"the contents is what `ublk check` is for.\n";
+"Prints the name of the file, its format, its sizes and the number of chunks, on\n"
+"a line each. It does not verify the contents; `ublk check` does.\n";
 
 static void print_size(const char *key, uint64_t size)
 {
@@ -76,7 +75,7 @@ static int run(const void *values, int argc, char **argv)
 const struct verb verb_info = {
 	.name = "info",
 	.arguments = "IMAGE",
-	.summary = "tell what a compressed image is",
+	.summary = "describe a compressed image",
 	.manual = manual,
 	.options = options,
 	.defaults = &defaults,

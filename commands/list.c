@@ -29,9 +29,21 @@ struct list_settings {
 	bool json;
 };
 
+static const char manual[] =
+"Prints a line for each device, or for each device named. STATE is one of:\n"
+"\n"
+"  live      a server is running\n"
+"  starting  the server has not finished starting the device\n"
+"  dead      the server was killed; `ublk stop` removes the device\n"
+"  quiesced  the server was killed; I/O waits for `ublk recover`\n"
+"  fail-io   the server has given up; I/O fails until `ublk recover`\n"
+"  gone      only the record of the device is left\n"
+"\n"
+"If another program serves the device, TARGET and ARGUMENT are `-`.\n";
+
 static const struct option_spec list_options[] = {
 	{ "json", 0, OPTION_FLAG, offsetof(struct list_settings, json), 0, 0,
-	  NULL, "an array of objects, sizes in bytes" },
+	  NULL, "print a JSON array, with sizes in bytes" },
 	{ 0 }
 };
 
@@ -457,12 +469,8 @@ static int list_run(const void *values, int argc, char **argv)
 const struct verb verb_list = {
 	.name = "list",
 	.arguments = "[ID|NODE...]",
-	.summary = "show the devices there are",
-	.manual = "State is live, starting, dead (its server was killed: `ublk "
-		  "stop` cleans up),\nquiesced (waits for `ublk recover`), "
-		  "fail-io (given up: all I/O fails until\n`ublk recover`), or "
-		  "gone (only a record is left).\nA device that "
-		  "another program serves shows - as its target.\n",
+	.summary = "list devices",
+	.manual = manual,
 	.options = list_options,
 	.settings_size = sizeof(struct list_settings),
 	.max_arguments = -1,

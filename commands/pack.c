@@ -40,34 +40,38 @@ static const struct settings defaults = {
 static const struct option_spec options[] = {
 	{ "chunk", 'c', OPTION_SIZE, offsetof(struct settings, chunk),
 	  IMAGE_CHUNK_STEP, IMAGE_CHUNK_MAX, "SIZE",
-	  "bytes of the disk compressed as one (60K)" },
+	  "bytes of the disk per chunk (60K)" },
 	{ "level", 'l', OPTION_NUMBER, offsetof(struct settings, level),
-	  1, 9, "1-9", "how hard to compress (9)" },
+	  1, 9, "1-9", "compression level (9)" },
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
-	  1, 1024, "N", "threads that compress (one a CPU)" },
+	  1, 1024, "N", "compression threads (one per CPU)" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
-	  0, 0, NULL, "replace a file that is no image" },
+	  0, 0, NULL, "replace a file even if it is not an image" },
 	{ "verify", 0, OPTION_FLAG, offsetof(struct settings, verify),
-	  0, 0, NULL, "read the image back and compare before it appears" },
+	  0, 0, NULL, "read the image back and check it" },
 	{ "cow", 0, OPTION_STRING, offsetof(struct settings, cow), 0, 0, "FILE",
-	  "what was written over IN by a device with --cow FILE" },
+	  "include what a device with --cow FILE wrote over IN" },
 	{ }
 };
 
 static const char manual[] =
-"Makes a compressed image of a disk, one that `ublk zimg` serves and any gzip\n"
-"expands. IN is a file, a block device, or `-` for standard input; its holes\n"
-"are not read. OUT appears when all of it is there. An image of ours that has\n"
-"this name already is replaced. `-` is standard output, which gets the image\n"
-"when it is whole; until then it lies in a file in $TMPDIR, or /tmp. With --cow,\n"
-"IN is what a device was served from, and the image is of that device as it was\n"
-"when it stopped.\n"
+"`ublk zimg` serves the image, and any gzip program expands it. IN is a file, a\n"
+"block device, or `-` for standard input. Holes in a file are not read.\n"
 "\n"
-"A larger chunk compresses better and costs more for a small read. It is a\n"
-"multiple of 4K up to 1M; up to 60K the image is also in blocks as of bgzip.\n"
+"OUT is a file, or `-` for standard output. The file appears when the image is\n"
+"complete. An existing file is replaced only if it is empty or an image made by\n"
+"ublk. For standard output, the image is kept in $TMPDIR or /tmp until it is\n"
+"complete.\n"
 "\n"
-"With --verify all of the image is read back from the medium and expanded\n"
-"before it appears; its CRC-32 and length have to be those of what was read.\n";
+"With --cow, IN is the file or image that a device was served from. The image\n"
+"then holds the contents of that device when it was stopped.\n"
+"\n"
+"A larger chunk compresses better, but makes small reads slower. The chunk size\n"
+"is a multiple of 4K, and at most 1M. Up to 60K, the image is also in the block\n"
+"format of bgzip (BGZF).\n"
+"\n"
+"With --verify, the image is read back from the medium and expanded before it\n"
+"appears. Its length and CRC-32 must match what was read from IN.\n";
 
 /* A chunk on its way from the disk to the image. */
 struct item {

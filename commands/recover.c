@@ -37,9 +37,16 @@ struct recovery {
 
 static const struct option_spec recover_options[] = {
 	{ "all", 'a', OPTION_FLAG, offsetof(struct recover_settings, all), 0, 0,
-	  NULL, "every device that has a record and no server" },
+	  NULL, "recover every device that has a record but no server" },
 	{ 0 }
 };
+
+static const char manual[] =
+"Starts a server from the record of the device and prints the node. A record\n"
+"that does not match the device is refused. A device that was being stopped\n"
+"when its server died is removed, and this counts as a failure. Any other\n"
+"device that cannot be served stays as it is: its I/O waits or, in state\n"
+"fail-io, fails.\n";
 
 /* A worker that is alone needs a supervisor; a server of one process none. */
 static bool has_server(const struct listed *listed)
@@ -337,12 +344,8 @@ static int recover_run(const void *values, int argc, char **argv)
 const struct verb verb_recover = {
 	.name = "recover",
 	.arguments = "ID|NODE... | --all",
-	.summary = "put new servers behind devices whose servers died",
-	.manual = "From the device's record; prints the node. A record that is "
-		  "not the device's is\nrefused. What was left of a device that "
-		  "was about to be stopped is removed, and\nthat is a failure. "
-		  "Any other device for which there can be no server stays as\n"
-		  "it is: its I/O waits or, in state fail-io, fails.\n",
+	.summary = "start new servers for devices whose servers died",
+	.manual = manual,
 	.options = recover_options,
 	.settings_size = sizeof(struct recover_settings),
 	.max_arguments = -1,

@@ -32,6 +32,14 @@ struct stop_settings {
 	bool force;
 };
 
+static const char manual[] =
+"Writes cached data to the device first. When the command returns, the node,\n"
+"the server and the record of the device are gone.\n"
+"\n"
+"Without --force, a device in use is not stopped, and the message says what\n"
+"uses it: a mount, swap, another device, or a program that has it open. If it\n"
+"is only open, `ublk stop` waits two seconds for the program to close it.\n";
+
 /* A device to be stopped. */
 struct stop {
 	int id;
@@ -51,9 +59,9 @@ enum stop_manner {
 
 static const struct option_spec stop_options[] = {
 	{ "all", 'a', OPTION_FLAG, offsetof(struct stop_settings, all), 0, 0,
-	  NULL, "every device but the root that runs" },
+	  NULL, "stop every device except a running root" },
 	{ "force", 0, OPTION_FLAG, offsetof(struct stop_settings, force), 0, 0,
-	  NULL, "even when in use: what is not on it yet is lost" },
+	  NULL, "stop devices in use; data not yet written is lost" },
 	{ 0 }
 };
 
@@ -392,12 +400,7 @@ const struct verb verb_stop = {
 	.name = "stop",
 	.arguments = "ID|NODE... | --all",
 	.summary = "stop and delete devices",
-	.manual = "What was written is flushed to the server first. When the "
-		  "command returns, node,\nserver and record are gone.\n\n"
-		  "A device that is in use (mounted, as swap, by another device "
-		  "or loop device, or\nopen in a program) is refused without "
-		  "--force, with what holds it. A program\nthat merely has it "
-		  "open is given two seconds to close it.\n",
+	.manual = manual,
 	.options = stop_options,
 	.settings_size = sizeof(struct stop_settings),
 	.max_arguments = -1,

@@ -31,19 +31,18 @@ static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
-	  1, 1024, "N", "threads that expand (one a CPU)" },
+	  1, 1024, "N", "decompression threads (one per CPU)" },
 	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
-	  0, 0, "FILE", "restart points of a gzip file (ublk index)" },
+	  0, 0, "FILE", "index of a gzip file, from `ublk index`" },
 	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
-	  0, 0, NULL, "replace a file that exists" },
+	  0, 0, NULL, "replace an existing file" },
 	{ }
 };
 
 static const char manual[] =
-"Turns a compressed image back into the disk. OUT is a new file, in which\n"
-"zeroes become holes; a block device, large enough and not in use; or `-` for\n"
-"standard output. Every chunk is verified; when one is damaged, no file is\n"
-"left.\n";
+"OUT is a new file, in which zeroes become holes, a block device that is large\n"
+"enough and not in use, or `-` for standard output. Every chunk is verified. If\n"
+"one is damaged, no file is left behind.\n";
 
 /* Zeroes of this size, so aligned, become a hole. */
 #define HOLE 4096U
@@ -279,7 +278,7 @@ static int run(const void *values, int argc, char **argv)
 const struct verb verb_unpack = {
 	.name = "unpack",
 	.arguments = "IMAGE OUT",
-	.summary = "turn a compressed image back into the disk",
+	.summary = "expand a compressed image into a disk",
 	.manual = manual,
 	.options = options,
 	.defaults = &defaults,

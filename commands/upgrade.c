@@ -31,9 +31,15 @@ struct upgrade {
 	int binary;		/* the program, in memory */
 };
 
+static const char manual[] =
+"The new program is PROGRAM, by default the ublk that runs this command. I/O\n"
+"pauses for a moment, and no user of the disk sees an error. If the new program\n"
+"fails to start, the old one continues and the command fails. If the path of\n"
+"PROGRAM begins with a digit, put ./ in front of it.\n";
+
 static const struct option_spec upgrade_options[] = {
 	{ "all", 'a', OPTION_FLAG, offsetof(struct upgrade_settings, all), 0, 0,
-	  NULL, "every supervised device" },
+	  NULL, "upgrade every supervised device" },
 	{ 0 }
 };
 
@@ -202,12 +208,8 @@ static int upgrade_run(const void *values, int argc, char **argv)
 const struct verb verb_upgrade = {
 	.name = "upgrade",
 	.arguments = "ID|NODE... | --all [PROGRAM]",
-	.summary = "put another ublk behind running devices",
-	.manual = "PROGRAM is the new one, or else the one that is called. The "
-		  "disk pauses, and\nnobody who uses it sees an error. Where the "
-		  "new program does not come up the old\none goes on, and the "
-		  "command fails. A path that begins with a digit needs ./ in\n"
-		  "front.\n",
+	.summary = "replace the server program of running devices",
+	.manual = manual,
 	.options = upgrade_options,
 	.settings_size = sizeof(struct upgrade_settings),
 	.max_arguments = -1,

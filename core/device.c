@@ -38,23 +38,23 @@ const struct serve_settings serve_defaults = {
 #define FIELD(name) offsetof(struct serve_settings, name)
 const struct option_spec serve_options[] = {
 	{ "id", 'n', OPTION_NUMBER, FIELD(id), 0, (1 << 20) - 1, "N",
-	  "number of the device (default: the first free)" },
+	  "device number (the first free one)" },
 	{ "queues", 'q', OPTION_NUMBER, FIELD(queues), 1, 4096, "N",
-	  "hardware queues, a thread each; at most one a CPU (1)" },
+	  "hardware queues, a thread each, up to one per CPU (1)" },
 	{ "depth", 'd', OPTION_NUMBER, FIELD(depth), 1, UBLK_MAX_QUEUE_DEPTH,
-	  "N", "requests of a queue under way at once (64, or fewer)" },
+	  "N", "requests in flight per queue (64, or fewer)" },
 	{ "read-only", 'r', OPTION_FLAG, FIELD(read_only), 0, 0, NULL,
-	  "the disk cannot be written" },
+	  "make the disk read-only" },
 	{ "foreground", 'f', OPTION_FLAG, FIELD(foreground), 0, 0, NULL,
-	  "stay until the device is stopped or SIGINT comes" },
+	  "stay in the foreground until stopped or interrupted" },
 	{ "no-supervise", 0, OPTION_FLAG, FIELD(no_supervise), 0, 0, NULL,
-	  "nobody replaces the server when it dies" },
+	  "do not replace the server if it dies" },
 	{ "max-io", 0, OPTION_SIZE, FIELD(max_io), 4096, 32 << 20, "SIZE",
 	  "largest request (128K)" },
 	{ "block-size", 0, OPTION_SIZE, FIELD(block_size), 512, 4096, "SIZE",
-	  "logical block (the target's own)" },
+	  "logical block size (chosen by the target)" },
 	{ "rootfs", 0, OPTION_FLAG, FIELD(rootfs), 0, 0, NULL,
-	  "holds a root: all memory locked, no signal stops it" },
+	  "for a root filesystem: lock memory, ignore signals" },
 	{ 0 }
 };
 #undef FIELD

@@ -31,28 +31,31 @@
 #define NODE_MAX 64
 
 static const char init_manual[] =
-"Started by the kernel as /init of an initramfs. Serves the root, mounts it,\n"
-"makes it /, frees the initramfs and executes the init of the root; the server\n"
-"goes on behind it. What is served is told by the kernel command line:\n"
+"As /init of an initramfs, ublk serves the root's disk, mounts the root\n"
+"filesystem, frees the initramfs and executes the init of the root. The server\n"
+"keeps running. These words on the kernel command line tell it what to do:\n"
 "\n"
-"  ublk.root=        /root.img.gz (the default), /dev/vda2, PARTUUID=...,\n"
-"                    PARTLABEL=...; gzip is served as an image, all else as\n"
-"                    it is. Behind it ,part=2 (or ,part=PARTUUID=...,\n"
-"                    ,part=PARTLABEL=...): that partition of what is served; else\n"
-"                    all of it, or the only partition with a filesystem\n"
-"  ublk.rootfstype=  squashfs, ext4, ...; found out when not given\n"
-"  ublk.overlay=     tmpfs[,size=32M]: the root can be written and forgets\n"
-"                    (the default); none: the root as it is\n"
-"  ublk.cow=         32M, /dev/vda3, PARTUUID=..., PARTLABEL=...: the root itself\n"
-"                    can be written; what is written is kept in memory up to so\n"
-"                    much, or there. Without ublk.overlay= it has no overlay then\n"
-"  ublk.init=        /sbin/init, /etc/init, /bin/init or /bin/sh when not given\n"
-"  ublk.cache=       memory for expanded chunks of an image, as --cache\n"
-"  ublk.block-size=  logical block of the root's disk; when not given, that of\n"
-"                    its GPT, or of the device behind it\n"
-"  ublk.wait=        seconds for the root's device to appear (10)\n"
-"  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
-"                    (shell)\n";
+"  ublk.root=        file or device that holds the root: /root.img.gz (the\n"
+"                    default), /dev/vda2, PARTUUID=... or PARTLABEL=...; a gzip\n"
+"                    file is served by zimg, anything else by file. To choose a\n"
+"                    partition of the served disk, append ,part=2,\n"
+"                    ,part=PARTUUID=... or ,part=PARTLABEL=...; the default is\n"
+"                    the whole disk, or its only partition with a filesystem\n"
+"  ublk.rootfstype=  type of the root filesystem, such as squashfs or ext4; by\n"
+"                    default it is detected\n"
+"  ublk.overlay=     tmpfs, tmpfs,size=32M or none: with tmpfs, the default,\n"
+"                    changes to the root are kept in memory\n"
+"  ublk.cow=         32M, /dev/vda3, PARTUUID=... or PARTLABEL=...: the root's\n"
+"                    disk itself can be written, and writes are kept in memory\n"
+"                    up to that size, or on that device; there is then no\n"
+"                    overlay unless ublk.overlay= asks for one\n"
+"  ublk.init=        init of the root; by default the first of /sbin/init,\n"
+"                    /etc/init, /bin/init and /bin/sh that exists\n"
+"  ublk.cache=       memory for expanded chunks, as --cache of zimg\n"
+"  ublk.block-size=  logical block size of the root's disk; by default that of\n"
+"                    its GPT, or of the device it is on\n"
+"  ublk.wait=        seconds to wait for the root's device (10)\n"
+"  ublk.rescue=      shell, reboot or hang: what to do if the boot fails (shell)\n";
 
 /* A kernel that found no /dev/console starts us with nothing open. */
 static void open_console(void)
@@ -190,7 +193,7 @@ static int init_run(const void *settings, int argc, char **argv)
 const struct verb verb_init = {
 	.name = "init",
 	.arguments = "[ARGUMENT...]",
-	.summary = "boot a root out of an initramfs, as PID 1",
+	.summary = "boot a root filesystem from an initramfs, as PID 1",
 	.manual = init_manual,
 	.min_arguments = 0,
 	.max_arguments = -1,

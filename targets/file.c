@@ -31,11 +31,11 @@ struct file_settings {
 #define FIELD(name) offsetof(struct file_settings, name)
 static const struct option_spec file_options[] = {
 	{ "buffered", 0, OPTION_FLAG, FIELD(buffered), 0, 0, NULL,
-	  "through the page cache even where direct I/O works" },
+	  "use the page cache even if direct I/O works" },
 	{ "offset", 0, OPTION_SIZE, FIELD(offset), 0, 0, "SIZE",
-	  "where in the file the disk begins (0)" },
+	  "offset in the file where the disk begins (0)" },
 	{ "size", 0, OPTION_SIZE, FIELD(size), 0, 0, "SIZE",
-	  "how much of the file is the disk (all)" },
+	  "size of the disk (the rest of the file)" },
 	{ 0 }
 };
 #undef FIELD
@@ -464,12 +464,13 @@ const struct ublk_target target_file = {
 	.name = "file",
 	.argument = "PATH",
 	.summary = "serve a regular file or a block device",
-	.manual = "Direct I/O where the backing takes it in the disk's blocks, "
-		  "else through the\npage cache. FLUSH and FUA reach the "
-		  "backing's storage; discard punches holes.\nA backing that "
-		  "cannot be written is served read only. A file that another "
-		  "server\nwrites and a block device that is mounted are "
-		  "refused.\n",
+	.manual = "Uses direct I/O if PATH supports it for the logical blocks of "
+		  "the disk, and the\npage cache otherwise. FLUSH and FUA "
+		  "reach stable storage. A discard punches a\nhole in a file, "
+		  "or is passed on to a device.\n"
+		  "\nIf PATH cannot be written, the disk is read-only. A file "
+		  "that another server\nwrites, or a block device that is "
+		  "mounted, is refused.\n",
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),

@@ -65,8 +65,8 @@ static int null_submit(struct ublk_queue *queue, struct ublk_request *request)
 const struct ublk_target target_null = {
 	.name = "null",
 	.argument = "SIZE",
-	.summary = "serve a disk that forgets writes and reads as zeroes",
-	.manual = "For measuring: it shows what the driver and the server cost "
+	.summary = "serve a disk that drops writes and reads as zeroes",
+	.manual = "For benchmarks: shows what the driver and the server cost, "
 		  "without any storage.\n",
 	.request_size = sizeof(struct null_request),
 	.open = null_open,

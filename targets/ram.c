@@ -299,12 +299,13 @@ const struct ublk_target target_ram = {
 	.name = "ram",
 	.argument = "SIZE",
 	.summary = "serve a disk in memory",
-	.manual = "Memory is taken as the disk is written and given back when "
-		  "it is discarded\n(fstrim, blkdiscard, mount -o discard). "
-		  "The contents outlive the server, so that\n`ublk recover` "
-		  "finds them, and are gone when the device is stopped.\n"
-		  "\nWith --cow it is a disk of zeroes that may be larger than "
-		  "the machine's memory.\n",
+	.manual = "Memory is allocated as the disk is written, and freed when "
+		  "blocks are discarded\n(fstrim, blkdiscard, mount -o "
+		  "discard). The contents survive the server, so that\n`ublk "
+		  "recover` finds them, and are lost when the device is "
+		  "stopped.\n"
+		  "\nWith --cow the disk starts as zeroes. It may be larger "
+		  "than the memory of the machine.\n",
 	.system_calls = { SYS_fallocate },
 	.open = ram_open,
 	.start = ram_start,

@@ -76,8 +76,7 @@ options images pack unpack check info index
 explained boot "the words of the kernel command line" \
 	$(ublk help init | grep -oE 'ublk\.[a-z-]+=' | sort -u)
 names=''
-for state in $(ublk help list | tr '\n' ' ' |
-	sed 's/.*State is //; s/([^)]*)//g; s/ or//; s/\..*//; s/,//g'); do
+for state in $(ublk help list | sed -n 's/^  \([a-z][a-z-]*\)  *[a-z].*/\1/p'); do
 	names="$names \`$state\`"
 done
 # shellcheck disable=SC2086 # words are meant to be split

@@ -344,7 +344,7 @@ static void cow_add_option(struct cow_target *cow)
 	}
 	cow->options[count] = (struct option_spec){
 		"cow", 0, OPTION_PLACE, cow->place, 0, 0, "SIZE|FILE",
-		"keep what is written in memory up to SIZE, or in FILE"
+		"keep writes in at most SIZE of memory, or in FILE"
 	};
 }
 
@@ -365,10 +365,10 @@ const struct ublk_target *cow_around(struct cow_target *cow,
 	cow_add_option(cow);
 	cow_add_calls(cow->target.system_calls);
 	cow->target.manual_end =
-		"With --cow the disk can be written, and what is below it is "
-		"not: what was\nwritten is kept in memory, or in a file or "
-		"block device that can be used again\nover the same image or "
-		"file.\n";
+		"With --cow the disk can be written, but what is below it is "
+		"never changed.\nWrites are kept in memory until the device "
+		"is stopped, or in FILE, a file or\nblock device. FILE can be "
+		"used again over the same image or file.\n";
 	cow->target.options = cow->options;
 	cow->target.defaults = cow->defaults;
 	cow->target.settings_size = cow->place + word;

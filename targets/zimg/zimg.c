@@ -43,10 +43,10 @@ static const struct option_spec zimg_options[] = {
 	  0, 0, "SIZE", "memory for expanded chunks (8M, or less)" },
 #if WITH_GZIP
 	{ "index", 0, OPTION_PATH, offsetof(struct zimg_settings, index),
-	  0, 0, "FILE", "keeps restart points (other gzip files)" },
+	  0, 0, "FILE", "index of a gzip file; made if it does not exist" },
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
-	  "between them, 64K to 16M (1M)" },
+	  "distance between restart points, 64K to 16M (1M)" },
 #endif
 	{ }
 };
@@ -329,15 +329,16 @@ const struct ublk_target target_zimg = {
 	.name = "zimg",
 	.argument = "IMAGE",
 	.summary = "serve a compressed image",
-	.manual = "IMAGE is a file or block device with an image of `ublk "
-		  "pack` or of bgzip, or any\ngzip file. The disk is read "
-		  "only but for --cow. A chunk that is damaged gives an\nI/O "
-		  "error for its own sectors and one message; `ublk check` "
-		  "finds such chunks.\nExpanded chunks stay in memory up to "
-		  "--cache.\n\n"
-		  "A gzip that was not made for this is read once to find "
-		  "restart points, a chunk\napart. --index writes them to "
-		  "FILE, or reads them where FILE is there.\n",
+	.manual = "IMAGE is a file or block device with an image made by `ublk "
+		  "pack` or bgzip, or\nany other gzip file. Without --cow the "
+		  "disk is read-only. A damaged chunk gives\nI/O errors for "
+		  "its own sectors and one message; `ublk check` finds damaged\n"
+		  "chunks. Expanded chunks are cached, in at most --cache of "
+		  "memory.\n\n"
+		  "Any other gzip file is read once when it is opened, to find "
+		  "restart points:\nplaces from which it can be expanded. "
+		  "--index saves them in FILE, and the next\nstart reads them "
+		  "from there.\n",
 	.options = zimg_options,
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),
