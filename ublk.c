@@ -253,8 +253,8 @@ static bool has_proc(void)
 {
 	if (!access("/proc/self/stat", R_OK))
 		return true;
-	message("/proc is not mounted, where servers are found; `mount -t proc "
-		"proc /proc` mounts it");
+	message("/proc is not mounted, and servers are found there; mount it "
+		"with `mount -t proc proc /proc`");
 	return false;
 }
 

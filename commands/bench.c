@@ -313,7 +313,7 @@ static int check_empty(const struct bench *bench, uint64_t size)
 	if (empty < 0)
 		return message_fail(empty, "%s", bench->node);
 	if (!empty) {
-		message("%s: not empty; --destroy writes to it all the same",
+		message("%s: not empty; use --destroy to overwrite it",
 			bench->node);
 		return -EEXIST;
 	}
@@ -342,9 +342,14 @@ static int open_node(struct bench *bench)
 	if (ioctl(bench->fd, BLKGETSIZE64, &size) ||
 	    ioctl(bench->fd, BLKSSZGET, &block))
 		return message_fail(errno, "%s", bench->node);
-	if (bench->settings->bs % block || size < bench->settings->bs) {
-		message("%s: has no blocks of %" PRIu64 " bytes", bench->node,
-			bench->settings->bs);
+	if (bench->settings->bs % block) {
+		message("%s: --bs has to be a multiple of %d bytes, the logical "
+			"block size", bench->node, block);
+		return -EINVAL;
+	}
+	if (size < bench->settings->bs) {
+		message("%s: smaller than one request of %" PRIu64 " bytes",
+			bench->node, bench->settings->bs);
 		return -EINVAL;
 	}
 	bench->blocks = size / bench->settings->bs;
@@ -403,7 +408,7 @@ static int run(const void *values, int argc, char **argv)
 
 	(void)argc;
 	if (!bench) {
-		message_fail(ENOMEM, "a load");
+		message_fail(ENOMEM, "the benchmark");
 		return EXIT_FAILED;
 	}
 	bench->settings = values;

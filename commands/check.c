@@ -102,7 +102,7 @@ int check_written(int fd, const char *name, unsigned int jobs,
 	image_release(&image);
 	if (!ret && (image.format != IMAGE_OURS ||
 		     !disk_sum_equal(&sum, wanted))) {
-		message("%s: what was written is not what was read", name);
+		message("%s: the image does not match what was read from IN", name);
 		ret = -EBADMSG;
 	}
 	return ret;

@@ -61,8 +61,8 @@ const struct verb verb_features = {
 	.name = "features",
 	.summary = "show which features the kernel's driver offers",
 	.manual = "Prints one feature per line: the name of its UBLK_F_ flag, "
-		  "and yes or no. If ublk\nuses the feature for any device, "
-		  "`used` follows. Before Linux 6.5 the driver\ncannot be "
+		  "and yes or no. `used`\nfollows if ublk uses the feature for "
+		  "any of its devices. Before Linux 6.5 the\ndriver cannot be "
 		  "asked, and the list is what that version is known to offer.\n",
 	.run = features_run,
 };

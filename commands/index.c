@@ -69,8 +69,8 @@ static int run(const void *values, int argc, char **argv)
 	int ret = -1;
 
 	if (argc == 1 && !strcmp(argv[0], "-")) {
-		message("standard input has no name: say where the index is to "
-			"be, as in `ublk index - FILE`");
+		message("standard input has no name; name the index file, as in "
+			"`ublk index - FILE`");
 		return EXIT_USAGE;
 	}
 	if (image_open_path(&image, argv[0], &how))
@@ -78,7 +78,7 @@ static int run(const void *values, int argc, char **argv)
 	if (image.format == IMAGE_GZIP)
 		ret = make(&image, argc > 1 ? argv[1] : NULL, settings->force);
 	else
-		message("%s: needs no index file, it is served at once",
+		message("%s: needs no index; `ublk zimg` serves it at once",
 			argv[0]);
 	image_close(&image);
 	return ret ? EXIT_FAILED : EXIT_DONE;

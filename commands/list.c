@@ -272,7 +272,7 @@ bool list_names_ok(const char *verb, bool all, int argc, char **argv)
 	int i;
 
 	if (all == (argc > 0)) {
-		message("%s: name devices, or --all", verb);
+		message("%s: name a device, or use --all", verb);
 		return false;
 	}
 	for (i = 0; i < argc; i++)

@@ -57,7 +57,7 @@ static bool has_server(const struct listed *listed)
 
 static int refuse_served(const struct listed *listed)
 {
-	message("device %d has a server, process %d", listed->id,
+	message("device %d already has a server, process %d", listed->id,
 		(int)listed->pid);
 	return -EBUSY;
 }
@@ -131,7 +131,7 @@ static void recover_failed(struct server *server)
 			 BUFFERS_ON_DEMAND))
 		return;
 	if (!recover_record(device)) {
-		message("device %d: all its I/O fails, as before", id);
+		message("device %d: all its I/O still fails", id);
 		if (!supervise_failing(server) && !settle_device(id))
 			device_delete(&device->ctrl, id);
 	}
@@ -224,12 +224,12 @@ static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 {
 	if (settle_device(id)) {
-		message("device %d: %s; what was written stays until `ublk stop "
-			"%d` succeeds", id, why, id);
+		message("device %d %s; its writes are kept until `ublk stop %d` "
+			"succeeds", id, why, id);
 		return -ENODEV;
 	}
 	device_delete(ctrl, id);
-	message("device %d: %s; what was left of it is removed", id, why);
+	message("device %d %s; what was left of it has been removed", id, why);
 	return -ENODEV;
 }
 
@@ -249,12 +249,12 @@ static int recover_begin(struct recovery *recovery)
 	if (has_server(&listed))
 		return refuse_served(&listed);
 	if (state == -ENODEV || state == UBLK_S_DEV_DEAD)
-		return clean_up(ctrl, id, "has no disk any more");
+		return clean_up(ctrl, id, "no longer has a disk");
 	if (state < 0)
 		return message_fail(state, "device %d", id);
 	if (state == UBLK_S_DEV_LIVE) {
-		message("device %d: the driver does not see that its server is "
-			"gone", id);
+		message("device %d: the driver has not noticed that the server "
+			"is gone", id);
 		return -EBUSY;
 	}
 	return 0;
@@ -297,13 +297,13 @@ static int recover_with(struct recovery *recovery, int id)
 	if (err)
 		return list_lookup_failed(id, err);
 	if (!listed->recorded) {
-		message("device %d: no record says what it is", id);
+		message("device %d has no record to recover it from", id);
 		return -ENOENT;
 	}
 	if (has_server(listed))
 		return refuse_served(listed);
 	if (!listed->at_driver)
-		return clean_up(ctrl, id, "is gone at the driver");
+		return clean_up(ctrl, id, "no longer exists in the driver");
 	if (resume_device(&recovery->device, id))
 		return -EINVAL;
 	return process_background(recover_serve, recovery) ? -EIO : 0;

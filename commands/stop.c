@@ -187,8 +187,8 @@ static bool is_spared(const struct stop *stop)
 	if (stop->named || !stop->device.rootfs ||
 	    !holders_find(stop->id, &holder))
 		return false;
-	message("device %d is a root that runs and goes on: only its name and "
-		"--force stop it", stop->id);
+	message("device %d holds a running root and is not stopped; name it "
+		"and use --force to stop it", stop->id);
 	return true;
 }
 
@@ -303,8 +303,8 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	/* Nobody is left who could. */
 	err = settle_device(stop->id);
 	if (err && !force) {
-		message("device %d: what was written is not all in its place; "
-			"try again, or give it up with --force", stop->id);
+		message("device %d: some writes are not in the --cow file yet; "
+			"try again, or use --force to lose them", stop->id);
 		return err;
 	}
 	return device_delete(ctrl, stop->id);
@@ -359,7 +359,8 @@ static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
 	for (i = 0; i < count; i++) {
 		if (stops[i].err == -EBUSY)
 			message("device %d is in use: %s; end that first, or "
-				"--force", stops[i].id, stops[i].holder.text);
+				"use --force", stops[i].id,
+				stops[i].holder.text);
 		if (!stops[i].done)
 			status = EXIT_FAILED;
 	}

@@ -65,7 +65,7 @@ static int copy_program(int from, int to, const char *path)
 			break;	/* it has become shorter */
 	}
 	if (fchmod(to, 0700))
-		return message_fail(errno, "a program in memory");
+		return message_fail(errno, "copying the program to memory");
 	return 0;
 }
 
@@ -82,9 +82,9 @@ static int load_program(const char *path)
 		err = -errno;
 		close(from);
 		if (err != -EACCES)
-			return message_fail(err, "a program in memory");
-		message("a program in memory is not permitted; see the sysctl "
-			"vm.memfd_noexec, of which 1 is enough");
+			return message_fail(err, "copying the program to memory");
+		message("executing a program from memory is not permitted; see "
+			"the sysctl vm.memfd_noexec, which has to be 0 or 1");
 		return err;
 	}
 	err = copy_program(from, to, path);
@@ -132,7 +132,7 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 			break;
 	}
 	if (!ended)
-		message("device %d: its server, process %d, gives no answer",
+		message("device %d: its server, process %d, does not answer",
 			device->id, (int)device->pid);
 	return ended && last == HANDOVER_DONE;
 }

@@ -135,7 +135,7 @@ static int choose_only(const struct boot *boot, const char *disk,
 		return 0;
 	if (count)
 		report(REPORT_ERROR, "%s: more than one partition can be the "
-		       "root; say which, as in ublk.root=%s,part=%u", disk,
+		       "root; choose one, as in ublk.root=%s,part=%u", disk,
 		       boot->root, partition.number);
 	else
 		report(REPORT_ERROR, "%s: neither the disk nor a partition "

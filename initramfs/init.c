@@ -182,8 +182,8 @@ static int init_run(const void *settings, int argc, char **argv)
 
 	(void)settings;
 	if (getpid() != 1) {
-		message("init: is for the kernel to start, as the first "
-			"process of an initramfs (see `ublk help init`)");
+		message("init: only the kernel runs this, as the first process "
+			"of an initramfs (see `ublk help init`)");
 		return EXIT_FAILED;
 	}
 	boot_root(&boot, argc, argv);

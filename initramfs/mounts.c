@@ -139,12 +139,12 @@ static int mount_device(const struct boot *boot, const char *node,
 		return 0;
 	if (boot->rootfstype && err == ENODEV)
 		return report_fail(err, "ublk.rootfstype=%s: this kernel does "
-				   "not know it", fstype);
+				   "not support it", fstype);
 	if (err != EINVAL)
 		return mount_failed(err, node, fstype);
 	if (boot->rootfstype)
-		report(REPORT_ERROR, "%s: holds no %s; leave ublk.rootfstype= "
-		       "out to have it found", node, fstype);
+		report(REPORT_ERROR, "%s: holds no %s; without ublk.rootfstype= "
+		       "the type is detected", node, fstype);
 	else
 		report(REPORT_ERROR, "%s: no filesystem known to this kernel "
 		       "(tried%s)", node, *tried ? tried : " none");

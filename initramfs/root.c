@@ -101,15 +101,15 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 	unsigned int left = wait * (1000 / WAIT_STEP_MS);
 
 	if (*spec != '/' && !is_partition_spec(spec)) {
-		report(REPORT_ERROR, "%s=%s: neither PARTUUID=, PARTLABEL=, a "
-		       "device as /dev/vda2 nor a path in the initramfs",
+		report(REPORT_ERROR, "%s=%s: not PARTUUID=, PARTLABEL=, a device "
+		       "such as /dev/vda2 or a path in the initramfs",
 		       word, spec);
 		return -EINVAL;
 	}
 	if (look(spec, path, size))
 		return 0;
 	if (*spec == '/' && strncmp(spec, "/dev/", 5))
-		return report_fail(ENOENT, "%s: not in the initramfs; say %s=",
+		return report_fail(ENOENT, "%s: not in the initramfs; set %s=",
 				   spec, word);
 	if (left)
 		report(REPORT_WARNING, "waiting for %s, up to %u s", spec,

@@ -232,8 +232,8 @@ int shutdown_run(int argc, char **argv)
 	unsigned int i;
 
 	if (getpid() != 1) {
-		message("shutdown: is for systemd to execute, when all else has "
-			"ended");
+		message("shutdown: only systemd runs this, at the end of a "
+			"shutdown");
 		return EXIT_FAILURE;
 	}
 	kill_others();

@@ -72,8 +72,9 @@ served "a disk that is read only" ram 8M -r
 fails 1 "writing to it" ublk bench --rw write --ios 1 "$dev"
 served "a disk of large blocks" ram 8M --block-size 4096
 fails 1 "requests smaller than those" ublk bench --bs 512 --ios 1 "$dev"
-like "$err" "has no blocks of 512 bytes" "says so"
+like "$err" "--bs has to be a multiple of 4096 bytes" "says so"
 fails 1 "requests larger than the disk" ublk bench --bs 16M --ios 1 "$dev"
+like "$err" "smaller than one request of 16777216 bytes" "says so"
 fails 1 "a file" ublk bench --rw write /add/lib.sh
 like "$err" "/add/lib.sh: Block device required" "says so"
 fails 1 "no such node" ublk bench /dev/none

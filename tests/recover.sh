@@ -52,7 +52,7 @@ for target in "ram 8M" "file $tmp/file" "file $tmp/file -q 2 --offset 1M --buffe
 		"$(grep -vE '^(pid|started|worker)' "$tmp/record")" \
 		"$target: the record says the same"
 	fails 1 "$target: a second server is refused" ublk recover "$id"
-	like "$err" "device $id has a server, process $(server_of "$id")" \
+	like "$err" "device $id already has a server, process $(server_of "$id")" \
 		"$target: and told why"
 	stopped "$target: stop it" "$dev"
 done
@@ -98,7 +98,7 @@ for change in queues=3 depth=7 max_io=65536 size_of_argument target=none depth=x
 done
 rm "/run/ublk/$id"
 fails 1 "without a record there is nothing to start" ublk recover "$id"
-like "$err" "no record says what it is" "and that is said"
+like "$err" "has no record to recover it from" "and that is said"
 cp "$tmp/record" "/run/ublk/$id"
 ok "with its own it comes back" ublk recover "$id"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "with all"

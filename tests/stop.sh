@@ -240,9 +240,9 @@ mount "$dev" "$tmp/mnt"
 root=$dev
 served "and another disk" ram 1M
 ok "stop --all" ublk stop --all
-like "$err" "device ${root#/dev/ublkb} is a root that runs" "says what it spares"
+like "$err" "device ${root#/dev/ublkb} holds a running root" "says what it spares"
 ok "stop --all --force" ublk stop --all --force
-like "$err" "device ${root#/dev/ublkb} is a root that runs" "also by force"
+like "$err" "device ${root#/dev/ublkb} holds a running root" "also by force"
 is "$(ublk list | awk 'NR > 1 { print $2 }')" "$root" "all else is stopped"
 cp "$tmp/data" "$tmp/mnt/file"
 sync

@@ -201,7 +201,7 @@ for target in "file $tmp/below" "file $tmp/below --cow 4M" \
 	case $target in
 	*kept) fails 1 "$target: stop does not give up what was written" \
 			ublk stop "$id"
-		like "$err" "is not all in its place" "$target: and says so"
+		like "$err" "some writes are not in the --cow file yet" "$target: and says so"
 		mv "$tmp/moved" "$tmp/below"
 		stopped "$target: back, it is stopped" "$dev"
 		served "what was written" $target

@@ -60,7 +60,7 @@ same_server "it is served as before"
 ok "a kernel that cannot forbid them" $memfd -e EINVAL ublk upgrade "$id"
 fails 1 "a program that cannot be made one" \
 	${memfd%memfd_create*}fchmod -o "$tmp/call" -e EIO ublk upgrade "$id"
-like "$err" "a program in memory: I/O error" "that is said"
+like "$err" "copying the program to memory: I/O error" "that is said"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 stopped "stop it" "$dev"
 
