@@ -193,7 +193,8 @@ driver-programs: $(O)/handover/other
 -include $(OBJECTS:.o=.d) $(BOARD_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all board deps asan unit unit-programs driver-programs test test-all \
-	test-host test-module fuzz soak bench bench-plot lint lint-driver size help clean distclean
+	test-host test-module fuzz soak bench bench-plot manual lint lint-driver \
+	size help clean distclean
 
 all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
@@ -279,9 +280,15 @@ bench: $(BENCH_NEEDS) ## what an I/O costs, beside others of its kind; KERNEL=
 bench-plot: ## docs/bench.svg, a picture of the last `make bench`
 	@tests/bench.plot build/bench.json docs/bench.svg
 
-LINT_PACKAGES := cppcheck shellcheck sparse perl
+# Written beside it first: what has failed leaves the page as it was.
+manual: ublk ## docs/ublk.8, the manual page out of the help texts
+	@docs/make-manual ./ublk >docs/ublk.8.new && mv docs/ublk.8.new docs/ublk.8 || \
+		{ rm -f docs/ublk.8.new; exit 1; }
+
+LINT_PACKAGES := cppcheck shellcheck sparse perl mandoc
 SCRIPTS = .ci/run deps/packages deps/fetch deps/newest-kernel \
-	deps/packaged-kernel deps/suite.lib \
+	deps/packaged-kernel deps/suite.lib docs/make-manual \
+	packaging/completions/ublk.bash \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
 
@@ -302,6 +309,8 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 	$(call say,UAPI,linux/include/uapi/linux/ublk_cmd.h)
 	$(Q)linux/check-header $(KERNEL_TREE)/include/uapi/linux/ublk_cmd.h \
 		linux/include/uapi/linux/ublk_cmd.h $(HOST_CC)
+	$(call say,MANDOC,docs/ublk.8)
+	$(Q)! mandoc -T lint -W style docs/ublk.8 | grep -v 'referenced manual not found'
 	$(call say,SHELL,$(words $(SCRIPTS)) files)
 	$(Q)shellcheck -x -S warning -e SC2154 $(SCRIPTS)
 
