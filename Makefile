@@ -310,7 +310,8 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 	$(Q)linux/check-header $(KERNEL_TREE)/include/uapi/linux/ublk_cmd.h \
 		linux/include/uapi/linux/ublk_cmd.h $(HOST_CC)
 	$(call say,MANDOC,docs/ublk.8)
-	$(Q)! mandoc -T lint -W style docs/ublk.8 | grep -v 'referenced manual not found'
+	$(Q)! mandoc -T lint -W style docs/ublk.8 2>/dev/null | \
+		grep -v 'referenced manual not found'
 	$(call say,SHELL,$(words $(SCRIPTS)) files)
 	$(Q)shellcheck -x -S warning -e SC2154 $(SCRIPTS)
 

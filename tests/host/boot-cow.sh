@@ -87,6 +87,6 @@ boot ublk.cow=PARTLABEL=kept $(disk "$tmp/disk")
 shows 'was written over another image or file' \
 	"with another image the partition is refused"
 boot ublk.cow=none
-shows 'ublk.cow=none: neither PARTUUID=' "a place that is none is refused"
+shows 'ublk.cow=none: not PARTUUID=' "a place that is none is refused"
 
 done_testing

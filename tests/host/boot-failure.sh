@@ -26,7 +26,7 @@ hangs_with() {
 }
 
 initramfs none
-hangs_with '/root.img.gz: not in the initramfs; say ublk.root=' \
+hangs_with '/root.img.gz: not in the initramfs; set ublk.root=' \
 	"no words and no image" ''
 # shellcheck disable=SC2046 # options are meant to be split
 hangs_with 'ublk.root=PARTLABEL=none: there is no such device; block devices here: vda$' \
@@ -63,9 +63,9 @@ hangs_with '/dev/ublkb0: no filesystem known to this kernel \(tried .*squashfs' 
 	"something that holds no filesystem" ''
 
 initramfs "$tmp/root.squashfs.gz"
-hangs_with 'ublk.rootfstype=reiserfs: this kernel does not know it' \
+hangs_with 'ublk.rootfstype=reiserfs: this kernel does not support it' \
 	"a filesystem that the kernel does not know" ublk.rootfstype=reiserfs
-hangs_with '/dev/ublkb0: holds no ext4; leave ublk.rootfstype=' \
+hangs_with '/dev/ublkb0: holds no ext4; without ublk.rootfstype=' \
 	"a filesystem that it is not" ublk.rootfstype=ext4
 hangs_with 'ublk.init=/sbin/nonesuch: the root has no such program' \
 	"an init that there is not" ublk.init=/sbin/nonesuch

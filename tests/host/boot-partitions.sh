@@ -59,7 +59,7 @@ shows '^mounted /dev/ublkb0p2 / squashfs ro,' "it is the second, without an over
 
 before=$(sum "$tmp/disk")
 # shellcheck disable=SC2046 # options are meant to be split
-refused '/dev/ublkb0: more than one partition can be the root; say which, as in ublk.root=/dev/vda,part=2$' \
+refused '/dev/ublkb0: more than one partition can be the root; choose one, as in ublk.root=/dev/vda,part=2$' \
 	"of two filesystems none is taken" 'ublk.root=/dev/vda ublk.overlay=none' \
 	$(disk "$tmp/disk")
 shows "ublk: init: part=1: ext[234], PARTUUID=$uuid, PARTLABEL=my data$" \
