@@ -22,8 +22,9 @@ for awk in mawk gawk 'busybox awk'; do
 done
 
 # Which pages are installed here is not the page's fault.
-is "$(mandoc -T lint -W style "$page" 2>/dev/null | grep -v 'referenced manual not found')" "" \
-	"mandoc finds nothing wrong"
+found=$(mandoc -T lint -W style "$page" 2>/dev/null |
+	grep -v 'referenced manual not found')
+is "$found" "" "mandoc finds nothing wrong"
 
 ok "it is formatted" mandoc -T ascii -O width=100 "$page"
 sed "s/.$(printf '\b')//g" "$tmp/out" >"$tmp/text"
