@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "commands/verb.h"
+#include "lib/build.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 #include "lib/size.h"
@@ -422,7 +423,7 @@ const struct verb verb_bench = {
 	.name = "bench",
 	.arguments = "NODE",
 	.summary = "measure the speed of a block device",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = options,
 	.defaults = &defaults,
 	.settings_size = sizeof(struct settings),

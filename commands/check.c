@@ -13,6 +13,7 @@
 
 #include "commands/verb.h"
 #include "image/walk.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
 
@@ -127,7 +128,7 @@ const struct verb verb_check = {
 	.name = "check",
 	.arguments = "IMAGE",
 	.summary = "verify a compressed image",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = options,
 	.defaults = &defaults,
 	.settings_size = sizeof(struct settings),

@@ -8,6 +8,7 @@
 #include "commands/verb.h"
 #include "core/ctrl.h"
 #include "core/device.h"
+#include "lib/build.h"
 #include "lib/message.h"
 
 /* Flags of GET_FEATURES by bit; those of newer drivers go by their number. */
@@ -60,9 +61,9 @@ static int features_run(const void *values, int argc, char **argv)
 const struct verb verb_features = {
 	.name = "features",
 	.summary = "show which features the kernel's driver offers",
-	.manual = "Prints one feature per line: the name of its UBLK_F_ flag, "
+	.manual = MANUAL("Prints one feature per line: the name of its UBLK_F_ flag, "
 		  "and yes or no. `used`\nfollows if ublk uses the feature for "
 		  "any of its devices. Before Linux 6.5 the\ndriver cannot be "
-		  "asked, and the list is what that version is known to offer.\n",
+		  "asked, and the list is what that version is known to offer.\n"),
 	.run = features_run,
 };

@@ -11,6 +11,7 @@
 #include "core/server.h"
 #include "core/signals.h"
 #include "core/supervise.h"
+#include "lib/build.h"
 
 static int continue_supervisor(struct server *server,
 			       const struct handover_values *values)
@@ -55,8 +56,8 @@ static int handover_run(const void *settings, int argc, char **argv)
 const struct verb verb_handover = {
 	.name = "handover",
 	.arguments = "WORD...",
-	.manual = "Internal: a server runs this when `ublk upgrade` replaces its "
-		  "program.\n",
+	.manual = MANUAL("Internal: a server runs this when `ublk upgrade` replaces its "
+		  "program.\n"),
 	.min_arguments = 1,
 	.max_arguments = HANDOVER_WORDS_MAX,
 	.run = handover_run,

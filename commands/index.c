@@ -13,6 +13,7 @@
 #include "core/same-store.h"
 #include "image/image.h"
 #include "image/restart.h"
+#include "lib/build.h"
 #include "lib/message.h"
 
 struct settings {
@@ -88,7 +89,7 @@ const struct verb verb_index = {
 	.name = "index",
 	.arguments = "IMAGE [FILE]",
 	.summary = "make an index of a gzip file",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = options,
 	.defaults = &defaults,
 	.settings_size = sizeof(struct settings),

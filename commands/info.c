@@ -8,6 +8,7 @@
 
 #include "commands/verb.h"
 #include "image/image.h"
+#include "lib/build.h"
 #include "lib/size.h"
 
 struct settings {
@@ -76,7 +77,7 @@ const struct verb verb_info = {
 	.name = "info",
 	.arguments = "IMAGE",
 	.summary = "describe a compressed image",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = options,
 	.defaults = &defaults,
 	.settings_size = sizeof(struct settings),

@@ -16,6 +16,7 @@
 #include "core/device.h"
 #include "core/node.h"
 #include "core/process.h"
+#include "lib/build.h"
 #include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/size.h"
@@ -470,7 +471,7 @@ const struct verb verb_list = {
 	.name = "list",
 	.arguments = "[ID|NODE...]",
 	.summary = "list devices",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = list_options,
 	.settings_size = sizeof(struct list_settings),
 	.max_arguments = -1,

@@ -17,6 +17,7 @@
 #include "image/format.h"
 #include "image/image.h"
 #include "image/write.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/output.h"
 #include "lib/parallel.h"
@@ -325,7 +326,7 @@ const struct verb verb_pack = {
 	.name = "pack",
 	.arguments = "IN OUT",
 	.summary = "make a compressed image of a disk",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = options,
 	.defaults = &defaults,
 	.settings_size = sizeof(struct settings),

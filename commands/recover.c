@@ -17,6 +17,7 @@
 #include "core/settle.h"
 #include "core/signals.h"
 #include "core/supervise.h"
+#include "lib/build.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 
@@ -345,7 +346,7 @@ const struct verb verb_recover = {
 	.name = "recover",
 	.arguments = "ID|NODE... | --all",
 	.summary = "start new servers for devices whose servers died",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = recover_options,
 	.settings_size = sizeof(struct recover_settings),
 	.max_arguments = -1,

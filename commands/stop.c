@@ -17,6 +17,7 @@
 #include "core/memory.h"
 #include "core/process.h"
 #include "core/settle.h"
+#include "lib/build.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 
@@ -401,7 +402,7 @@ const struct verb verb_stop = {
 	.name = "stop",
 	.arguments = "ID|NODE... | --all",
 	.summary = "stop and delete devices",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = stop_options,
 	.settings_size = sizeof(struct stop_settings),
 	.max_arguments = -1,

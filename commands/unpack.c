@@ -17,6 +17,7 @@
 #include "core/same-store.h"
 #include "image/image.h"
 #include "image/walk.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/output.h"
 #include "lib/whole-io.h"
@@ -279,7 +280,7 @@ const struct verb verb_unpack = {
 	.name = "unpack",
 	.arguments = "IMAGE OUT",
 	.summary = "expand a compressed image into a disk",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = options,
 	.defaults = &defaults,
 	.settings_size = sizeof(struct settings),

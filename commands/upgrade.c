@@ -16,6 +16,7 @@
 #include "core/handover.h"
 #include "core/memory.h"
 #include "core/process.h"
+#include "lib/build.h"
 #include "lib/message.h"
 
 /* Until the supervisor has said something: a little more than it waits itself. */
@@ -209,7 +210,7 @@ const struct verb verb_upgrade = {
 	.name = "upgrade",
 	.arguments = "ID|NODE... | --all [PROGRAM]",
 	.summary = "replace the server program of running devices",
-	.manual = manual,
+	.manual = MANUAL(manual),
 	.options = upgrade_options,
 	.settings_size = sizeof(struct upgrade_settings),
 	.max_arguments = -1,

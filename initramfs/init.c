@@ -23,6 +23,7 @@
 #include "initramfs/root.h"
 #include "initramfs/serve.h"
 #include "initramfs/switch.h"
+#include "lib/build.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 #include "lib/size.h"
@@ -194,7 +195,7 @@ const struct verb verb_init = {
 	.name = "init",
 	.arguments = "[ARGUMENT...]",
 	.summary = "boot a root filesystem from an initramfs, as PID 1",
-	.manual = init_manual,
+	.manual = MANUAL(init_manual),
 	.min_arguments = 0,
 	.max_arguments = -1,
 	.run = init_run,

@@ -42,10 +42,6 @@
 #define WITH_MANUAL 1
 #endif
 
-#if WITH_MANUAL
-#define MANUAL(text) text
-#else
-#define MANUAL(text) NULL
-#endif
+#define MANUAL(text) (WITH_MANUAL ? (text) : NULL)
 
 #endif

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/target.h"
+#include "lib/build.h"
 #include "lib/gpt.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
@@ -464,13 +465,13 @@ const struct ublk_target target_file = {
 	.name = "file",
 	.argument = "PATH",
 	.summary = "serve a regular file or a block device",
-	.manual = "Uses direct I/O if PATH supports it for the logical blocks of "
+	.manual = MANUAL("Uses direct I/O if PATH supports it for the logical blocks of "
 		  "the disk, and the\npage cache otherwise. FLUSH and FUA "
 		  "reach stable storage. A discard punches a\nhole in a file, "
 		  "or is passed on to a device.\n"
 		  "\nIf PATH cannot be written, the disk is read-only. A file "
 		  "that another server\nwrites, or a block device that is "
-		  "mounted, is refused.\n",
+		  "mounted, is refused.\n"),
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),

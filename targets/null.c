@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/target.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
@@ -66,8 +67,8 @@ const struct ublk_target target_null = {
 	.name = "null",
 	.argument = "SIZE",
 	.summary = "serve a disk that drops writes and reads as zeroes",
-	.manual = "For benchmarks: shows what the driver and the server cost, "
-		  "without any storage.\n",
+	.manual = MANUAL("For benchmarks: shows what the driver and the server cost, "
+		  "without any storage.\n"),
 	.request_size = sizeof(struct null_request),
 	.open = null_open,
 	.close = null_close,

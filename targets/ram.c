@@ -16,6 +16,7 @@
 
 #include "core/memory.h"
 #include "core/target.h"
+#include "lib/build.h"
 #include "lib/message.h"
 #include "lib/size.h"
 
@@ -299,13 +300,13 @@ const struct ublk_target target_ram = {
 	.name = "ram",
 	.argument = "SIZE",
 	.summary = "serve a disk in memory",
-	.manual = "Memory is allocated as the disk is written, and freed when "
+	.manual = MANUAL("Memory is allocated as the disk is written, and freed when "
 		  "blocks are discarded\n(fstrim, blkdiscard, mount -o "
 		  "discard). The contents survive the server, so that\n`ublk "
 		  "recover` finds them, and are lost when the device is "
 		  "stopped.\n"
 		  "\nWith --cow the disk starts as zeroes. It may be larger "
-		  "than the memory of the machine.\n",
+		  "than the memory of the machine.\n"),
 	.system_calls = { SYS_fallocate },
 	.open = ram_open,
 	.start = ram_start,

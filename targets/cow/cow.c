@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "core/identity.h"
+#include "lib/build.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/size.h"
@@ -364,11 +365,11 @@ const struct ublk_target *cow_around(struct cow_target *cow,
 		memcpy(cow->defaults, base->defaults, base->settings_size);
 	cow_add_option(cow);
 	cow_add_calls(cow->target.system_calls);
-	cow->target.manual_end =
+	cow->target.manual_end = MANUAL(
 		"With --cow the disk can be written, but what is below it is "
 		"never changed.\nWrites are kept in memory until the device "
 		"is stopped, or in FILE, a file or\nblock device. FILE can be "
-		"used again over the same image or file.\n";
+		"used again over the same image or file.\n");
 	cow->target.options = cow->options;
 	cow->target.defaults = cow->defaults;
 	cow->target.settings_size = cow->place + word;

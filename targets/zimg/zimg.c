@@ -329,7 +329,7 @@ const struct ublk_target target_zimg = {
 	.name = "zimg",
 	.argument = "IMAGE",
 	.summary = "serve a compressed image",
-	.manual = "IMAGE is a file or block device with an image made by `ublk "
+	.manual = MANUAL("IMAGE is a file or block device with an image made by `ublk "
 		  "pack` or bgzip, or\nany other gzip file. Without --cow the "
 		  "disk is read-only. A damaged chunk gives\nI/O errors for "
 		  "its own sectors and one message; `ublk check` finds damaged\n"
@@ -338,7 +338,7 @@ const struct ublk_target target_zimg = {
 		  "Any other gzip file is read once when it is opened, to find "
 		  "restart points:\nplaces from which it can be expanded. "
 		  "--index saves them in FILE, and the next\nstart reads them "
-		  "from there.\n",
+		  "from there.\n"),
 	.options = zimg_options,
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),
