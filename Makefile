@@ -22,8 +22,8 @@ CROSS_COMPILE ?=
 ##                      DIR/include, DIR/lib), compiled against musl; it is
 ##                      used as it is and nothing is fetched for it
 ## WITHOUT=             parts that ublk is built without, as `make board` leaves
-##                      some out: bench check features gzip index info manual
-##                      null pack unpack
+##                      some out: bench check gzip index info manual pack
+##                      unpack
 WITHOUT ?=
 ## WERROR=1             warnings are errors; so in CI (CI=true)
 WERROR ?= $(if $(filter true 1,$(CI)),1)
@@ -78,7 +78,7 @@ ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
 $(O)/obj/image/inflate.o: CFLAGS += -O2
 
 # What may be left out, as lib/build.h has it; a board's program has none of it.
-PARTS := bench check features gzip index info manual null pack unpack
+PARTS := bench check gzip index info manual pack unpack
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT: $(filter-out $(PARTS),$(WITHOUT)): none of $(PARTS))
 endif
@@ -228,7 +228,7 @@ TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board $(TESTS_OF_MORE),\
 TEST_KERNELS = $(KERNEL_FILE) \
 	$(if $(CONFIG),,$(if $(TESTS_ARE_OF_MORE),$(KERNEL_FILE)-tests))
 
-TEST_NEEDS = all asan unit-programs driver-programs initramfs $(TEST_KERNELS)
+TEST_NEEDS = all board asan unit-programs driver-programs initramfs $(TEST_KERNELS)
 
 test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFIG=
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
@@ -249,7 +249,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	$(MAKE) test-module || failed="$$failed, test-module"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
-test-host: all asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
+test-host: all board asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
 
 # A kernel as the distribution packages it, which is fetched once.
@@ -272,7 +272,7 @@ B ?=
 BENCH_OTHER := $(addprefix -,$(filter-out 6.12,$(KERNEL)))
 BENCH_OURS := $(O)/bzImage$(BENCH_OTHER)-tests
 BENCH_INTREE := $(O)/bzImage$(BENCH_OTHER)-intree-tests
-BENCH_NEEDS := all $(BENCH_OURS) $(BENCH_INTREE) $(O)/bzImage initramfs
+BENCH_NEEDS := all board $(BENCH_OURS) $(BENCH_INTREE) $(O)/bzImage initramfs
 bench: $(BENCH_NEEDS) ## what an I/O costs, beside others of its kind; KERNEL=
 	@KERNEL_OURS=$(BENCH_OURS) KERNEL_INTREE=$(BENCH_INTREE) \
 		JSON=build/bench$(BENCH_OTHER).json tests/bench $(B)
@@ -337,7 +337,7 @@ lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 		>$(LINT_BUILD).log 2>&1 || { tail -n 40 $(LINT_BUILD).log; exit 1; }
 	$(Q)! grep -E 'drivers/block/ublk/.*(warning|error)' $(LINT_BUILD).log
 
-size: $(O)/ublk ## what ublk and the kernel weigh, and where the bytes are
+size: $(O)/ublk $(BOARD)/ublk ## what ublk and the kernel weigh, and where the bytes are
 	@tests/size $(O)/linux-$(KERNEL)
 
 clean: ## remove what was compiled from this tree, keep what was fetched

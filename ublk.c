@@ -28,16 +28,17 @@
 extern const struct ublk_target target_ram, target_file, target_zimg,
 				target_null;
 
-#define IF(part, entry) (WITH_##part ? (entry) : NULL)
-
-/* Each of these is a verb that serves a device. NULL: left out of this program. */
+/* Each of these is a verb that serves a device. */
 static const struct ublk_target *const targets[] = {
-	&target_ram, &target_file, &target_zimg, IF(NULL, &target_null),
+	&target_ram, &target_file, &target_zimg, &target_null,
 };
 
+#define IF(part, entry) (WITH_##part ? (entry) : NULL)
+
+/* NULL: left out of this program. */
 static const struct verb *const verbs[] = {
 	&verb_list, &verb_stop, &verb_recover, &verb_upgrade, &verb_handover,
-	IF(FEATURES, &verb_features), IF(BENCH, &verb_bench),
+	&verb_features, IF(BENCH, &verb_bench),
 	IF(PACK, &verb_pack), IF(UNPACK, &verb_unpack),
 	IF(INFO, &verb_info), IF(CHECK, &verb_check), IF(INDEX, &verb_index),
 	&verb_init,
@@ -45,7 +46,6 @@ static const struct verb *const verbs[] = {
 
 /* NULL: it is there. */
 static const char *const left_out[] = {
-	WITH_NULL ? NULL : "null", WITH_FEATURES ? NULL : "features",
 	WITH_BENCH ? NULL : "bench", WITH_PACK ? NULL : "pack",
 	WITH_UNPACK ? NULL : "unpack", WITH_INFO ? NULL : "info",
 	WITH_CHECK ? NULL : "check", WITH_INDEX ? NULL : "index",
@@ -61,7 +61,7 @@ const struct ublk_target *ublk_target_find(const char *name)
 	size_t i;
 
 	for (i = 0; i < COUNT(targets); i++)
-		if (targets[i] && !strcmp(targets[i]->name, name))
+		if (!strcmp(targets[i]->name, name))
 			return targets[i]->base ? cow_around(&cow, targets[i]) :
 						  targets[i];
 	return NULL;
@@ -114,9 +114,8 @@ static void help_all(FILE *out)
 	fprintf(out, "usage: ublk VERB [OPTIONS] [ARGUMENTS]\n\n"
 		"Serve a block device and print its node:\n");
 	for (i = 0; i < COUNT(targets); i++)
-		if (targets[i])
-			fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
-				targets[i]->argument, targets[i]->summary);
+		fprintf(out, "  %-5s %-8s %s\n", targets[i]->name,
+			targets[i]->argument, targets[i]->summary);
 	fprintf(out, "\nOther verbs:\n");
 	for (i = 0; i < COUNT(verbs); i++)
 		if (verbs[i] && verbs[i]->summary)

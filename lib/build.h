@@ -13,17 +13,11 @@
 #ifndef WITH_CHECK
 #define WITH_CHECK 1
 #endif
-#ifndef WITH_FEATURES
-#define WITH_FEATURES 1
-#endif
 #ifndef WITH_INDEX
 #define WITH_INDEX WITH_GZIP
 #endif
 #ifndef WITH_INFO
 #define WITH_INFO 1
-#endif
-#ifndef WITH_NULL
-#define WITH_NULL 1
 #endif
 #ifndef WITH_PACK
 #define WITH_PACK 1

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
+# needs: manual pack
 #
 # Help for every verb, the version, and what the driver offers.
 . "${0%/*}/lib.sh"

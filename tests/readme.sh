@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
+# needs: manual pack
 #
 # The examples of README.md and of the pages in docs/ do what they show: each block
 # marked `sh` runs to its end without an error, those of a page one after the other in

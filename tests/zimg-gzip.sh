@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
+# needs: gzip
 # board: --add tests/devices.lib --disk 16M --tool pigz --smp 2 --timeout 400
 #
 # A gzip that was not made for it is the disk that zcat makes of it: all of it,

@@ -22,6 +22,11 @@ else
 fi
 like "$out" '[0-9]+ libz.a inflate.o' "objects of libraries have their names"
 like "$out" '[0-9]+ core/ queue.o' "and objects of directories"
+O=$O/board
+bytes=$(wc -c <"$O/ublk")
+like "$out" "^ *$bytes board, stripped" "the board's program has its own"
+is "$(echo "$out" | sed -n "/ board, stripped/,\$p" |
+	grep -c 'commands/ pack.o')" 0 "in which nothing is of what it is without"
 fails 2 "an option that there is not" tests/size --parts
 
 done_testing
