@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands a device to another program, and takes it over. Both sides of what is
- * handed over stand here, one below the other.
+ * Passes a device to another program, and receives one. Both sides of the
+ * protocol are in this file, the sender first.
  */
 #include "core/handover.h"
 
@@ -21,11 +21,11 @@
 #include "lib/clock.h"
 #include "lib/message.h"
 
-/* Descriptors in the value of a signal. */
+/* A signal's value has room for two descriptors of this size. */
 #define FD_BITS 15
 #define FD_MASK ((1 << FD_BITS) - 1)
 
-/* For the descriptors of whoever asks. */
+/* For opening the sender's descriptors. */
 #define OPEN_TRIES 100
 #define OPEN_PAUSE_MS 10
 
@@ -38,8 +38,8 @@ int handover_request(int supervisor, const struct handover *request)
 }
 
 /*
- * Opens what another process has open. Whoever asked waits for an answer, so memory
- * that is not there is waited for, too.
+ * Opens a descriptor of another process. Retries when memory is short, because
+ * the sender waits for an answer.
  */
 static int open_of_process(unsigned int pid, int fd, int flags)
 {
@@ -89,17 +89,18 @@ void handover_answer(int answer, char how)
 }
 
 /*
- * What `ublk handover` is given: words KEY=VALUE, the version first. Where the
- * meaning of one changes, or a program must not do without a new one, the version
- * is another. A program refuses what it does not know: then the old one goes on.
+ * `ublk handover` gets words of the form KEY=VALUE, the version first. The
+ * version changes when the meaning of a key changes, or when a new key is one
+ * that a program cannot ignore. A program refuses what it does not know; then
+ * the old one carries on.
  */
-#ifndef HANDOVER_VERSION	/* a test has one of its own */
+#ifndef HANDOVER_VERSION	/* a test sets its own */
 #define HANDOVER_VERSION 1
 #endif
 
 /*
- * Values are numbers: the device's, a process's, or of descriptors. Who is told of
- * a worker is the supervisor, and all others are workers.
+ * Values are numbers: of the device, of a process, or of a descriptor. A
+ * program that gets a worker's pid is the supervisor. Otherwise it is a worker.
  */
 enum { KEY_VERSION, KEY_WORKER, KEY_ID, KEY_FETCHED, KEY_LIVE, KEY_ANSWER,
        KEY_BUFFERS, KEYS };
@@ -116,13 +117,16 @@ static const struct {
 	[KEY_ANSWER] = { "answer", true, false, true },
 	[KEY_BUFFERS] = { "buffers", true, true, true },
 };
-#define FILE_KEY "file-"	/* and its name */
+#define FILE_KEY "file-"	/* followed by the file's name */
 #define WORD_BYTES 48
 #define WORDS_MAX HANDOVER_WORDS_MAX
 _Static_assert(HANDOVER_WORDS_MAX == KEYS + UBLK_DEVICE_FILES, "a word each");
 enum { ARG_PROGRAM, ARG_VERB, ARG_WORDS };
 
-/* Adds a word; a program that is executed keeps the descriptor it speaks of. */
+/*
+ * Appends a word. If its value is a descriptor, the descriptor stays open
+ * across exec.
+ */
 static void add_word(char words[][WORD_BYTES], const char **args,
 		     const char *name, bool is_fd, int value)
 {
@@ -136,7 +140,10 @@ static void add_word(char words[][WORD_BYTES], const char **args,
 	args[ARG_WORDS + n] = words[n];
 }
 
-/* Executes the program with the values that its role has, and device->files. */
+/*
+ * Executes the program with those values that its role needs, and with
+ * device->files.
+ */
 static void execute(const struct ublk_device *device,
 		    const struct handover *next, bool as_worker,
 		    const int values[KEYS])
@@ -186,7 +193,7 @@ void handover_supervisor(const struct ublk_device *device,
 	});
 }
 
-/* The value of a word, which is no negative number; -1 where it is none. */
+/* Parses a non-negative number. Returns -1 if @text is none. */
 static int value_of(const char *text)
 {
 	char *end;
@@ -196,13 +203,13 @@ static int value_of(const char *text)
 	       -1 : value;
 }
 
-/* Takes a descriptor over. False where there is none of that number. */
+/* Takes a descriptor over. Returns false if it is not open. */
 static bool take_over(int fd)
 {
 	return fd >= 0 && !fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* One of the device's files, whose name reaches up to @equals. */
+/* Parses a word for one of the device's files. @name ends at @equals. */
 static bool read_file(struct ublk_device *device, const char *name,
 		      const char *equals)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks for holders of a disk: those that the kernel knows by a claim first, as
- * they are the ones that a person means, then whoever has it open. It never
- * follows a path to a filesystem that may not answer.
+ * Finds users of a disk. Looks first for claims that the kernel shows, because
+ * they are what the user cares about, then for programs that have the disk
+ * open. It never follows a path into a filesystem that may not respond.
  */
 #include "core/holders.h"
 
@@ -35,12 +35,12 @@
 #define PATH_BYTES 320
 #define TICK_MS 50
 
-/* The answer of a claimed disk comes at once, also where nobody serves it. */
+/* The open of a claimed disk fails at once, even if nothing serves the disk. */
 #define ASK_MS 1000
 
 enum answer { ANSWER_NO, ANSWER_YES, ANSWER_NONE };
 
-/* Words of a line of mountinfo, up to where it is mounted. */
+/* Words of a line of mountinfo, up to the mount point. */
 enum { MOUNT_DEV = 2, MOUNT_WORDS = 5 };
 
 struct search {
@@ -60,7 +60,7 @@ static bool found(struct search *search, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, HOLDER_MAX, format, args);
 	va_end(args);
-	/* Names are anybody's. */
+	/* Names may contain any byte. */
 	for (; *text; text++)
 		if (iscntrl((unsigned char)*text))
 			*text = '?';
@@ -68,7 +68,7 @@ static bool found(struct search *search, const char *format, ...)
 	return true;
 }
 
-/* The first line of a file, or an empty one. */
+/* Reads the first line of a file; an empty one if there is none. */
 static bool read_line(const char *path, char *line, int size)
 {
 	FILE *file = fopen(path, "re");
@@ -83,7 +83,7 @@ static bool read_line(const char *path, char *line, int size)
 	return true;
 }
 
-/* The number of a device, as `259:3`. */
+/* Parses a device number such as `259:3`. */
 static bool parse_dev(const char *text, dev_t *dev)
 {
 	char *end;
@@ -105,7 +105,7 @@ static bool is_ours(const struct search *search, dev_t dev)
 	return false;
 }
 
-/* Whether @path leads to the disk. */
+/* Whether @path is the node of the disk or of a partition. */
 static bool leads_to(const struct search *search, const char *path)
 {
 	dev_t dev;
@@ -114,10 +114,10 @@ static bool leads_to(const struct search *search, const char *path)
 }
 
 /*
- * What @ask(@search, @node), which opens @node, says. To open a disk whose partitions
- * nobody has read yet is to read them, and where it has no server that takes until
- * it gets one. So a process of its own asks, and is left to itself if there is no
- * answer in time. Returns an enum answer, or -errno where nobody could ask.
+ * Calls @ask(@search, @node), which opens @node, in a child. The first open of
+ * a disk reads its partition table. If the disk has no server, that blocks
+ * until it has one, so a child that does not finish in time is left alone.
+ * Returns an enum answer, or -errno if the child could not be started.
  */
 static int ask_beside(enum answer (*ask)(const struct search *search,
 					 const char *node),
@@ -130,7 +130,7 @@ static int ask_beside(enum answer (*ask)(const struct search *search,
 	if (child < 0)
 		return -errno;
 	if (!child) {
-		/* It may outlive us. */
+		/* The child may outlive this process. */
 		message_close_others();
 		_exit(ask(search, node));
 	}
@@ -147,8 +147,8 @@ static int ask_beside(enum answer (*ask)(const struct search *search,
 }
 
 /*
- * Calls @each for the entries of @path that begin with @start, until one of them
- * has found something.
+ * Calls @each for the entries of @path whose names begin with @start, until the
+ * search has found something.
  */
 static void each_entry(struct search *search, const char *path,
 		       const char *start,
@@ -183,7 +183,7 @@ static void add_node(struct search *search, const char *name,
 		search->count++;
 }
 
-/* A volume of dm, an array of md. */
+/* A dm or md device. */
 static void look_at_upper(struct search *search, const char *name,
 			  const char *path)
 {
@@ -221,8 +221,9 @@ static void look_at_swaps(struct search *search)
 }
 
 /*
- * A line is `id parent major:minor root where options - type source options`.
- * The source is looked at as well: btrfs has a number of its own.
+ * A line is `id parent major:minor root mountpoint options - type source
+ * options`. The source is checked as well, because btrfs reports a device
+ * number of its own.
  */
 static bool mount_is_ours(const struct search *search, char *line,
 			  const char **where)
@@ -289,13 +290,19 @@ static void look_at_loop(struct search *search, const char *name,
 	if (!read_line(file, backing, sizeof(backing)))
 		return;
 	snprintf(node, sizeof(node), "/dev/%s", name);
-	/* Also by its number, since the name may be another namespace's. */
+	/*
+	 * Also by device number, since the path may be one of another mount
+	 * namespace.
+	 */
 	if (leads_to(search, backing) ||
 	    ask_beside(loop_is_over, search, node) == ANSWER_YES)
 		found(search, "behind %s", node);
 }
 
-/* The record says that the device is made of a file or block device of ours. */
+/*
+ * Whether the record says that the device's backing file is the searched disk,
+ * or a partition of it.
+ */
 static bool record_names(const struct search *search, const char *text)
 {
 	static const char key[] = "identity_", disk[] = "=disk=";
@@ -313,7 +320,7 @@ static bool record_names(const struct search *search, const char *text)
 		    is_ours(search, dev))
 			return true;
 	}
-	/* Earlier programs wrote no such line. */
+	/* Older programs wrote no such line. */
 	return key_value_get(text, "argument", argument, sizeof(argument)) &&
 	       *argument == '/' && leads_to(search, argument);
 }
@@ -365,7 +372,7 @@ static void look_at_namespace(struct search *search, const char *pid,
 		look_at_mounts(search, pid, path);
 }
 
-/* The kernel grants this open only where nobody has a claim. */
+/* The kernel allows this open only if nobody has claimed the disk. */
 static enum answer is_claimed(const struct search *search, const char *node)
 {
 	(void)search;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Identities of files: writes and compares them. Keeps and opens nothing.
+ * Writes and compares identities. It opens no file of its own but sysfs's, and
+ * keeps nothing.
  */
 #include "core/identity.h"
 
@@ -16,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* <sys/stat.h> does not go with <linux/stat.h>. */
+/* <sys/stat.h> and <linux/stat.h> cannot both be included. */
 #define KIND 0170000
 #define KIND_BLOCK 0060000
 
@@ -44,7 +45,7 @@ static void append_time(char text[IDENTITY_MAX], const char *key,
 	       time->tv_nsec);
 }
 
-/* Where on its disk a partition begins; a disk has no such file. */
+/* Adds the start of a partition on its disk. A disk has no such attribute. */
 static void append_start(char text[IDENTITY_MAX], const struct statx *st)
 {
 	char path[64], start[24] = "";
@@ -106,7 +107,7 @@ int identity_of(int fd, const struct identity_contents *contents,
 	return 0;
 }
 
-/* The value of @key, @length bytes of it; NULL where there is none. */
+/* Finds the value of @key and its @length. Returns NULL if there is none. */
 static const char *value_of(const char *text, const char *key,
 			    size_t key_length, size_t *length)
 {
@@ -133,8 +134,9 @@ static bool equal(const char *one, const char *other, const char *key,
 }
 
 /*
- * The number of a filesystem without a device of its own is another one each
- * time it is mounted. An inode's time of birth is good for that.
+ * Whether the device number is the same after the next mount. A filesystem
+ * without a block device gets a new number at each mount; for its files the
+ * time of birth is compared instead.
  */
 static bool has_lasting_number(const char *text)
 {
@@ -151,7 +153,7 @@ bool identity_same(const char *one, const char *other)
 			     has_lasting_number(other);
 	const char *key = one;
 
-	/* A file is no block device. */
+	/* One is a file, the other a block device. */
 	if (strncmp(one, other, 4))
 		return false;
 	for (; *key; key += strcspn(key, ","), key += *key == ',') {

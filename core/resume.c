@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From a record to a device. It changes nothing, at the driver or on disk.
+ * Sets up a device from its record. Changes nothing, at the driver or on disk.
  */
 #include "core/resume.h"
 
@@ -26,7 +26,7 @@ static const struct ublk_target *find_target(const char *name)
 	return NULL;
 }
 
-/* A number of the record is this one, or is not there. */
+/* Whether the record has this number for @key, or has no such key. */
 static bool says(const struct ublk_device *device, const char *key,
 		 uint64_t number)
 {
@@ -37,7 +37,9 @@ static bool says(const struct ublk_device *device, const char *key,
 	       !strcmp(value, wanted);
 }
 
-/* The record is that of device @id, whatever file it lies in. */
+/*
+ * Whether the record was written for device @id, whatever its file is called.
+ */
 static bool is_of(const struct ublk_device *device, int id)
 {
 	char node[DEVICE_NODE_MAX], value[DEVICE_NODE_MAX];
@@ -48,7 +50,7 @@ static bool is_of(const struct ublk_device *device, int id)
 		!strcmp(value, node));
 }
 
-/* The driver's device is the one that the record speaks of. */
+/* Whether the record matches the driver's device. */
 static bool is_same(struct ublk_device *device)
 {
 	const struct ublksrv_ctrl_dev_info *info = &device->info;
