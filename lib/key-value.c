@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Lines KEY=VALUE: printed for a shell, and read back.
- */
+/* Lines KEY=VALUE: prints them for a shell, and reads them back. */
 #include "lib/key-value.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a shell takes as it is, wherever it stands behind `key=`. */
+/* Characters that a shell takes literally after `key=`. */
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 	      "0123456789_./:@%+,=-"
 
@@ -30,8 +28,8 @@ void key_value_put(FILE *out, const char *key, const char *value)
 }
 
 /*
- * Copies a value without its quotes. One that begins with none is as it is: so
- * earlier programs wrote all of them.
+ * Copies a value without its quotes. A value that does not begin with a quote
+ * is literal, because older programs never quoted.
  */
 static void unquote(const char *value, size_t length, char *to, size_t size)
 {
@@ -51,7 +49,7 @@ static void unquote(const char *value, size_t length, char *to, size_t size)
 	to[used] = '\0';
 }
 
-/* Finds the value of @key, as it is written. NULL where there is none. */
+/* Finds the raw value of @key. Returns NULL if there is none. */
 static const char *find_value(const char *text, const char *key,
 			      size_t *length)
 {
