@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The index of a BGZF file. Each header says how long its member is, each
- * trailer how much of the disk it holds; one pass over these finds all.
+ * The index of a BGZF file. A header contains the length of its member in the
+ * file, a trailer the length on the disk, so one pass over headers and trailers
+ * finds all blocks.
  *
- * A trailer is a mere claim until its block is expanded, and one false length
- * would move all that follows. bgzip gives all blocks the same length but the
- * last one, so a block in the middle whose length is unlike its neighbours' is
- * expanded here and now, to be sure.
+ * A trailer proves nothing until its block is expanded, and one wrong length
+ * would shift everything that follows. bgzip makes all blocks of the same
+ * length, except the last one. So a block whose length differs from both its
+ * neighbours' is expanded during the pass.
  */
 #include "image/bgzf.h"
 
@@ -20,32 +21,32 @@
 #include "lib/message.h"
 #include "lib/whole-io.h"
 
-#define GROUP_BLOCKS 128	/* most blocks that a search walks over */
+#define GROUP_BLOCKS 128	/* most blocks that a search steps over */
 #define WINDOW 4096
 
-/* A block's length in the file and on the disk, each less one. */
+/* A block's length in the file and on the disk, each minus one. */
 struct bgzf_block {
 	uint16_t file;
 	uint16_t disk;
 };
 
-/* Blocks that follow on each other without an empty one between. */
+/* Consecutive blocks without an empty one between them. */
 struct bgzf_group {
 	uint64_t file_offset;
 	uint64_t disk_offset;
 	uint64_t first;		/* number of its first block */
 };
 
-/* The pass over the file. */
+/* State of the pass over the file. */
 struct hop {
 	struct image_bgzf *bgzf;
 	int fd;
 	const char *name;
 	uint64_t available;
-	uint64_t offset;	/* of the member looked at */
-	bool apart;		/* an empty member came before it */
-	bool ended;		/* and that was BGZF's last one */
-	struct image_chunk suspect;	/* a block unlike the one before */
+	uint64_t offset;	/* of the current member */
+	bool apart;		/* the previous member was empty */
+	bool ended;		/* and was BGZF's end marker */
+	struct image_chunk suspect;	/* unlike the block before it */
 	uint64_t window_offset;
 	size_t window_length;
 	uint8_t window[WINDOW];
@@ -58,7 +59,10 @@ static int refuse(const struct hop *hop, const char *why)
 	return -EBADMSG;
 }
 
-/* Up to @length (at most WINDOW) bytes at @offset; NULL after telling. */
+/*
+ * Returns up to @length (at most WINDOW) bytes at @offset, or NULL after
+ * printing why.
+ */
 static const uint8_t *look(struct hop *hop, uint64_t offset, size_t *length)
 {
 	uint64_t rest = hop->available - offset;
@@ -81,7 +85,7 @@ static const uint8_t *look(struct hop *hop, uint64_t offset, size_t *length)
 	return hop->window + (offset - hop->window_offset);
 }
 
-/* Makes room for one more; the old memory is kept when there is none. */
+/* Makes room for one more item. On error the old memory stays valid. */
 static int make_room(void **items, size_t size, uint64_t count, uint64_t *room)
 {
 	uint64_t more = *room ? *room * 2 : 256;
@@ -135,7 +139,7 @@ static int add_block(struct hop *hop, uint32_t file_length,
 	return 0;
 }
 
-/* Expands a block that cannot be believed unseen. */
+/* Expands a block to verify it. */
 static int expand_block(struct hop *hop, const struct image_chunk *block)
 {
 	uint8_t *member = malloc(2 * MEMBER_BGZF_MAX);
@@ -162,7 +166,10 @@ static int expand_block(struct hop *hop, const struct image_chunk *block)
 	return -EBADMSG;
 }
 
-/* Compares a block's length with the one before and settles what was open. */
+/*
+ * Compares a block's length with the previous one's. Verifies the previous
+ * block if its length differs from both neighbours'.
+ */
 static int judge_block(struct hop *hop, uint32_t file_length,
 		       uint32_t disk_length)
 {
@@ -187,8 +194,9 @@ static int judge_block(struct hop *hop, uint32_t file_length,
 }
 
 /*
- * Takes in an empty block, of which @last are the last bytes. No chunk has it,
- * so that nobody looks at it later, and other expanders do.
+ * Handles an empty block whose last bytes are @last. Since no chunk contains
+ * it, it is verified here: other programs expand it, and would fail if it were
+ * damaged.
  */
 static int take_empty(struct hop *hop, uint32_t length, const uint8_t *last)
 {
@@ -205,7 +213,7 @@ static int take_empty(struct hop *hop, uint32_t length, const uint8_t *last)
 	return expand_block(hop, &block);
 }
 
-/* Takes in one member of which @length bytes are its own. */
+/* Handles one member of @length bytes. */
 static int take_member(struct hop *hop, uint32_t length)
 {
 	size_t size = MEMBER_EMPTY + MEMBER_TRAILER;
@@ -236,8 +244,8 @@ static int take_member(struct hop *hop, uint32_t length)
 }
 
 /*
- * Whether bytes that are no member look like one all the same: what follows an
- * end is then the next of several files in one, and damaged.
+ * Whether bytes that are not a valid member header still resemble one. After an
+ * end marker they are then the damaged start of another file that was appended.
  */
 static bool resembles_member(const uint8_t *data, size_t length)
 {
@@ -250,9 +258,8 @@ static bool resembles_member(const uint8_t *data, size_t length)
 }
 
 /*
- * The blocks end without the empty one that bgzip puts behind them. Several
- * programs leave it out, and zcat does not ask for it; but so looks a file,
- * too, that was cut between two blocks.
+ * The file has no end marker. Several programs do not write one, and zcat does
+ * not need it; but a file that was truncated between two blocks looks the same.
  */
 static int end_missing(const struct hop *hop)
 {
@@ -263,15 +270,15 @@ static int end_missing(const struct hop *hop)
 }
 
 /*
- * Whether nothing but one byte, of an erased or an empty medium, comes now: 1, 0, or
- * -EIO after telling.
+ * Whether only one repeated byte follows, 0 or 0xff, as on an erased or empty
+ * medium. Returns 1, 0, or -EIO after printing why.
  */
 static int nothing_follows(struct hop *hop)
 {
 	uint64_t rest = hop->available - hop->offset, at = 0;
 	const uint8_t *data;
 
-	/* Were it a hole in the file, a block would begin behind it. */
+	/* If it were a hole in the file, a block would begin in this range. */
 	if (rest > 2 * MEMBER_BGZF_MAX)
 		rest = 2 * MEMBER_BGZF_MAX;
 	while (at < rest) {
@@ -289,9 +296,9 @@ static int nothing_follows(struct hop *hop)
 }
 
 /*
- * Goes to the next member. Returns 1, 0 where the image ends, or -errno. It
- * ends where the file does, or, on a partition that is larger, with an end
- * that no other member follows, or before an empty rest.
+ * Finds the next member. Returns 1, 0 at the end of the image, or -errno. The
+ * image ends at the end of the file. On a larger partition it ends at an end
+ * marker that no other member follows, or where the rest is empty.
  */
 static int next_member(struct hop *hop, uint32_t *length)
 {
@@ -309,7 +316,10 @@ static int next_member(struct hop *hop, uint32_t *length)
 	if (hop->ended && !plain && !resembles_member(header, size))
 		return 0;
 	if (size == MEMBER_BC && get_le16(header + 10) > MEMBER_BC - 12) {
-		/* Other subfields beside BC; more of them than fit are rare. */
+		/*
+		 * There are other subfields besides BC. Those longer than
+		 * WINDOW are rare.
+		 */
 		size = 12 + get_le16(header + 10);
 		if (size > WINDOW)
 			size = WINDOW;
@@ -344,7 +354,7 @@ static int hop_over(struct hop *hop)
 	return ret;
 }
 
-/* Gives back what doubling took too much. */
+/* Returns the memory that doubling has allocated in excess. */
 static void *shrink(void *items, size_t size)
 {
 	void *smaller = size ? realloc(items, size) : NULL;
@@ -389,7 +399,7 @@ uint64_t image_bgzf_size(const struct image_bgzf *bgzf)
 	       bgzf->group_count * sizeof(*bgzf->groups);
 }
 
-/* The last group that begins at or before @disk_offset. */
+/* Finds the last group that begins at or before @disk_offset. */
 static const struct bgzf_group *find_group(const struct image_bgzf *bgzf,
 				      uint64_t disk_offset)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The disk that is packed, read once from its start to its end.
- */
+/* The disk that is packed, read once from start to end. */
 #include "image/disk-source.h"
 
 #include <errno.h>
@@ -18,8 +16,8 @@
 #include "lib/whole-io.h"
 
 /*
- * Whether the file says nothing about its length, as those of /proc do (0) and
- * of /sys (a page): then it is read to its end, as a pipe is.
+ * Whether the file's size says nothing about its length, as in /proc (size 0)
+ * and /sys (a page). Such a file is read to its end, like a pipe.
  */
 static bool tells_no_size(int fd, const struct stat *st)
 {
@@ -31,7 +29,10 @@ static bool tells_no_size(int fd, const struct stat *st)
 	return !st->st_size && pread(fd, &byte, 1, 0) != 0;
 }
 
-/* A descriptor may have been handed to us that was read from already. */
+/*
+ * Standard input may already have been read from, so the disk begins at the
+ * current offset.
+ */
 static int find_size(struct disk_source *source)
 {
 	struct stat st;
@@ -87,7 +88,7 @@ void disk_source_close(struct disk_source *source)
 		close(source->fd);
 }
 
-/* Whether the next @length bytes lie in a hole. */
+/* Whether the next @length bytes are in a hole. */
 static bool in_hole(struct disk_source *source, size_t length)
 {
 	off_t data;

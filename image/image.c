@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading a compressed image: opening it, finding and expanding its chunks.
- * The bytes of our format are format.c's, those of BGZF bgzf.c's, and gzip.c's
- * is a gzip that is neither.
+ * Reads compressed images: opens them, finds and expands their chunks. format.c
+ * knows our format, bgzf.c BGZF, and gzip.c any other gzip file.
  */
 #include "image/image.h"
 
@@ -36,13 +35,13 @@ static int refuse_read(const struct image *image, uint64_t offset, int err)
 			    image->name, offset);
 }
 
-/* Where page @number lies in the file. */
+/* File offset of page @number. */
 static uint64_t page_offset(const struct image *image, uint64_t number)
 {
 	return image->front.index_offset + number * IMAGE_PAGE_MAX;
 }
 
-/* Checks pages @first and following that fill @size bytes at @pages. */
+/* Checks the pages from @first on, which fill @size bytes at @pages. */
 static int check_pages(struct image *image, uint64_t first,
 		       const uint8_t *pages, size_t size, uint64_t *next)
 {
@@ -64,8 +63,8 @@ static int check_pages(struct image *image, uint64_t first,
 }
 
 /*
- * Reads the whole index once. A small one stays in memory, of a large one only
- * the pages in use are read again.
+ * Reads the whole index once, to check it. A small index stays in memory. The
+ * pages of a large one are read again when they are used.
  */
 static int read_index(struct image *image)
 {
@@ -122,9 +121,9 @@ static int read_end(const struct image *image)
 }
 
 /*
- * Whether @image goes on behind its end: to zcat all members of a file are its
- * disk. On a partition or flash device there may be what is left of an older
- * image, so there only the front of another one counts.
+ * Whether another image follows @image: to zcat, all members of a file together
+ * are its disk. On a partition or flash device the remains of an older image
+ * may follow, so there only a valid front counts.
  */
 static int goes_on(const struct image *image, uint64_t available)
 {
@@ -145,7 +144,10 @@ static int goes_on(const struct image *image, uint64_t available)
 	return length == IMAGE_FRONT && !image_get_front(behind, &front);
 }
 
-/* -ENOTSUP (untold): it is one to be read as any other gzip. */
+/*
+ * Returns -ENOTSUP, and prints nothing, if the file must be read like any other
+ * gzip file.
+ */
 static int open_ours(struct image *image, const uint8_t *head,
 		     uint64_t available)
 {
@@ -264,7 +266,9 @@ int image_open(struct image *image, int fd, const char *name,
 	return ret;
 }
 
-/* The bytes of a file or block device; -1 with errno for anything else. */
+/*
+ * The size of a file or block device in bytes; -1 with errno for anything else.
+ */
 static int64_t backing_size(int fd)
 {
 	struct stat st;
@@ -280,7 +284,10 @@ static int64_t backing_size(int fd)
 	return -1;
 }
 
-/* A pipe is refused, not waited for. `-` is what standard input is. */
+/*
+ * O_NONBLOCK: do not wait for the writer of a pipe; it will be refused. `-` is
+ * standard input.
+ */
 static int open_image(const char *path)
 {
 	if (!strcmp(path, "-"))
@@ -416,7 +423,7 @@ void image_reader_free(struct image_reader *reader)
 	free(reader->pages);
 }
 
-/* Page @number of a large index, from memory or from the file. */
+/* Gets page @number of a large index from the cache or the file. */
 static int load_page(struct image_reader *reader, uint64_t number,
 		     const uint8_t **page)
 {
@@ -436,7 +443,10 @@ static int load_page(struct image_reader *reader, uint64_t number,
 			  page_offset(image, number));
 	if (ret)
 		return ret;
-	/* It was good when the image was opened; flash may forget. */
+	/*
+	 * The page was valid when the image was opened, but media can lose
+	 * data.
+	 */
 	if (image_get_page(at, front, number, &checked) ||
 	    checked.end > front->index_offset)
 		return -EBADMSG;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Restart points in a file of their own. image.md describes its bytes.
- */
+/* Index files of restart points. format.md describes their bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -25,7 +23,7 @@ static uint32_t points_crc(const struct restart_index *index)
 	uint32_t crc = crc32(0, index->entries,
 			     (size_t)index->count * RESTART_ENTRY);
 
-	/* To zlib no memory is a beginning. */
+	/* crc32() restarts if it gets NULL. */
 	return index->windows_size ?
 	       crc32(crc, index->windows, index->windows_size) : crc;
 }
@@ -40,8 +38,8 @@ static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
 }
 
 /*
- * What tells the gzip file from another one of its size: its first bytes, and
- * trailers, which change with what is before them.
+ * A checksum that tells the gzip file from others of its size: over its first
+ * bytes, and over trailers, which depend on everything before them.
  */
 static int fingerprint(const struct restart_index *index, int fd,
 		       uint32_t *crc)
@@ -100,7 +98,7 @@ int restart_save(const struct restart_index *index, int fd, const char *name,
 	return ret;
 }
 
-/* Takes the front apart. Returns NULL, or what is wrong with it. */
+/* Parses the front. Returns NULL, or what is wrong with it. */
 static const char *get_front(struct restart_index *index,
 			     const uint8_t *front, uint64_t size)
 {
@@ -129,7 +127,7 @@ static const char *get_front(struct restart_index *index,
 	return NULL;
 }
 
-/* Whether all that the points say lies where it can. */
+/* Whether all values of the points are in range. */
 static bool are_sane(const struct restart_index *index)
 {
 	struct restart_point point = { }, last;
@@ -161,7 +159,7 @@ static int refuse(const char *path, const char *why)
 	return -EBADMSG;
 }
 
-/* Reads what is behind the front. */
+/* Reads what follows the front. */
 static int load_points(struct restart_index *index, int file,
 		       const char *path, uint32_t crc)
 {
@@ -183,7 +181,7 @@ static int load_points(struct restart_index *index, int file,
 	return are_sane(index) ? 0 : refuse(path, "damaged: it makes no sense");
 }
 
-/* Whether the gzip file is the one that the points are of. */
+/* Whether the points belong to this gzip file. */
 static int compare(const struct restart_index *index, int fd, const char *name,
 		   uint64_t available, const char *path, uint32_t print)
 {

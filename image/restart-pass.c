@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finding the restart points of a gzip file: one pass that expands all of it,
+ * Finds the restart points of a gzip file: one pass that expands it completely,
  * member by member, and verifies each.
  *
- * zlib stops at the end of each block, and wherever the output is full. In the
- * middle of a block it tells how many bits of a code it has in hand, and how
- * much of what that code makes is already out.
+ * zlib returns at the end of each block, and when the output is full. In the
+ * middle of a block it says how many bits of a code it has read ahead, and how
+ * much of that code's output has been written.
  */
 #include "image/restart.h"
 
@@ -26,7 +26,7 @@
 #define HISTORY (RESTART_WINDOW + CODE_MAX)
 #define LEVEL 6			/* of windows */
 
-/* zlib's data_type. */
+/* Bits of zlib's data_type. */
 #define UNUSED_BITS 63
 #define LAST_BLOCK 64
 #define BLOCK_ENDED 128
@@ -42,13 +42,13 @@ struct pass {
 
 	uint64_t read;		/* bytes of the file, to the end of in[] */
 	size_t used;		/* of out[] */
-	uint64_t member_made;	/* bytes of the member so far, and CRC-32 */
+	uint64_t member_made;	/* the member's output so far, and its CRC */
 	uint32_t member_crc;
 	uint64_t block;		/* where the block begins, in bits */
-	struct restart_point point;	/* of the section that is open */
-	uint64_t trailer;	/* where the last trailer lies */
-	uint32_t made;		/* bytes of the section so far */
-	bool due;		/* the section is full, the next has no point */
+	struct restart_point point;	/* of the current section */
+	uint64_t trailer;	/* offset of the last trailer */
+	uint32_t made;		/* the section's output so far */
+	bool due;		/* section full, the next has no point yet */
 	size_t entries_room, windows_room;
 
 	uint8_t in[IN_SIZE];
@@ -56,7 +56,7 @@ struct pass {
 	uint8_t scratch[RESTART_SCRATCH];
 };
 
-/* How far the pass has come in the file. */
+/* The current offset in the file. */
 static uint64_t position(const struct pass *pass)
 {
 	return pass->read - pass->inflater.stream.avail_in;
@@ -70,7 +70,7 @@ static int refuse(const struct pass *pass, const char *why)
 	return -EBADMSG;
 }
 
-/* It is no damage, but there are limits to what can be served so. */
+/* For files that are not damaged, but exceed a limit. */
 static int refuse_size(const struct pass *pass, const char *why)
 {
 	progress_clear(&pass->progress);
@@ -86,7 +86,7 @@ static int fail(const struct pass *pass, int err)
 			    pass->read);
 }
 
-/* Sees to it that @size bytes are at hand, where the file has as many. */
+/* Makes @size bytes available in in[], or fewer at the end of the file. */
 static int fill(struct pass *pass, size_t size)
 {
 	z_stream *stream = &pass->inflater.stream;
@@ -110,7 +110,9 @@ static int fill(struct pass *pass, size_t size)
 	return 0;
 }
 
-/* Makes room for @more bytes; half as much again, as most of them will come. */
+/*
+ * Makes room for @more bytes. Grows by half, because more will usually follow.
+ */
 static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
 {
 	size_t larger = (used + more) / 2 * 3;
@@ -126,7 +128,9 @@ static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
 	return 0;
 }
 
-/* Ends the open section, where the one that begins at byte @next follows. */
+/*
+ * Ends the current section. @next is the file offset of the next one's point.
+ */
 static int close_section(struct pass *pass, uint64_t next)
 {
 	struct restart_index *index = pass->index;
@@ -145,7 +149,7 @@ static int close_section(struct pass *pass, uint64_t next)
 	return 0;
 }
 
-/* Makes one section of each two. */
+/* Joins each pair of sections into one. */
 static void join_sections(struct restart_index *index)
 {
 	struct restart_point point, second;
@@ -178,7 +182,10 @@ static int limit_memory(struct pass *pass)
 {
 	struct restart_index *index = pass->index;
 
-	/* With an odd one the section that begins would be half of one. */
+	/*
+	 * With an odd count, the section that begins here would be only half of
+	 * a pair.
+	 */
 	if (index->count % 2 || restart_size(index) < RESTART_MEMORY)
 		return 0;
 	if (index->section > RESTART_SECTION_MAX / 2)
@@ -187,7 +194,10 @@ static int limit_memory(struct pass *pass)
 	return 0;
 }
 
-/* Keeps what point->header and the window, which ends at @end, are. */
+/*
+ * Stores the block's header (point->header bytes) and the window that ends at
+ * @end.
+ */
 static int add_window(struct pass *pass, const uint8_t *end)
 {
 	struct restart_index *index = pass->index;
@@ -211,7 +221,7 @@ static int add_window(struct pass *pass, const uint8_t *end)
 	return 0;
 }
 
-/* Reads the header of the block that has the code at bit @code. */
+/* Reads the header of the block that contains the code at bit @code. */
 static int read_header(struct pass *pass, uint64_t code)
 {
 	struct restart_point *point = &pass->point;
@@ -227,7 +237,9 @@ static int read_header(struct pass *pass, uint64_t code)
 	return ret ? fail(pass, ret) : 0;
 }
 
-/* A stored block as if it began here, with @rest bytes to come. */
+/*
+ * Makes the header of a stored block that begins here, with @rest bytes left.
+ */
 static void make_header(struct pass *pass, bool last, uint16_t rest)
 {
 	pass->scratch[0] = last;
@@ -236,7 +248,10 @@ static void make_header(struct pass *pass, bool last, uint16_t rest)
 	pass->point.header = 5;
 }
 
-/* A section begins here; at the beginning of a block, or within one. */
+/*
+ * Adds the point of a section that begins here; @block: at the beginning of a
+ * block.
+ */
 static int add_point(struct pass *pass, bool block)
 {
 	z_stream *stream = &pass->inflater.stream;
@@ -272,7 +287,7 @@ static int add_point(struct pass *pass, bool block)
 	return add_window(pass, pass->out + pass->used - pass->point.skip);
 }
 
-/* Takes in @length bytes that were expanded. */
+/* Accounts for @length bytes that were expanded. */
 static void take(struct pass *pass, size_t length)
 {
 	const uint8_t *data = pass->out + pass->used;
@@ -292,7 +307,10 @@ static void take(struct pass *pass, size_t length)
 	pass->due = pass->made == pass->index->section;
 }
 
-/* Expands some. Returns 1, 0 where the member's stream has ended, or -errno. */
+/*
+ * Expands some bytes. Returns 1, 0 at the end of the member's stream, or
+ * -errno.
+ */
 static int expand(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
@@ -321,7 +339,7 @@ static int expand(struct pass *pass)
 	if (block)
 		pass->block = position(pass) * 8 -
 			      (stream->data_type & UNUSED_BITS);
-	/* What begins behind a last block is another member. */
+	/* After the last block, the section begins with the next member. */
 	if (pass->due && !(block && stream->data_type & LAST_BLOCK)) {
 		ret = add_point(pass, block);
 		if (ret)
@@ -349,7 +367,7 @@ static int check_trailer(struct pass *pass)
 	return 0;
 }
 
-/* Expands the member of which the header begins here. */
+/* Expands the member whose header begins here. */
 static int take_member(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
@@ -404,7 +422,7 @@ static int take_all(struct pass *pass)
 						  stream->avail_in));
 	if (!ret && pass->made)
 		return close_section(pass, pass->index->file_size);
-	/* The last point has nothing behind it. */
+	/* Nothing follows the last point, so it needs no window. */
 	pass->index->windows_size = pass->point.window;
 	return ret;
 }

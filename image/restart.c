@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Restart points: as they are kept, and expanding a section from one.
+ * Restart points: their form in memory, and how to expand a section from one.
  */
 #include "image/restart.h"
 
@@ -9,8 +9,8 @@
 #include "lib/little-endian.h"
 
 /*
- * A code that begins before the next point may end behind it: 48 bits at most,
- * and 7 before its first one.
+ * The last code of a section may end after the next point: 48 bits at most, and
+ * up to 7 unused bits before the first.
  */
 #define CODE_BYTES 7
 
@@ -51,7 +51,10 @@ void restart_put(struct restart_index *index, uint32_t number,
 	entry[27] = 0;
 }
 
-/* What the next point begins with; of the last one, what ends the file. */
+/*
+ * The values that the next point begins with; for the last point, those of the
+ * end of the file.
+ */
 static void get_next(const struct restart_index *index, uint32_t number,
 		     struct restart_point *next)
 {
@@ -95,7 +98,7 @@ bool restart_resembles_member(const uint8_t *data, size_t length)
 	return 2 * equal > count;
 }
 
-/* Gives the inflater the bits of @data from bit @bit of its first byte on. */
+/* Sets the input to @data, from bit @bit of its first byte on. */
 static void set_input(z_stream *stream, const uint8_t *data, size_t length,
 		      unsigned int bit)
 {
@@ -105,7 +108,10 @@ static void set_input(z_stream *stream, const uint8_t *data, size_t length,
 	stream->avail_in = length - !!bit;
 }
 
-/* Expands the header and window of @point to @scratch; -1 where it cannot. */
+/*
+ * Expands the header and window of @point to @scratch. Returns their size, or
+ * -1 on error.
+ */
 static int unpack_window(const struct restart_index *index,
 			 struct inflater *inflater, uint8_t *scratch,
 			 uint32_t number, const struct restart_point *point)
@@ -129,7 +135,7 @@ static int unpack_window(const struct restart_index *index,
 	return size;
 }
 
-/* Makes the inflater what it was when it had come to @point. */
+/* Restores the inflater's state at @point. */
 static bool restart(const struct restart_index *index,
 		    struct inflater *inflater, uint8_t *scratch,
 		    uint32_t number, const struct restart_point *point)
@@ -149,11 +155,11 @@ static bool restart(const struct restart_index *index,
 	stream->next_out = scratch;
 	stream->avail_out = 0;
 	inflate(stream, Z_TREES);
-	/* Behind the header, and nothing of what follows it there is left. */
+	/* zlib must have read the header, and keep no bits from after it. */
 	return stream->data_type & 256 && inflatePrime(stream, -1, 0) == Z_OK;
 }
 
-/* Expands to what is left of the output, from one member to the next. */
+/* Expands data until the output is full, across members if necessary. */
 static const char *expand(z_stream *stream)
 {
 	size_t header;

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * All chunks of an image, each read, expanded and verified on every CPU.
- */
+/* Reads, expands and verifies all chunks of an image, on all CPUs. */
 #include "image/walk.h"
 
 #include <errno.h>

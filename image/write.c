@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Writing a compressed image. Does not compress: members come ready made.
- */
+/* Writes a compressed image. The members come compressed. */
 #include "image/write.h"
 
 #include <errno.h>
@@ -58,7 +56,9 @@ int image_writer_add(struct image_writer *writer, const uint8_t *member,
 	return append(writer, member, length);
 }
 
-/* Turns lengths into offsets from @base, writes the page, moves @base on. */
+/*
+ * Converts lengths to offsets from @base, writes the page, and advances @base.
+ */
 static int write_page(struct image_writer *writer, uint64_t number,
 		      uint32_t count, uint64_t *base, uint8_t *page)
 {
@@ -101,7 +101,7 @@ int image_writer_finish(struct image_writer *writer)
 	uint8_t bytes[IMAGE_FRONT];
 	int ret;
 
-	/* Also beyond what a page number can say; far beyond any disk. */
+	/* Page numbers are 32-bit. Both limits are far beyond any disk. */
 	if (front.disk_size > IMAGE_DISK_MAX ||
 	    image_pages(&front) > UINT32_MAX)
 		return -EFBIG;
