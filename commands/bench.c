@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk bench`: a load for a block device, from one thread and its ring, for
- * boards that have no fio. It knows nothing of ublk: any block device will do.
+ * `ublk bench`: generates load on a block device, from one thread and one ring,
+ * for boards without fio. It works with any block device, not only ublk's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -66,7 +66,7 @@ static const char manual[] =
 "in use is never written, and one that has anything but zeroes in its first or\n"
 "last MiB only with --destroy.\n";
 
-/* A pattern of requests; @writes: of 256. */
+/* An access pattern. @writes is the number of writes per 256 requests. */
 static const struct pattern {
 	const char *name;
 	bool random;
@@ -81,8 +81,8 @@ static const struct pattern {
 #define PATTERNS (sizeof(patterns) / sizeof(patterns[0]))
 
 /*
- * Latencies are counted in classes, those of each power of two in 64 of equal
- * width: a class is known to 1.6 %.
+ * A histogram of latencies. Each power of two is divided into 64 classes of
+ * equal width, so a latency is known to 1.6 %.
  */
 #define CLASS_BITS 6
 #define CLASSES ((64 - CLASS_BITS + 1) << CLASS_BITS)
@@ -101,15 +101,18 @@ struct bench {
 	struct io_uring ring;
 	struct slot *slots;
 	char *buffers;
-	uint64_t next;		/* block, in order */
+	uint64_t next;		/* next block of a sequential pattern */
 	uint64_t random;
 	uint64_t issued, done;
 	uint64_t start, end;	/* ns */
-	uint64_t latency;	/* ns, the sum */
+	uint64_t latency;	/* sum, ns */
 	uint64_t classes[CLASSES];
 };
 
-/* xorshift64*, whose upper half is the better one; the same in every run. */
+/*
+ * xorshift64*, of which the upper half is better. Every run gets the same
+ * numbers.
+ */
 static uint32_t next_random(struct bench *bench)
 {
 	bench->random ^= bench->random >> 12;
@@ -129,7 +132,7 @@ static unsigned int class_of(uint64_t ns)
 	       (1 << CLASS_BITS);
 }
 
-/* The middle of a class. */
+/* The middle of a class, in ns. */
 static double class_ns(unsigned int class)
 {
 	unsigned int shift = class >> CLASS_BITS;
@@ -178,7 +181,9 @@ static void issue(struct bench *bench, struct slot *slot, uint64_t time)
 	bench->issued++;
 }
 
-/* Takes one answer and, while it lasts, goes on with the next request. */
+/*
+ * Handles one completion, and issues the next request unless the time is over.
+ */
 static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
 		  uint64_t time)
 {
@@ -196,8 +201,8 @@ static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
 }
 
 /*
- * Takes at most a batch, as the time is looked at once, and what is issued in
- * their place reaches the disk behind all of them.
+ * Handles one batch at most, because the clock is read only once. New requests
+ * reach the disk after all of these.
  */
 static int answers(struct bench *bench)
 {
@@ -219,7 +224,7 @@ static int answers(struct bench *bench)
 	return err;
 }
 
-/* The first requests, batch by batch as those that follow. */
+/* Issues the first requests, also in batches. */
 static int fill(struct bench *bench)
 {
 	const struct settings *settings = bench->settings;
@@ -282,7 +287,7 @@ static void report(const struct bench *bench)
 
 #define LOOKED_AT (UINT64_C(1) << 20)
 
-/* Whether @size bytes there are zeroes: 1, 0, or -errno. */
+/* Whether @size bytes at @offset are zeroes: 1, 0, or -errno. */
 static int zeroes(int fd, uint64_t offset, uint64_t size)
 {
 	char *buffer = aligned_alloc(4096, LOOKED_AT);
@@ -302,7 +307,10 @@ static int zeroes(int fd, uint64_t offset, uint64_t size)
 	return (uint64_t)n == size ? i == size : -EIO;
 }
 
-/* Where a partition table, a filesystem or a member of an array names itself. */
+/*
+ * Looks at both ends of the disk: partition tables, filesystems and RAID
+ * members have their signatures there.
+ */
 static int check_empty(const struct bench *bench, uint64_t size)
 {
 	uint64_t looked_at = size < LOOKED_AT ? size : LOOKED_AT;
@@ -321,8 +329,9 @@ static int check_empty(const struct bench *bench, uint64_t size)
 }
 
 /*
- * What is opened exclusively is neither mounted nor another's; for reading that
- * does not matter. Only a block device knows O_EXCL so.
+ * O_EXCL: a disk that is written must not be mounted or otherwise in use. A
+ * disk that is only read may be. Only block devices support O_EXCL without
+ * O_CREAT.
  */
 static int open_node(struct bench *bench)
 {
@@ -353,7 +362,7 @@ static int open_node(struct bench *bench)
 	return 0;
 }
 
-/* Noise is written, which nothing below can leave out or make smaller. */
+/* The data is noise, so that no lower layer can compress it or drop zeroes. */
 static int prepare(struct bench *bench)
 {
 	uint64_t size = bench->settings->bs * bench->settings->depth, i;
@@ -383,7 +392,7 @@ static const struct pattern *find_pattern(const char *name)
 	return NULL;
 }
 
-/* The process ends behind this, and with it what the load has. */
+/* The caller ends the process, which frees what the load has allocated. */
 static int run_load(struct bench *bench)
 {
 	bench->pattern = find_pattern(bench->settings->rw);
@@ -395,7 +404,10 @@ static int run_load(struct bench *bench)
 	return EXIT_DONE;
 }
 
-/* It is too large to be a part of the memory of every process that serves. */
+/*
+ * Allocated, because it is too large to be static data in every process that
+ * serves.
+ */
 static int run(const void *values, int argc, char **argv)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk check: verifies every byte of a compressed image and says which sectors
- * of the disk are bad. Repairs nothing.
+ * ublk check: verifies every byte of a compressed image and prints which
+ * sectors of the disk are bad. Repairs nothing.
  */
 #include "commands/check.h"
 
@@ -90,7 +90,10 @@ int check_written(int fd, const char *name, unsigned int jobs,
 	struct image image;
 	int ret;
 
-	/* What the page cache has would be read, and says little. */
+	/*
+	 * Empty the page cache first: its contents would not prove what is on
+	 * the medium.
+	 */
 	ret = whole_sync(fd);
 	if (ret)
 		return message_fail(ret, "%s", name);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * ublk index: makes the index file of a gzip file beforehand, for --index.
- */
+/* ublk index: creates the index file of a gzip file in advance, for --index. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

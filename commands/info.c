@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk info: what a compressed image is, as `key: value` lines. Reads its
- * header and index, and its chunks only where it has none.
+ * ublk info: describes a compressed image in lines `key: value`. Reads its
+ * header and index, and its chunks only if it has no index.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static void print_size(const char *key, uint64_t size)
 	printf("%s: %" PRIu64 " (%s)\n", key, size, size_text(size, text));
 }
 
-/* What is left of the disk, in per cent. */
+/* The size of the image in per cent of the disk's. */
 static void print_ratio(const struct image *image)
 {
 	uint64_t tenths = image->file_size * 1000 / image->disk_size;

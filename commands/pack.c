@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk pack: makes a compressed image of a disk. Reads and writes in order in
- * the main thread, compresses on every CPU. The format is image/format.c's.
+ * ublk pack: makes a compressed image of a disk. The main thread reads and
+ * writes in order, and all CPUs compress. image/format.c knows the format.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -69,7 +69,7 @@ static const char manual[] =
 "With --verify all of the image is read back from the medium and expanded\n"
 "before it appears; its CRC-32 and length have to be those of what was read.\n";
 
-/* A chunk on its way from the disk to the image. */
+/* A chunk while it is processed. */
 struct item {
 	uint8_t *data;
 	uint8_t *member;
@@ -81,7 +81,7 @@ struct item {
 struct pack {
 	const struct settings *settings;
 	struct disk_source source;
-	struct cow_source cow;	/* with --cow: over the source */
+	struct cow_source cow;	/* with --cow: on top of the source */
 	struct output output;
 	struct image_writer writer;
 	struct progress progress;
@@ -192,7 +192,7 @@ static const struct parallel steps = {
 	.finish = finish,
 };
 
-/* All chunks of zeroes are the same member: it is made once. */
+/* All chunks of zeroes have the same member, so it is made once. */
 static int make_zero_member(struct pack *pack)
 {
 	struct deflater deflater;
@@ -213,7 +213,7 @@ static int make_zero_member(struct pack *pack)
 	return ret;
 }
 
-/* Writes all of the image to the temporary file. */
+/* Writes the complete image to the temporary file. */
 static int write_image(struct pack *pack)
 {
 	struct parallel parallel = steps;
@@ -240,7 +240,10 @@ static int write_image(struct pack *pack)
 	return ret;
 }
 
-/* An image of ours may be made again; of anything else there is no copy. */
+/*
+ * Replacing an image of ours is safe, because it can be made again. Other files
+ * may be the only copy.
+ */
 static bool may_replace(const struct settings *settings, const char *path)
 {
 	int fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk unpack: turns a compressed image back into the disk. Verifies every
- * chunk; a damaged one ends it.
+ * ublk unpack: expands a compressed image to a disk. Verifies every chunk, and
+ * stops at a damaged one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,14 +45,14 @@ static const char manual[] =
 "standard output. Every chunk is verified; when one is damaged, no file is\n"
 "left.\n";
 
-/* Zeroes of this size, so aligned, become a hole. */
+/* Zeroes become holes in aligned blocks of this size. */
 #define HOLE 4096U
 
 struct unpack {
 	const struct settings *settings;
 	struct image image;
 	struct image_walk walk;
-	const char *name;	/* of what is written to */
+	const char *name;	/* of the output */
 	int fd;
 };
 
@@ -73,7 +73,7 @@ static int tell_damage(struct unpack *unpack,
 	return -EBADMSG;
 }
 
-/* A damaged chunk is told in order, by finish(). */
+/* Damage is printed here, so that it is in order. */
 static int finish(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
@@ -81,7 +81,7 @@ static int finish(void *context, struct image_walk_item *item)
 	return item->damage ? tell_damage(unpack, item) : 0;
 }
 
-/* Writes what is not a hole, and leaves out what is. */
+/* Writes the data and leaves holes for zeroes. */
 static int work_file(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
@@ -111,7 +111,7 @@ static int work_file(void *context, struct image_walk_item *item)
 	return ret ? tell_write(unpack, ret) : 0;
 }
 
-/* Zeroes are written too, by the device itself where it can. */
+/* Zeroes are written as well, by the device itself if it can. */
 static int work_device(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
@@ -184,7 +184,7 @@ static int to_device(struct unpack *unpack)
 {
 	int ret;
 
-	/* EBUSY when it is mounted or part of something. */
+	/* EBUSY if it is mounted or otherwise in use. */
 	unpack->fd = open(unpack->name, O_WRONLY | O_EXCL | O_CLOEXEC);
 	if (unpack->fd < 0)
 		return message_fail(errno, "%s", unpack->name);
@@ -201,7 +201,7 @@ static int to_device(struct unpack *unpack)
 	return ret;
 }
 
-/* What is read must not be what is written: the image, and its index. */
+/* The output must be neither the image nor its index. */
 static int check_distinct(const struct unpack *unpack, const struct stat *out)
 {
 	const char *index = unpack->settings->index;
