@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Looks at the partitions of a served disk in the order of their numbers.
- */
+/* Looks at the partitions of a served disk in the order of their numbers. */
 #include "initramfs/choose.h"
 
 #include <errno.h>
@@ -19,8 +17,8 @@
 #define NODE_MAX (PARTITION_TEXT + sizeof("/dev/"))
 
 /*
- * Goes on to the first partition of @disk behind @number, 0 at the start. False
- * when there is none; the kernel makes no more than 255.
+ * Finds the first partition of @disk with a number above @number; 0 at the
+ * start. Returns false if there is none. The kernel creates at most 255.
  */
 static bool next(const char *disk, unsigned int number,
 		 struct partition *partition)
@@ -53,7 +51,10 @@ static bool find(const char *disk, const char *spec, char node[NODE_MAX])
 	return false;
 }
 
-/* Some drivers look for partitions once the disk is in use already. */
+/*
+ * Waits, because some drivers look for partitions only after the disk is in
+ * use.
+ */
 static bool wait_for(const struct boot *boot, const char *disk,
 		     char node[NODE_MAX])
 {
@@ -72,7 +73,7 @@ static bool wait_for(const struct boot *boot, const char *disk,
 	return false;
 }
 
-/* A line for each partition. */
+/* Prints a line for each partition. */
 static void tell_all(const struct boot *boot, const char *disk)
 {
 	char node[NODE_MAX], names[PARTITION_DESCRIPTION], fstype[FSTYPE_MAX];
@@ -101,7 +102,7 @@ static int choose_named(const struct boot *boot, const char *disk,
 	return -ENODEV;
 }
 
-/* Counts the partitions that can be the root; @last is the last of them. */
+/* Counts the partitions that can be the root. @last gets the last of them. */
 static unsigned int count_roots(const struct boot *boot, const char *disk,
 				struct partition *last)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk init`: PID 1 of an initramfs. Reads top to bottom as the boot goes; each
- * step is a file of its own, and says itself what went wrong.
+ * `ublk init`: PID 1 of an initramfs. It reads top to bottom, as the boot goes.
+ * Each step has a file of its own, and reports its own errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,9 @@ static const char init_manual[] =
 "  ublk.rescue=      shell, reboot or hang: what to do when the boot fails\n"
 "                    (shell)\n";
 
-/* A kernel that found no /dev/console starts us with nothing open. */
+/*
+ * If the kernel finds no /dev/console, it starts init without open descriptors.
+ */
 static void open_console(void)
 {
 	int fd;
@@ -74,10 +76,10 @@ static void complain(int err, const char *word, const char *reason)
 }
 
 /*
- * Where blocks of pages get mixed up the kernel keeps 4 MiB more free for some
- * time, and rather kills a process or lets it wait. That is much on a small board,
- * and makes who needs memory to serve its swap wait for ever. A kernel before
- * Linux 5.0 does not do it.
+ * When blocks of movable and unmovable pages get mixed, the kernel raises its
+ * watermarks for some time (Linux 5.0 and later): it keeps 4 MiB more free, and
+ * lets processes wait, or kills one. That is much on a small board, and a
+ * server of swap that needs memory would wait for ever.
  */
 static void no_watermark_boost(void)
 {
@@ -132,7 +134,9 @@ static void report_ready(const char *node, const char *fstype, uint64_t start)
 	       took % 1000 / 10);
 }
 
-/* Where writes go, as `ublk zimg --cow` takes it; empty: nowhere. */
+/*
+ * Finds the place for writes, as an argument for --cow; empty if there is none.
+ */
 static int find_cow(const struct boot *boot, char *cow, size_t size)
 {
 	uint64_t bytes;
@@ -143,7 +147,7 @@ static int find_cow(const struct boot *boot, char *cow, size_t size)
 	return 0;
 }
 
-/* Returns only when something failed, after telling. */
+/* Returns only on failure, after printing why. */
 static void boot_root(struct boot *boot, int argc, char **argv)
 {
 	uint64_t start = clock_ms();

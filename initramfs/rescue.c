@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ends a boot that failed: a shell on the console, a reboot, or nothing.
+ * Handles a boot that failed: starts a shell on the console, reboots, or hangs.
  */
 #include "initramfs/rescue.h"
 
@@ -24,7 +24,7 @@
 
 static _Noreturn void hang(void)
 {
-	/* The kernel reaps what no process asks for. */
+	/* The kernel then reaps all children. */
 	signal(SIGCHLD, SIG_IGN);
 	for (;;)
 		pause();
@@ -41,8 +41,8 @@ static _Noreturn void reboot_later(void)
 }
 
 /*
- * /dev/console controls no terminal, so Ctrl-C needs the device behind it: the
- * last one of the active consoles.
+ * /dev/console cannot be a controlling terminal, which Ctrl-C needs. So this
+ * opens the device behind it, the last of the active consoles.
  */
 static void open_terminal(void)
 {
@@ -77,7 +77,7 @@ static _Noreturn void shell_exec(const char *root)
 
 	setsid();
 	open_terminal();
-	/* The root's shell wants to see what the initramfs's would see. */
+	/* A shell in the root also needs the kernel's filesystems. */
 	for (path = kernel_mounts; *root && *path; path++) {
 		snprintf(target, sizeof(target), "%s%s", root, *path);
 		mount(*path, target, NULL, MS_BIND | MS_REC, NULL);
@@ -91,7 +91,7 @@ static _Noreturn void shell_exec(const char *root)
 	_exit(127);
 }
 
-/* Reaps everybody until @pid has ended. */
+/* Reaps children until @pid has ended. */
 static void wait_for(pid_t pid)
 {
 	pid_t ended;
