@@ -152,8 +152,8 @@ static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
 	return ctrl_push(ctrl);
 }
 
-void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
-		      void *arg)
+void ctrl_set_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
+		     void *arg)
 {
 	ctrl->beside = answered;
 	ctrl->beside_arg = arg;
@@ -312,7 +312,7 @@ static int ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
 	if (ctrl->known_id != exchange->id)
 		err = ctrl_get_dev_info(ctrl, exchange->id, &info);
 	if (!err)
-		exchange->has_path = ctrl->known_users;
+		exchange->has_path = ctrl->known_unprivileged;
 	return err == -ENODEV ? 0 : err;
 }
 
@@ -415,7 +415,7 @@ static void ctrl_know(struct ublk_ctrl *ctrl,
 		      const struct ublksrv_ctrl_dev_info *info)
 {
 	ctrl->known_id = info->dev_id;
-	ctrl->known_users = info->flags & UBLK_F_UNPRIVILEGED_DEV;
+	ctrl->known_unprivileged = info->flags & UBLK_F_UNPRIVILEGED_DEV;
 }
 
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
@@ -594,7 +594,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 	unsigned int i;
 
 	stops_have_threads(ctrl);
-	ctrl_tell_beside(ctrl, stop_answered, &stops);
+	ctrl_set_beside(ctrl, stop_answered, &stops);
 	for (i = 0; i < count; i++) {
 		struct exchange exchange = {
 			.op = unused ? UBLK_U_CMD_TRY_STOP_DEV :
@@ -621,7 +621,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		ctrl_submit_beside(ctrl, i);
 	}
 	stops_wait(ctrl, &stops, 0);
-	ctrl_tell_beside(ctrl, NULL, NULL);
+	ctrl_set_beside(ctrl, NULL, NULL);
 	for (i = 0; i < count; i++)
 		if (errs[i] && errs[i] != -ENODEV &&
 		    !(unused && errs[i] == -EBUSY))

@@ -33,7 +33,7 @@ struct ublk_ctrl {
 	 * it.
 	 */
 	int known_id;
-	bool known_users;
+	bool known_unprivileged;
 
 	/* The ring's current SQE, and the number of the last command. */
 	struct io_uring_sqe *sqe;
@@ -121,8 +121,8 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
  * each result, from ctrl_beside() or during any command. With NULL, results are
  * dropped.
  */
-void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
-		      void *arg);
+void ctrl_set_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
+		     void *arg);
 
 /*
  * Returns a cleared SQE to fill in, and submits it under @number. The

@@ -71,7 +71,7 @@ int fail_begin(struct fail *fail, struct ublk_device *device)
 	*fail = (struct fail){ device, device_open_node(node, O_RDWR), count };
 	if (fail->fd < 0)
 		return fail->fd;
-	ctrl_tell_beside(&device->ctrl, fail_answered, fail);
+	ctrl_set_beside(&device->ctrl, fail_answered, fail);
 	for (i = 0; i < count; i++)
 		fail_command(fail, i / depth << TAG_BITS | i % depth,
 			     UBLK_U_IO_FETCH_REQ);
@@ -86,6 +86,6 @@ int fail_begin(struct fail *fail, struct ublk_device *device)
 
 void fail_end(struct fail *fail)
 {
-	ctrl_tell_beside(&fail->device->ctrl, NULL, NULL);
+	ctrl_set_beside(&fail->device->ctrl, NULL, NULL);
 	close(fail->fd);
 }

@@ -52,7 +52,7 @@ struct search {
 };
 
 __attribute__((format(printf, 2, 3)))
-static bool found(struct search *search, const char *format, ...)
+static bool holders_found(struct search *search, const char *format, ...)
 {
 	char *text = search->holder->text;
 	va_list args;
@@ -69,7 +69,7 @@ static bool found(struct search *search, const char *format, ...)
 }
 
 /* Reads the first line of a file; an empty one if there is none. */
-static bool read_line(const char *path, char *line, int size)
+static bool holders_read_line(const char *path, char *line, int size)
 {
 	FILE *file = fopen(path, "re");
 
@@ -150,10 +150,10 @@ static int ask_beside(enum answer (*ask)(const struct search *search,
  * Calls @each for the entries of @path whose names begin with @start, until the
  * search has found something.
  */
-static void each_entry(struct search *search, const char *path,
-		       const char *start,
-		       void (*each)(struct search *search, const char *name,
-				    const char *path))
+static void holders_each_entry(struct search *search, const char *path,
+			       const char *start,
+			       void (*each)(struct search *search,
+					    const char *name, const char *path))
 {
 	DIR *dir = opendir(path);
 	char entry_path[PATH_BYTES];
@@ -178,7 +178,8 @@ static void add_node(struct search *search, const char *name,
 
 	(void)name;
 	snprintf(file, sizeof(file), "%s/dev", path);
-	if (search->count < NODES_MAX && read_line(file, text, sizeof(text)) &&
+	if (search->count < NODES_MAX &&
+	    holders_read_line(file, text, sizeof(text)) &&
 	    parse_dev(text, &search->nodes[search->count]))
 		search->count++;
 }
@@ -190,10 +191,11 @@ static void look_at_upper(struct search *search, const char *name,
 	char file[PATH_BYTES + 16], text[64];
 
 	snprintf(file, sizeof(file), "%s/dm/name", path);
-	if (read_line(file, text, sizeof(text)))
-		found(search, "part of /dev/mapper/%s (%s)", text, name);
+	if (holders_read_line(file, text, sizeof(text)))
+		holders_found(search, "part of /dev/mapper/%s (%s)", text,
+			      name);
 	else
-		found(search, "part of /dev/%s", name);
+		holders_found(search, "part of /dev/%s", name);
 }
 
 static void look_at_part(struct search *search, const char *name,
@@ -203,7 +205,7 @@ static void look_at_part(struct search *search, const char *name,
 
 	(void)name;
 	snprintf(holders, sizeof(holders), "%s/holders", path);
-	each_entry(search, holders, "", look_at_upper);
+	holders_each_entry(search, holders, "", look_at_upper);
 }
 
 static void look_at_swaps(struct search *search)
@@ -214,7 +216,7 @@ static void look_at_swaps(struct search *search)
 	while (file && !search->found && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, " \t\n")] = '\0';
 		if (*line == '/' && leads_to(search, line))
-			found(search, "swap");
+			holders_found(search, "swap");
 	}
 	if (file)
 		fclose(file);
@@ -262,10 +264,11 @@ static void look_at_mounts(struct search *search, const char *pid,
 		if (!mount_is_ours(search, line, &where))
 			continue;
 		if (!strcmp(pid, "self"))
-			found(search, "mounted on %s", where);
+			holders_found(search, "mounted on %s", where);
 		else
-			found(search, "mounted on %s, as process %s sees it",
-			      where, pid);
+			holders_found(search,
+				      "mounted on %s, as process %s sees it",
+				      where, pid);
 	}
 	if (file)
 		fclose(file);
@@ -287,7 +290,7 @@ static void look_at_loop(struct search *search, const char *name,
 	char file[PATH_BYTES + 32], backing[256], node[32];
 
 	snprintf(file, sizeof(file), "%s/loop/backing_file", path);
-	if (!read_line(file, backing, sizeof(backing)))
+	if (!holders_read_line(file, backing, sizeof(backing)))
 		return;
 	snprintf(node, sizeof(node), "/dev/%s", name);
 	/*
@@ -296,7 +299,7 @@ static void look_at_loop(struct search *search, const char *name,
 	 */
 	if (leads_to(search, backing) ||
 	    ask_beside(loop_is_over, search, node) == ANSWER_YES)
-		found(search, "behind %s", node);
+		holders_found(search, "behind %s", node);
 }
 
 /*
@@ -336,7 +339,7 @@ static void look_at_record(int id, void *arg)
 	if (search->found || id == search->id || access(node, F_OK))
 		return;
 	if (record_read(id, &text) >= 0 && record_names(search, text))
-		found(search, "behind device %d", id);
+		holders_found(search, "behind device %d", id);
 	free(text);
 }
 
@@ -356,12 +359,12 @@ static void look_at_process(struct search *search, const char *pid,
 	if (!isdigit((unsigned char)*pid) || atoi(pid) == getpid())
 		return;
 	snprintf(file, sizeof(file), "%s/fd", path);
-	each_entry(search, file, "", look_at_file);
+	holders_each_entry(search, file, "", look_at_file);
 	if (!search->found)
 		return;
 	snprintf(file, sizeof(file), "%s/comm", path);
-	read_line(file, name, sizeof(name));
-	found(search, "open in process %s (%s)", pid, name);
+	holders_read_line(file, name, sizeof(name));
+	holders_found(search, "open in process %s (%s)", pid, name);
 	search->holder->opened = true;
 }
 
@@ -387,17 +390,17 @@ static void find_claim(struct search *search, const char *disk)
 
 	look_at_part(search, "", disk);
 	snprintf(start, sizeof(start), "ublkb%d", search->id);
-	each_entry(search, disk, start, look_at_part);
+	holders_each_entry(search, disk, start, look_at_part);
 	if (!search->found)
 		look_at_swaps(search);
 	if (!search->found)
 		look_at_mounts(search, "self", "/proc/self");
 	if (!search->found)
-		each_entry(search, "/proc", "", look_at_namespace);
+		holders_each_entry(search, "/proc", "", look_at_namespace);
 }
 
-static void begin(struct search *search, int id, struct holder *holder,
-		  char disk[PATH_BYTES])
+static void holders_begin(struct search *search, int id, struct holder *holder,
+			  char disk[PATH_BYTES])
 {
 	char start[24];
 
@@ -406,7 +409,7 @@ static void begin(struct search *search, int id, struct holder *holder,
 	snprintf(disk, PATH_BYTES, "/sys/block/ublkb%d", id);
 	snprintf(start, sizeof(start), "ublkb%d", id);
 	add_node(search, "", disk);
-	each_entry(search, disk, start, add_node);
+	holders_each_entry(search, disk, start, add_node);
 }
 
 bool holders_find_device(int id, struct holder *holder)
@@ -414,7 +417,7 @@ bool holders_find_device(int id, struct holder *holder)
 	struct search search;
 	char disk[PATH_BYTES];
 
-	begin(&search, id, holder, disk);
+	holders_begin(&search, id, holder, disk);
 	if (search.count)
 		record_each(look_at_record, &search);
 	return search.found;
@@ -429,20 +432,22 @@ bool holders_find(int id, struct holder *holder)
 
 	device_node(id, node);
 	claimed = ask_beside(is_claimed, NULL, node);
-	begin(&search, id, holder, disk);
+	holders_begin(&search, id, holder, disk);
 	if (claimed != ANSWER_NO)
 		find_claim(&search, disk);
 	if (!search.found)
 		record_each(look_at_record, &search);
 	if (!search.found)
-		each_entry(&search, "/sys/block", "loop", look_at_loop);
+		holders_each_entry(&search, "/sys/block", "loop", look_at_loop);
 	if (!search.found)
-		each_entry(&search, "/proc", "", look_at_process);
+		holders_each_entry(&search, "/proc", "", look_at_process);
 	if (!search.found && claimed == ANSWER_YES)
-		found(&search, "claimed by a filesystem or another device");
+		holders_found(&search,
+			      "claimed by a filesystem or another device");
 	if (!search.found && claimed < 0)
-		found(&search, "perhaps, who has it cannot be told (%s)",
-		      strerror(-claimed));
+		holders_found(&search,
+			      "perhaps, who has it cannot be told (%s)",
+			      strerror(-claimed));
 	return search.found;
 }
 

@@ -66,7 +66,7 @@ static bool background;
 static volatile pid_t body_pid;
 static volatile sig_atomic_t ended_by;
 
-static void pass_on(int signal)
+static void process_pass_signal(int signal)
 {
 	ended_by = signal;
 	kill(body_pid, SIGTERM);
@@ -101,7 +101,7 @@ void process_replace(int fd, int by)
 		;
 }
 
-int process_tell(int fd, char byte)
+int process_send_byte(int fd, char byte)
 {
 	ssize_t n;
 
@@ -111,7 +111,7 @@ int process_tell(int fd, char byte)
 	return n < 0 ? -errno : 0;
 }
 
-bool process_hear(int fd, char *byte)
+bool process_receive_byte(int fd, char *byte)
 {
 	ssize_t n;
 
@@ -121,7 +121,7 @@ bool process_hear(int fd, char *byte)
 	return n == 1;
 }
 
-static int wait_for(pid_t pid)
+static int process_wait_for(pid_t pid)
 {
 	int status;
 
@@ -219,7 +219,7 @@ int process_background(int (*body)(void *arg), void *arg)
 	}
 
 	close(fds[1]);
-	handle_ending_signals(pass_on);
+	handle_ending_signals(process_pass_signal);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	status = wait_for_status(fds[0]);
 	close(fds[0]);
@@ -227,7 +227,7 @@ int process_background(int (*body)(void *arg), void *arg)
 	handle_ending_signals(SIG_DFL);
 	if (status != STATUS_UNKNOWN && !ended_by)
 		return status;
-	status = wait_for(body_pid);
+	status = process_wait_for(body_pid);
 	if (ended_by)
 		raise(ended_by);
 	return status;
@@ -266,7 +266,7 @@ static int prepare_leaving(void)
 	return null;
 }
 
-static void leave(int null)
+static void process_leave(int null)
 {
 	int fd;
 
@@ -286,7 +286,7 @@ int process_leave_caller(void)
 	null = prepare_leaving();
 	if (null < 0)
 		return null;
-	leave(null);
+	process_leave(null);
 	return 0;
 }
 
@@ -324,7 +324,7 @@ int process_ready(const char *text)
 		return err;
 	}
 	if (null >= 0)
-		leave(null);
+		process_leave(null);
 	release_caller(EXIT_DONE);
 	return 0;
 }

@@ -61,11 +61,11 @@ void process_replace(int fd, int by);
 
 /*
  * Write a byte to a pipe, and read one from it; signals do not interrupt them.
- * process_tell() returns 0 or -errno, and process_hear() whether it read a
- * byte.
+ * process_send_byte() returns 0 or -errno, and process_receive_byte() whether
+ * it read a byte.
  */
-int process_tell(int fd, char byte);
-bool process_hear(int fd, char *byte);
+int process_send_byte(int fd, char byte);
+bool process_receive_byte(int fd, char *byte);
 
 /*
  * Returns a descriptor that becomes readable when process @pid ends, -ESRCH if

@@ -40,7 +40,7 @@
  * for real-time threads, and only the answers to waiting requests (pages of
  * swap) free more.
  */
-#define HURRIED_TURNS 1024
+#define URGENT_TURNS 1024
 
 /*
  * Stack of a queue's thread, small because all of it may be locked. The loop
@@ -195,7 +195,7 @@ static void queue_answered(struct ublk_queue *queue, unsigned int tag,
 		queue_command(queue, tag, UBLK_U_IO_NEED_GET_DATA, 0);
 		break;
 	default:
-		queue->held--;	/* the device stops: the tag is returned */
+		queue->live_tags--;	/* the device stops: taken back */
 	}
 }
 
@@ -262,7 +262,7 @@ static void queue_listen(struct ublk_queue *queue)
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &queue->wake);
 
 	queue->operations--;
-	queue->listens = true;
+	queue->listening = true;
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = queue->setup->file_count;	/* follows the device's */
@@ -278,13 +278,13 @@ static void queue_woken(struct ublk_queue *queue, struct ublk_completion *self,
 	(void)self;
 	(void)result;
 	queue->operations++;	/* undoes what queue_completed() subtracted */
-	queue->listens = false;
+	queue->listening = false;
 	message = atomic_exchange(&queue->inbox, NULL);
 	for (; message; message = next) {
 		next = message->next;
 		message->done(queue, message, message->result);
 	}
-	if (queue->held || queue->operations)
+	if (queue->live_tags || queue->operations)
 		queue_listen(queue);
 }
 
@@ -303,9 +303,9 @@ static void queue_wake(const struct ublk_queue *queue)
  */
 static bool queue_stop_listening(const struct ublk_queue *queue)
 {
-	if (queue->listens)
+	if (queue->listening)
 		queue_wake(queue);
-	return queue->listens;
+	return queue->listening;
 }
 
 void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
@@ -384,7 +384,7 @@ static int queue_register_files(struct ublk_queue *queue)
 	memcpy(files, setup->files, setup->file_count * sizeof(*files));
 	files[setup->file_count] = queue->wake_fd;
 	return io_uring_register_files(&queue->ring, files,
-				       setup->file_count + setup->talks);
+				       setup->file_count + setup->has_inbox);
 }
 
 /* Registers the empty table where the driver puts the pages of each request. */
@@ -461,7 +461,7 @@ static void queue_ring_close(struct ublk_queue *queue)
 {
 	if (queue->ring.ring_fd < 0)
 		return;
-	if (!queue->held && !queue->operations && !queue->listens)
+	if (!queue->live_tags && !queue->operations && !queue->listening)
 		io_uring_unregister_files(&queue->ring);
 	io_uring_queue_exit(&queue->ring);
 	queue->ring.ring_fd = -1;
@@ -575,7 +575,7 @@ static int queue_prepare(struct ublk_queue *queue)
 	err = queue_map_descriptors(queue);
 	if (err)
 		return err;
-	if (!queue->setup->talks)
+	if (!queue->setup->has_inbox)
 		return 0;
 	queue->wake.done = queue_woken;
 	queue->wake_fd = eventfd(0, EFD_CLOEXEC);
@@ -594,8 +594,8 @@ static int queue_fetch_all(struct ublk_queue *queue)
 
 	for (tag = 0; tag < queue->setup->depth; tag++)
 		queue_command(queue, tag, UBLK_U_IO_FETCH_REQ, 0);
-	queue->held = queue->setup->depth;
-	if (queue->setup->talks)
+	queue->live_tags = queue->setup->depth;
+	if (queue->setup->has_inbox)
 		queue_listen(queue);
 	do {
 		ret = io_uring_submit(&queue->ring);
@@ -616,7 +616,8 @@ static int queue_loop(struct ublk_queue *queue)
 	bool more = false;
 	int ret;
 
-	while (queue->held || queue->operations || queue_stop_listening(queue)) {
+	while (queue->live_tags || queue->operations ||
+	       queue_stop_listening(queue)) {
 		ret = more ? io_uring_submit_and_get_events(&queue->ring) :
 			     io_uring_submit_and_wait(&queue->ring, 1);
 		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
@@ -630,7 +631,7 @@ static int queue_loop(struct ublk_queue *queue)
 		}
 		io_uring_cq_advance(&queue->ring, count);
 		more = target->work && target->work(queue);
-		if (queue->hurries && !--queue->hurries)
+		if (queue->urgent_turns && !--queue->urgent_turns)
 			process_calm();
 	}
 	return 0;
@@ -656,7 +657,7 @@ static int queue_serve(struct ublk_queue *queue)
 	if (!err)
 		err = rights_drop(target->system_calls);
 	if (!err) {
-		queue->hurries = HURRIED_TURNS;
+		queue->urgent_turns = URGENT_TURNS;
 		queue->setup->report(queue->setup->report_arg, 0);
 		err = queue_loop(queue);
 	}
@@ -664,7 +665,7 @@ static int queue_serve(struct ublk_queue *queue)
 	 * The ring must be closed before the memory that its operations use is
 	 * freed.
 	 */
-	if (!queue->held)
+	if (!queue->live_tags)
 		queue_ring_close(queue);
 	if (target->queue_stop)
 		target->queue_stop(queue);
@@ -681,7 +682,7 @@ static void *queue_thread(void *arg)
 		err = queue_ring_open(queue);
 	if (!err) {
 		err = queue_serve(queue);
-		if (queue->held)
+		if (queue->live_tags)
 			io_uring_unregister_ring_fd(&queue->ring);
 		else
 			queue_ring_close(queue);

@@ -25,7 +25,7 @@ struct ublk_queue_setup {
 	unsigned int max_io;	/* largest request, in bytes */
 	char *buffers;		/* max_io bytes for each tag of each queue */
 	bool encoded;		/* I/O commands are ioctl-encoded */
-	bool talks;		/* accepts messages from other threads */
+	bool has_inbox;		/* accepts messages from other threads */
 	bool shares_buffers;	/* NEED_GET_DATA: see queue_take_buffer() */
 	bool registers_buffers;	/* they are locked, and storage uses them */
 	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they have no memory */
@@ -61,16 +61,16 @@ struct ublk_queue {
 	unsigned int free_buffers;
 	unsigned int used_buffers;
 
-	unsigned int held;		/* tags the driver has not returned */
+	unsigned int live_tags;		/* tags the driver has not returned */
 	unsigned int operations;	/* the target's, not yet completed */
-	unsigned int hurries;		/* turns left at high priority */
+	unsigned int urgent_turns;	/* turns left at high priority */
 
 	/*
 	 * Messages from other threads: a lock-free stack, and the eventfd that
 	 * wakes the ring.
 	 */
 	int wake_fd;
-	bool listens;			/* a read of wake_fd is on the ring */
+	bool listening;			/* a read of wake_fd is on the ring */
 	struct ublk_completion wake;
 	uint64_t wake_count;
 	_Atomic(struct ublk_completion *) inbox;

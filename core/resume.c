@@ -16,7 +16,7 @@
 
 #define SETTINGS_MAX 256	/* bytes of any target's settings */
 
-static const struct ublk_target *find_target(const char *name)
+static const struct ublk_target *resume_find_target(const char *name)
 {
 	const struct ublk_target *const *target;
 
@@ -27,8 +27,8 @@ static const struct ublk_target *find_target(const char *name)
 }
 
 /* Whether the record has this number for @key, or has no such key. */
-static bool says(const struct ublk_device *device, const char *key,
-		 uint64_t number)
+static bool resume_agrees(const struct ublk_device *device, const char *key,
+			  uint64_t number)
 {
 	char value[24], wanted[24];
 
@@ -40,18 +40,18 @@ static bool says(const struct ublk_device *device, const char *key,
 /*
  * Whether the record was written for device @id, whatever its file is called.
  */
-static bool is_of(const struct ublk_device *device, int id)
+static bool resume_is_for(const struct ublk_device *device, int id)
 {
 	char node[DEVICE_NODE_MAX], value[DEVICE_NODE_MAX];
 
 	device_node(id, node);
-	return says(device, "id", id) &&
+	return resume_agrees(device, "id", id) &&
 	       (!key_value_get(device->record, "node", value, sizeof(value)) ||
 		!strcmp(value, node));
 }
 
 /* Whether the record matches the driver's device. */
-static bool is_same(struct ublk_device *device)
+static bool resume_is_same(struct ublk_device *device)
 {
 	const struct ublksrv_ctrl_dev_info *info = &device->info;
 	const struct serve_settings *settings = device->settings;
@@ -61,7 +61,7 @@ static bool is_same(struct ublk_device *device)
 	       info->queue_depth == settings->depth &&
 	       info->max_io_buf_bytes == settings->max_io &&
 	       !ctrl_get_params(&device->ctrl, info->dev_id, &params) &&
-	       says(device, "size", params.basic.dev_sectors << 9);
+	       resume_agrees(device, "size", params.basic.dev_sectors << 9);
 }
 
 int resume_record(struct ublk_device *device, int id)
@@ -79,7 +79,7 @@ int resume_record(struct ublk_device *device, int id)
 		return -ENOENT;
 	}
 	key_value_get(text, "target", name, sizeof(name));
-	device->target = find_target(name);
+	device->target = resume_find_target(name);
 	if (!device->target ||
 	    device->target->settings_size > sizeof(target_settings)) {
 		message("device %d: its record speaks of a target %s", id, name);
@@ -104,7 +104,7 @@ int resume_record(struct ublk_device *device, int id)
 	device->record = text;
 	device->resumed = true;
 	device->info.dev_id = id;
-	if (is_of(device, id))
+	if (resume_is_for(device, id))
 		return 0;
 	message("device %d: its record is that of another device", id);
 	return -EINVAL;
@@ -119,7 +119,7 @@ int resume_device(struct ublk_device *device, int id)
 	err = ctrl_get_dev_info(&device->ctrl, id, &device->info);
 	if (err)
 		return message_fail(err, "device %d", id);
-	if (is_same(device))
+	if (resume_is_same(device))
 		return 0;
 	message("device %d: its record is that of another device", id);
 	return -EINVAL;

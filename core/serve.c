@@ -16,7 +16,7 @@
 #include "lib/message.h"
 
 /* Returns when the device has been stopped, or a signal asks for its end. */
-static void wait_end(const struct server *server)
+static void serve_wait_end(const struct server *server)
 {
 	struct pollfd events[] = {
 		{ .fd = server->worker.ended_fd, .events = POLLIN },
@@ -56,7 +56,7 @@ static int serve_alone(struct server *server)
 	if (!err)
 		err = device_announce(device);
 	if (!err)
-		wait_end(server);
+		serve_wait_end(server);
 	/* A disk that never appeared is not an error here. */
 	failed = ctrl_stop_dev(&device->ctrl, id);
 	if (failed && failed != -ENODEV) {

@@ -124,7 +124,7 @@ static bool wait_byte(int fd, unsigned int milliseconds)
 
 		ret = now < end ? poll(&event, 1, end - now) : 0;
 	} while (ret < 0 && errno == EINTR);
-	return ret > 0 && process_hear(fd, &byte);
+	return ret > 0 && process_receive_byte(fd, &byte);
 }
 
 /* Collects a worker that has ended or was killed. Returns its wait status. */
@@ -300,7 +300,7 @@ static int worker_live(struct supervisor *s)
 	int err;
 
 	supervisor_record(s);
-	err = process_tell(s->live_fd, '\0');
+	err = process_send_byte(s->live_fd, '\0');
 	if (err)
 		return message_fail(err, "the server process");
 	close(s->live_fd);

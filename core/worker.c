@@ -120,8 +120,8 @@ int worker_start(struct worker *worker)
 			.max_io = device->info.max_io_buf_bytes,
 			.buffers = device->buffers.data,
 			.encoded = device->ctrl.encoded,
-			.talks = device->info.nr_hw_queues > 1 ||
-				 device->target->tells,
+			.has_inbox = device->info.nr_hw_queues > 1 ||
+				     device->target->tells,
 			.shares_buffers = device->info.flags &
 					  UBLK_F_NEED_GET_DATA,
 			.registers_buffers = device->disk.direct &&
@@ -167,7 +167,7 @@ static bool worker_wait_live(const struct worker *worker, int live_fd)
 
 	while (poll(events, 2, -1) < 0)
 		;
-	return events[0].revents && process_hear(live_fd, &byte);
+	return events[0].revents && process_receive_byte(live_fd, &byte);
 }
 
 int worker_main(struct worker *worker, int fetched_fd, int live_fd)
@@ -181,7 +181,7 @@ int worker_main(struct worker *worker, int fetched_fd, int live_fd)
 		err = worker_start(worker);
 	if (err)
 		return EXIT_FAILED;
-	err = process_tell(fetched_fd, '\0');
+	err = process_send_byte(fetched_fd, '\0');
 	if (err)
 		message_fail(err, "the supervisor");
 	if (err || !worker_wait_live(worker, live_fd))
