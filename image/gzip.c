@@ -11,8 +11,9 @@
  * Writes the points to @keep, unless another process has done so meanwhile. An
  * error is printed, but the disk can be served without the file.
  */
-static void keep_points(const struct restart_index *index, int fd,
-			const char *name, uint64_t available, const char *keep)
+static void gzip_keep_points(const struct restart_index *index, int fd,
+			     const char *name, uint64_t available,
+			     const char *keep)
 {
 	struct restart_index other;
 
@@ -39,7 +40,7 @@ int image_gzip_open(struct restart_index *index, int fd, const char *name,
 	ret = restart_find(index, fd, name, available,
 			   section ? section : RESTART_SECTION_DEFAULT);
 	if (!ret && keep)
-		keep_points(index, fd, name, available, keep);
+		gzip_keep_points(index, fd, name, available, keep);
 	return ret;
 }
 

@@ -42,7 +42,7 @@
 #define LITERALS (1 << INFLATE_LITERAL_BITS)
 #define DISTANCES (1 << INFLATE_DISTANCE_BITS)
 
-/* Bytes that copy() may write beyond its output. */
+/* Bytes that inflate_copy() may write beyond its output. */
 #define COPY_BEHIND 8
 
 static const char not_deflate[] = "not a deflate stream of its length";
@@ -59,7 +59,7 @@ struct reader {
  * Fills the word to at least 56 bits. Beyond the end of the stream the bits are
  * undefined. Returns false if such bits have certainly been used.
  */
-static inline bool refill(struct reader *reader)
+static inline bool inflate_refill(struct reader *reader)
 {
 	if (reader->at <= reader->length)
 		reader->bits |= get_le64(reader->data + reader->at) <<
@@ -72,22 +72,22 @@ static inline bool refill(struct reader *reader)
 }
 
 /* Only the lowest byte of @count is used. */
-static inline void drop(struct reader *reader, uint32_t count)
+static inline void inflate_drop(struct reader *reader, uint32_t count)
 {
 	reader->bits >>= count & 63;
 	reader->left -= count;
 }
 
-static uint32_t take(struct reader *reader, unsigned int count)
+static uint32_t inflate_take(struct reader *reader, unsigned int count)
 {
 	uint32_t value = reader->bits & ((1U << count) - 1);
 
-	drop(reader, count);
+	inflate_drop(reader, count);
 	return value;
 }
 
 /* The number of bytes used, including a partly used one. */
-static size_t used(const struct reader *reader)
+static size_t inflate_used(const struct reader *reader)
 {
 	return reader->at - reader->left / 8;
 }
@@ -139,8 +139,8 @@ static inline uint32_t with_bits(uint32_t entry, unsigned int bits)
  * is oversubscribed or incomplete; a single code of one bit is accepted if
  * @lone is set.
  */
-static bool sort(struct inflate_code *code, const uint8_t *lengths,
-		 unsigned int n, bool lone)
+static bool inflate_sort(struct inflate_code *code, const uint8_t *lengths,
+			 unsigned int n, bool lone)
 {
 	uint16_t place[BITS_MAX + 2];
 	int room = 1;
@@ -231,7 +231,7 @@ static inline size_t take_value(struct reader *reader, uint32_t entry)
 	uint64_t mask = ~(UINT64_MAX << (entry & 63));
 	uint64_t bits = reader->bits & mask;
 
-	drop(reader, entry);
+	inflate_drop(reader, entry);
 	return (entry >> 16) + (bits >> (entry >> 8 & 63));
 }
 
@@ -244,7 +244,7 @@ static inline void copy_word(uint8_t *to, const uint8_t *from)
  * Copies @length bytes from @distance before @to; source and destination may
  * overlap. May write up to COPY_BEHIND bytes more.
  */
-static inline void copy(uint8_t *to, size_t distance, size_t length)
+static inline void inflate_copy(uint8_t *to, size_t distance, size_t length)
 {
 	const uint8_t *end = to + length;
 	const uint8_t *from = to - distance;
@@ -262,8 +262,8 @@ static inline void copy(uint8_t *to, size_t distance, size_t length)
 	}
 }
 
-/* As copy(), but writes nothing beyond its output. */
-static void copy_bytes(uint8_t *to, size_t distance, size_t length)
+/* As inflate_copy(), but writes nothing beyond its output. */
+static void inflate_copy_bytes(uint8_t *to, size_t distance, size_t length)
 {
 	for (; length; length--, to++)
 		*to = *(to - distance);
@@ -273,8 +273,8 @@ static void copy_bytes(uint8_t *to, size_t distance, size_t length)
  * Expands the codes of a block to *@to, up to @end. @start is where the output
  * of the stream began.
  */
-static bool expand_codes(const struct inflate *self, struct reader *from,
-			 const uint8_t *start, uint8_t **to, uint8_t *end)
+static bool inflate_codes(const struct inflate *self, struct reader *from,
+			  const uint8_t *start, uint8_t **to, uint8_t *end)
 {
 	struct reader reader = *from;	/* no store can alias it */
 	uint8_t *out = *to;
@@ -282,7 +282,7 @@ static bool expand_codes(const struct inflate *self, struct reader *from,
 	uint32_t entry;
 
 	for (;;) {
-		if (reader.left < LENGTH_BITS_MAX && !refill(&reader))
+		if (reader.left < LENGTH_BITS_MAX && !inflate_refill(&reader))
 			return false;
 		entry = self->literals[reader.bits % LITERALS];
 		if (entry == ENTRY_LONG)
@@ -292,14 +292,14 @@ static bool expand_codes(const struct inflate *self, struct reader *from,
 			if (out == end)
 				return false;
 			*out++ = entry >> 16;
-			drop(&reader, entry);
+			inflate_drop(&reader, entry);
 			continue;
 		}
 		if (entry & ENTRY_OTHER)
 			break;
 		length = take_value(&reader, entry);
 
-		if (reader.left < DISTANCE_BITS_MAX && !refill(&reader))
+		if (reader.left < DISTANCE_BITS_MAX && !inflate_refill(&reader))
 			return false;
 		entry = self->distances[reader.bits % DISTANCES];
 		if (entry == ENTRY_LONG)
@@ -312,20 +312,20 @@ static bool expand_codes(const struct inflate *self, struct reader *from,
 		    length > (size_t)(end - out))
 			return false;
 		if (length + COPY_BEHIND <= (size_t)(end - out))
-			copy(out, distance, length);
+			inflate_copy(out, distance, length);
 		else
-			copy_bytes(out, distance, length);
+			inflate_copy_bytes(out, distance, length);
 		out += length;
 	}
-	drop(&reader, entry);
+	inflate_drop(&reader, entry);
 	*from = reader;
 	*to = out;
 	return entry >> 16 == ENTRY_END >> 16;
 }
 
-static bool expand_stored(struct reader *reader, uint8_t **to, uint8_t *end)
+static bool inflate_stored(struct reader *reader, uint8_t **to, uint8_t *end)
 {
-	size_t at = used(reader), length;
+	size_t at = inflate_used(reader), length;
 
 	if (at + 4 > reader->length)
 		return false;
@@ -351,9 +351,9 @@ static void set_fixed(struct inflate *self)
 	memset(lengths + 144, 9, 112);
 	memset(lengths + 256, 7, 24);
 	memset(lengths + 280, 8, 8);
-	sort(&self->literal, lengths, SYMBOLS, false);
+	inflate_sort(&self->literal, lengths, SYMBOLS, false);
 	memset(lengths, 5, 32);
-	sort(&self->distance, lengths, 32, false);
+	inflate_sort(&self->distance, lengths, 32, false);
 }
 
 /* Reads the lengths of @n codes, which are encoded with the precode. */
@@ -366,24 +366,24 @@ static bool read_lengths(struct inflate *self, struct reader *reader,
 		unsigned int count = 1, length = 0;
 		uint32_t entry;
 
-		if (!refill(reader))
+		if (!inflate_refill(reader))
 			return false;
 		entry = self->distances[reader->bits % (1 << PRECODE_BITS)];
 		if (entry == ENTRY_LONG)
 			return false;
-		drop(reader, entry);
+		inflate_drop(reader, entry);
 		switch (entry >> 16) {
 		case 16:
 			if (!i)
 				return false;
 			length = lengths[i - 1];
-			count = 3 + take(reader, 2);
+			count = 3 + inflate_take(reader, 2);
 			break;
 		case 17:
-			count = 3 + take(reader, 3);
+			count = 3 + inflate_take(reader, 3);
 			break;
 		case 18:
-			count = 11 + take(reader, 7);
+			count = 11 + inflate_take(reader, 7);
 			break;
 		default:
 			length = entry >> 16;
@@ -401,40 +401,41 @@ static bool read_codes(struct inflate *self, struct reader *reader)
 	static const uint8_t order[PRECODES] = {
 		16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
 	};
-	unsigned int literals = 257 + take(reader, 5);
-	unsigned int distances = 1 + take(reader, 5);
-	unsigned int precodes = 4 + take(reader, 4);
+	unsigned int literals = 257 + inflate_take(reader, 5);
+	unsigned int distances = 1 + inflate_take(reader, 5);
+	unsigned int precodes = 4 + inflate_take(reader, 4);
 	uint8_t lengths[LITERALS_MAX + DISTANCES_MAX] = { 0 };
 
 	if (literals > LITERALS_MAX || distances > DISTANCES_MAX)
 		return false;
 	for (unsigned int i = 0; i < precodes; i++) {
-		if (!refill(reader))
+		if (!inflate_refill(reader))
 			return false;
-		lengths[order[i]] = take(reader, 3);
+		lengths[order[i]] = inflate_take(reader, 3);
 	}
 	/* The distance table is free until the codes have been read. */
-	if (!sort(&self->distance, lengths, PRECODES, false))
+	if (!inflate_sort(&self->distance, lengths, PRECODES, false))
 		return false;
 	make_table(&self->distance, self->distances, PRECODE_BITS,
 		   precode_entry);
 	if (!read_lengths(self, reader, lengths, literals + distances))
 		return false;
-	return sort(&self->literal, lengths, literals, true) &&
-	       sort(&self->distance, lengths + literals, distances, true);
+	return inflate_sort(&self->literal, lengths, literals, true) &&
+	       inflate_sort(&self->distance, lengths + literals, distances,
+			    true);
 }
 
 /* Expands a block. *@last says whether it is the last one. */
-static bool expand_block(struct inflate *self, struct reader *reader,
-			 const uint8_t *start, uint8_t **to, uint8_t *end,
-			 bool *last)
+static bool inflate_block(struct inflate *self, struct reader *reader,
+			  const uint8_t *start, uint8_t **to, uint8_t *end,
+			  bool *last)
 {
-	if (!refill(reader))
+	if (!inflate_refill(reader))
 		return false;
-	*last = take(reader, 1);
-	switch (take(reader, 2)) {
+	*last = inflate_take(reader, 1);
+	switch (inflate_take(reader, 2)) {
 	case 0:
-		return expand_stored(reader, to, end);
+		return inflate_stored(reader, to, end);
 	case 1:
 		set_fixed(self);
 		break;
@@ -449,7 +450,7 @@ static bool expand_block(struct inflate *self, struct reader *reader,
 		   literal_entry);
 	make_table(&self->distance, self->distances, INFLATE_DISTANCE_BITS,
 		   distance_entry);
-	return expand_codes(self, reader, start, to, end);
+	return inflate_codes(self, reader, start, to, end);
 }
 
 const char *inflate_whole(struct inflate *self, const uint8_t *data,
@@ -460,9 +461,10 @@ const char *inflate_whole(struct inflate *self, const uint8_t *data,
 	bool last = false;
 
 	while (!last)
-		if (!expand_block(self, &reader, to, &out, to + room, &last))
+		if (!inflate_block(self, &reader, to, &out, to + room, &last))
 			return not_deflate;
-	if (used(&reader) > length)
+	if (inflate_used(&reader) > length)
 		return not_deflate;
-	return used(&reader) < length || out < to + room ? "ends early" : NULL;
+	return inflate_used(&reader) < length || out < to + room ?
+	       "ends early" : NULL;
 }

@@ -127,7 +127,7 @@ size_t member_bgzf_header(const uint8_t *data, size_t length,
  * The offset after the zero byte that ends a text at @at, or @length if there
  * is none.
  */
-static size_t behind_text(const uint8_t *data, size_t length, size_t at)
+static size_t member_skip_text(const uint8_t *data, size_t length, size_t at)
 {
 	while (at < length && data[at])
 		at++;
@@ -148,9 +148,9 @@ size_t member_header(const uint8_t *data, size_t length)
 	if (data[3] & FLAG_EXTRA)
 		at += 2 + get_le16(data + at);
 	if (data[3] & FLAG_NAME)
-		at = behind_text(data, length, at);
+		at = member_skip_text(data, length, at);
 	if (data[3] & FLAG_COMMENT)
-		at = behind_text(data, length, at);
+		at = member_skip_text(data, length, at);
 	if (data[3] & FLAG_CRC) {
 		if (at + 2 > length ||
 		    get_le16(data + at) != (crc32(0, data, at) & 0xffff))
@@ -178,7 +178,7 @@ void deflater_free(struct deflater *self)
 /*
  * Returns the size of the deflate stream, which is always stored_size(length).
  */
-static size_t store(const uint8_t *data, size_t length, uint8_t *to)
+static size_t member_store(const uint8_t *data, size_t length, uint8_t *to)
 {
 	uint8_t *start = to;
 
@@ -199,8 +199,8 @@ static size_t store(const uint8_t *data, size_t length, uint8_t *to)
 /*
  * Returns the size of the deflate stream, or 0 if it would not fit into @room.
  */
-static size_t squeeze(z_stream *stream, const uint8_t *data, size_t length,
-		      uint8_t *to, size_t room)
+static size_t member_squeeze(z_stream *stream, const uint8_t *data,
+			     size_t length, uint8_t *to, size_t room)
 {
 	deflateReset(stream);
 	stream->next_in = (z_const Bytef *)(uintptr_t)data;
@@ -218,10 +218,10 @@ size_t member_deflate(struct deflater *self, const uint8_t *data,
 	size_t header = bc ? MEMBER_BC : MEMBER_FIXED;
 	size_t size;
 
-	size = squeeze(&self->stream, data, length, to + header,
-		       stored_size(length));
+	size = member_squeeze(&self->stream, data, length, to + header,
+			      stored_size(length));
 	if (!size)
-		size = store(data, length, to + header);
+		size = member_store(data, length, to + header);
 	put_le32(to + header + size, crc32(0, data, length));
 	put_le32(to + header + size + 4, length);
 	size += header + MEMBER_TRAILER;
@@ -260,8 +260,8 @@ int inflater_add_window(struct inflater *self)
 }
 
 /* The size of the member's header, or 0 if it is not of this @kind. */
-static size_t check_header(enum member_kind kind, const uint8_t *data,
-			   size_t length)
+static size_t member_check_header(enum member_kind kind, const uint8_t *data,
+				  size_t length)
 {
 	uint8_t expected[MEMBER_BC];
 	uint32_t member_length;
@@ -285,7 +285,7 @@ const char *member_inflate(struct inflater *self, enum member_kind kind,
 			   const uint8_t *data, size_t length, uint8_t *to,
 			   size_t room)
 {
-	size_t header = check_header(kind, data, length);
+	size_t header = member_check_header(kind, data, length);
 	const uint8_t *trailer = data + length - MEMBER_TRAILER;
 	const char *why;
 

@@ -57,21 +57,22 @@ struct pass {
 };
 
 /* The current offset in the file. */
-static uint64_t position(const struct pass *pass)
+static uint64_t pass_position(const struct pass *pass)
 {
 	return pass->read - pass->inflater.stream.avail_in;
 }
 
-static int refuse(const struct pass *pass, const char *why)
+static int pass_refuse(const struct pass *pass, const char *why)
 {
 	progress_clear(&pass->progress);
 	message("%s: %s (at byte %" PRIu64 ", sector %" PRIu64 " of the disk)",
-		pass->name, why, position(pass), pass->index->disk_size / 512);
+		pass->name, why, pass_position(pass),
+		pass->index->disk_size / 512);
 	return -EBADMSG;
 }
 
 /* For files that are not damaged, but exceed a limit. */
-static int refuse_size(const struct pass *pass, const char *why)
+static int pass_refuse_size(const struct pass *pass, const char *why)
 {
 	progress_clear(&pass->progress);
 	message("%s: %s; `zcat %s | ublk pack - NEW.gz` makes an image of it",
@@ -79,7 +80,7 @@ static int refuse_size(const struct pass *pass, const char *why)
 	return -EINVAL;
 }
 
-static int fail(const struct pass *pass, int err)
+static int pass_fail(const struct pass *pass, int err)
 {
 	progress_clear(&pass->progress);
 	return message_fail(err, "%s: at byte %" PRIu64, pass->name,
@@ -87,7 +88,7 @@ static int fail(const struct pass *pass, int err)
 }
 
 /* Makes @size bytes available in in[], or fewer at the end of the file. */
-static int fill(struct pass *pass, size_t size)
+static int pass_fill(struct pass *pass, size_t size)
 {
 	z_stream *stream = &pass->inflater.stream;
 	uint64_t rest = pass->available - pass->read;
@@ -103,7 +104,7 @@ static int fill(struct pass *pass, size_t size)
 	ret = whole_pread(pass->fd, pass->in + stream->avail_in, room,
 			  pass->read);
 	if (ret)
-		return fail(pass, ret);
+		return pass_fail(pass, ret);
 	stream->avail_in += room;
 	pass->read += room;
 	progress_add(&pass->progress, room);
@@ -113,7 +114,8 @@ static int fill(struct pass *pass, size_t size)
 /*
  * Makes room for @more bytes. Grows by half, because more will usually follow.
  */
-static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
+static int pass_make_room(uint8_t **data, size_t *room, size_t used,
+			  size_t more)
 {
 	size_t larger = (used + more) / 2 * 3;
 	uint8_t *moved;
@@ -131,18 +133,19 @@ static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
 /*
  * Ends the current section. @next is the file offset of the next one's point.
  */
-static int close_section(struct pass *pass, uint64_t next)
+static int pass_close_section(struct pass *pass, uint64_t next)
 {
 	struct restart_index *index = pass->index;
 	struct restart_point *point = &pass->point;
 	int ret;
 
 	if (next - point->file_offset > RESTART_SPAN(index->section))
-		return refuse_size(pass, "members of next to nothing");
-	ret = make_room(&index->entries, &pass->entries_room,
-			(size_t)index->count * RESTART_ENTRY, RESTART_ENTRY);
+		return pass_refuse_size(pass, "members of next to nothing");
+	ret = pass_make_room(&index->entries, &pass->entries_room,
+			     (size_t)index->count * RESTART_ENTRY,
+			     RESTART_ENTRY);
 	if (ret)
-		return fail(pass, ret);
+		return pass_fail(pass, ret);
 	if (pass->trailer > point->file_offset)
 		point->trailer = pass->trailer - point->file_offset;
 	restart_put(index, index->count++, point);
@@ -150,7 +153,7 @@ static int close_section(struct pass *pass, uint64_t next)
 }
 
 /* Joins each pair of sections into one. */
-static void join_sections(struct restart_index *index)
+static void pass_join_sections(struct restart_index *index)
 {
 	struct restart_point point, second;
 	size_t to = 0;
@@ -178,7 +181,7 @@ static void join_sections(struct restart_index *index)
 	index->section *= 2;
 }
 
-static int limit_memory(struct pass *pass)
+static int pass_limit_memory(struct pass *pass)
 {
 	struct restart_index *index = pass->index;
 
@@ -189,8 +192,9 @@ static int limit_memory(struct pass *pass)
 	if (index->count % 2 || restart_size(index) < RESTART_MEMORY)
 		return 0;
 	if (index->section > RESTART_SECTION_MAX / 2)
-		return refuse_size(pass, "too large, so many restart points");
-	join_sections(index);
+		return pass_refuse_size(pass,
+					"too large, so many restart points");
+	pass_join_sections(index);
 	return 0;
 }
 
@@ -198,7 +202,7 @@ static int limit_memory(struct pass *pass)
  * Stores the block's header (point->header bytes) and the window that ends at
  * @end.
  */
-static int add_window(struct pass *pass, const uint8_t *end)
+static int pass_add_window(struct pass *pass, const uint8_t *end)
 {
 	struct restart_index *index = pass->index;
 	struct restart_point *point = &pass->point;
@@ -210,10 +214,10 @@ static int add_window(struct pass *pass, const uint8_t *end)
 	point->window = index->windows_size;
 	if (!size)
 		return 0;
-	ret = make_room(&index->windows, &pass->windows_room,
-			index->windows_size, member_bound(size));
+	ret = pass_make_room(&index->windows, &pass->windows_room,
+			     index->windows_size, member_bound(size));
 	if (ret)
-		return fail(pass, ret);
+		return pass_fail(pass, ret);
 	memcpy(pass->scratch + point->header, end - window, window);
 	index->windows_size += member_deflate(&pass->deflater, pass->scratch,
 					      size, false, index->windows +
@@ -222,7 +226,7 @@ static int add_window(struct pass *pass, const uint8_t *end)
 }
 
 /* Reads the header of the block that contains the code at bit @code. */
-static int read_header(struct pass *pass, uint64_t code)
+static int pass_read_header(struct pass *pass, uint64_t code)
 {
 	struct restart_point *point = &pass->point;
 	uint64_t length = code / 8 + 1 - pass->block / 8;
@@ -234,13 +238,13 @@ static int read_header(struct pass *pass, uint64_t code)
 		point->header = pass->available - pass->block / 8;
 	ret = whole_pread(pass->fd, pass->scratch, point->header,
 			  pass->block / 8);
-	return ret ? fail(pass, ret) : 0;
+	return ret ? pass_fail(pass, ret) : 0;
 }
 
 /*
  * Makes the header of a stored block that begins here, with @rest bytes left.
  */
-static void make_header(struct pass *pass, bool last, uint16_t rest)
+static void pass_make_header(struct pass *pass, bool last, uint16_t rest)
 {
 	pass->scratch[0] = last;
 	put_le16(pass->scratch + 1, rest);
@@ -252,10 +256,11 @@ static void make_header(struct pass *pass, bool last, uint16_t rest)
  * Adds the point of a section that begins here; @block: at the beginning of a
  * block.
  */
-static int add_point(struct pass *pass, bool block)
+static int pass_add_point(struct pass *pass, bool block)
 {
 	z_stream *stream = &pass->inflater.stream;
-	uint64_t code = position(pass) * 8 - (stream->data_type & UNUSED_BITS);
+	uint64_t code = pass_position(pass) * 8 -
+			(stream->data_type & UNUSED_BITS);
 	struct restart_point point = { .zero = true };
 	long mark = inflateMark(stream);
 	long back = mark >> 16;
@@ -266,9 +271,9 @@ static int add_point(struct pass *pass, bool block)
 	else if (back >= 0)
 		code -= back;
 	if (pass->made)
-		ret = close_section(pass, code / 8);
+		ret = pass_close_section(pass, code / 8);
 	if (!ret)
-		ret = limit_memory(pass);
+		ret = pass_limit_memory(pass);
 	if (ret)
 		return ret;
 	point.file_offset = code / 8;
@@ -277,18 +282,18 @@ static int add_point(struct pass *pass, bool block)
 	pass->made = 0;
 	pass->due = false;
 	if (!block && back < 0) {
-		make_header(pass, stream->data_type & LAST_BLOCK, mark);
+		pass_make_header(pass, stream->data_type & LAST_BLOCK, mark);
 	} else if (!block) {
 		pass->point.skip = mark & 0xffff;
-		ret = read_header(pass, code);
+		ret = pass_read_header(pass, code);
 	}
 	if (ret)
 		return ret;
-	return add_window(pass, pass->out + pass->used - pass->point.skip);
+	return pass_add_window(pass, pass->out + pass->used - pass->point.skip);
 }
 
 /* Accounts for @length bytes that were expanded. */
-static void take(struct pass *pass, size_t length)
+static void pass_account(struct pass *pass, size_t length)
 {
 	const uint8_t *data = pass->out + pass->used;
 	struct restart_point *point = &pass->point;
@@ -311,7 +316,7 @@ static void take(struct pass *pass, size_t length)
  * Expands some bytes. Returns 1, 0 at the end of the member's stream, or
  * -errno.
  */
-static int expand(struct pass *pass)
+static int pass_expand(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
 	uint32_t room = pass->index->section - pass->made;
@@ -327,107 +332,109 @@ static int expand(struct pass *pass)
 	stream->next_out = pass->out + pass->used;
 	stream->avail_out = room;
 	ret = inflate(stream, Z_BLOCK);
-	take(pass, room - stream->avail_out);
+	pass_account(pass, room - stream->avail_out);
 	if (ret == Z_STREAM_END)
 		return 0;
 	if (ret == Z_BUF_ERROR && pass->read == pass->available)
-		return refuse(pass, "truncated");
+		return pass_refuse(pass, "truncated");
 	if (ret != Z_OK && ret != Z_BUF_ERROR)
-		return refuse(pass, stream->msg ? stream->msg :
-			      "not a deflate stream");
+		return pass_refuse(pass, stream->msg ? stream->msg :
+				   "not a deflate stream");
 	block = stream->data_type & BLOCK_ENDED;
 	if (block)
-		pass->block = position(pass) * 8 -
+		pass->block = pass_position(pass) * 8 -
 			      (stream->data_type & UNUSED_BITS);
 	/* After the last block, the section begins with the next member. */
 	if (pass->due && !(block && stream->data_type & LAST_BLOCK)) {
-		ret = add_point(pass, block);
+		ret = pass_add_point(pass, block);
 		if (ret)
 			return ret;
 	}
 	return 1;
 }
 
-static int check_trailer(struct pass *pass)
+static int pass_check_trailer(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
-	int ret = fill(pass, MEMBER_TRAILER);
+	int ret = pass_fill(pass, MEMBER_TRAILER);
 
 	if (ret)
 		return ret;
 	if (stream->avail_in < MEMBER_TRAILER)
-		return refuse(pass, "truncated");
+		return pass_refuse(pass, "truncated");
 	if (get_le32(stream->next_in) != pass->member_crc)
-		return refuse(pass, "damaged: wrong checksum");
+		return pass_refuse(pass, "damaged: wrong checksum");
 	if (get_le32(stream->next_in + 4) != (uint32_t)pass->member_made)
-		return refuse(pass, "damaged: wrong length");
-	pass->trailer = position(pass);
+		return pass_refuse(pass, "damaged: wrong length");
+	pass->trailer = pass_position(pass);
 	stream->next_in += MEMBER_TRAILER;
 	stream->avail_in -= MEMBER_TRAILER;
 	return 0;
 }
 
 /* Expands the member whose header begins here. */
-static int take_member(struct pass *pass)
+static int pass_expand_member(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
 	size_t header = member_header(stream->next_in, stream->avail_in);
 	int ret = 0;
 
 	if (!header) {
-		ret = fill(pass, IN_SIZE);
+		ret = pass_fill(pass, IN_SIZE);
 		header = member_header(stream->next_in, stream->avail_in);
 	}
 	if (ret)
 		return ret;
 	if (!header && stream->avail_in == IN_SIZE &&
 	    member_starts_gzip(stream->next_in))
-		return refuse_size(pass, "a gzip header longer than 128K, with "
-				   "such a name, comment or extra field");
+		return pass_refuse_size(pass,
+					"a gzip header longer than 128K, with "
+					"such a name, comment or extra field");
 	if (!header)
-		return refuse(pass, "damaged or truncated: no gzip header");
+		return pass_refuse(pass,
+				   "damaged or truncated: no gzip header");
 	stream->next_in += header;
 	stream->avail_in -= header;
 	inflateReset(stream);
 	pass->member_made = 0;
 	pass->member_crc = 0;
-	pass->block = position(pass) * 8;
+	pass->block = pass_position(pass) * 8;
 	if (pass->due)
-		ret = add_point(pass, true);
+		ret = pass_add_point(pass, true);
 	while (!ret) {
-		ret = fill(pass, 1);
+		ret = pass_fill(pass, 1);
 		if (!ret)
-			ret = expand(pass);
+			ret = pass_expand(pass);
 		if (!ret)
-			return check_trailer(pass);
+			return pass_check_trailer(pass);
 		if (ret > 0)
 			ret = 0;
 	}
 	return ret;
 }
 
-static int take_all(struct pass *pass)
+static int pass_expand_all(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
 	int ret;
 
 	stream->next_in = pass->in;
 	do {
-		ret = take_member(pass);
+		ret = pass_expand_member(pass);
 		if (!ret) {
-			pass->index->file_size = position(pass);
-			ret = fill(pass, MEMBER_FIXED);
+			pass->index->file_size = pass_position(pass);
+			ret = pass_fill(pass, MEMBER_FIXED);
 		}
 	} while (!ret && restart_resembles_member(stream->next_in,
 						  stream->avail_in));
 	if (!ret && pass->made)
-		return close_section(pass, pass->index->file_size);
+		return pass_close_section(pass, pass->index->file_size);
 	/* Nothing follows the last point, so it needs no window. */
 	pass->index->windows_size = pass->point.window;
 	return ret;
 }
 
-static void shrink(uint8_t **data, size_t size)
+static void pass_shrink(uint8_t **data, size_t size)
 {
 	uint8_t *smaller = size ? realloc(*data, size) : NULL;
 
@@ -453,10 +460,10 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	pass->available = available;
 	pass->due = true;
 	progress_start(&pass->progress, available);
-	ret = take_all(pass);
+	ret = pass_expand_all(pass);
 	progress_clear(&pass->progress);
-	shrink(&index->entries, (size_t)index->count * RESTART_ENTRY);
-	shrink(&index->windows, index->windows_size);
+	pass_shrink(&index->entries, (size_t)index->count * RESTART_ENTRY);
+	pass_shrink(&index->windows, index->windows_size);
 out_inflater:
 	inflater_free(&pass->inflater);
 	deflater_free(&pass->deflater);

@@ -33,7 +33,7 @@ static void remove_and_die(int number)
 	raise(number);
 }
 
-static void hold_signals(sigset_t *before)
+static void output_block_signals(sigset_t *before)
 {
 	sigset_t block;
 
@@ -43,7 +43,7 @@ static void hold_signals(sigset_t *before)
 	pthread_sigmask(SIG_BLOCK, &block, before);
 }
 
-static void release_signals(const sigset_t *before)
+static void output_unblock_signals(const sigset_t *before)
 {
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
@@ -52,9 +52,9 @@ static void nothing_doomed(void)
 {
 	sigset_t before;
 
-	hold_signals(&before);
+	output_block_signals(&before);
 	doomed = NULL;
-	release_signals(&before);
+	output_unblock_signals(&before);
 }
 
 /* Signals that are ignored (nohup) stay ignored. */
@@ -76,7 +76,8 @@ static void catch_signals(void)
  * Checks what exists at @path, and sets the new file's mode and owner in
  * @wanted. Returns 0, or -errno after printing why.
  */
-static int check_target(const char *path, bool replace, struct stat *wanted)
+static int output_check_target(const char *path, bool replace,
+			       struct stat *wanted)
 {
 	mode_t mask = umask(0);
 
@@ -108,7 +109,7 @@ static int check_target(const char *path, bool replace, struct stat *wanted)
  * change the owner; if that fails, the file stays ours. A file whose owner or
  * group differs from the old one's must not keep set-user-ID or set-group-ID.
  */
-static int take_over(int fd, const struct stat *wanted)
+static int output_take_owner(int fd, const struct stat *wanted)
 {
 	mode_t mode = wanted->st_mode & 07777;
 	struct stat st;
@@ -134,17 +135,17 @@ static int create_temporary(struct output *output, const struct stat *wanted)
 		return message_fail(ENOMEM, "%s", output->name);
 	}
 	/* A signal must know the file from the moment that it exists. */
-	hold_signals(&before);
+	output_block_signals(&before);
 	output->fd = mkostemp(output->temporary, O_CLOEXEC);
 	if (output->fd >= 0)
 		doomed = output->temporary;
-	release_signals(&before);
+	output_unblock_signals(&before);
 	if (output->fd < 0) {
 		free(output->temporary);
 		output->temporary = NULL;
 		return message_fail(errno, "%s", output->name);
 	}
-	err = take_over(output->fd, wanted);
+	err = output_take_owner(output->fd, wanted);
 	return err ? message_fail(err, "%s", output->name) : 0;
 }
 
@@ -169,11 +170,11 @@ static int create_stream(struct output *output)
 		directory = "/tmp";
 	if (asprintf(&path, "%s/ublk.XXXXXX", directory) < 0)
 		return message_fail(ENOMEM, "%s", output->name);
-	hold_signals(&before);
+	output_block_signals(&before);
 	output->fd = mkostemp(path, O_CLOEXEC);
 	if (output->fd >= 0)
 		unlink(path);
-	release_signals(&before);
+	output_unblock_signals(&before);
 	free(path);
 	return output->fd >= 0 ? 0 :
 	       message_fail(errno, "a temporary file in %s", directory);
@@ -187,7 +188,7 @@ int output_create(struct output *output, const char *path, bool replace)
 	*output = (struct output){ .fd = -1, .name = path };
 	if (!strcmp(path, "-"))
 		return create_stream(output);
-	ret = check_target(path, replace, &wanted);
+	ret = output_check_target(path, replace, &wanted);
 	if (ret)
 		return ret;
 	/* If @path is a symbolic link, replace the file that it points to. */

@@ -37,7 +37,7 @@ struct worker {
 	pthread_t thread;
 };
 
-static void *worker_main(void *argument)
+static void *parallel_worker(void *argument)
 {
 	struct worker *worker = argument;
 	struct ring *ring = worker->ring;
@@ -69,7 +69,7 @@ static void *worker_main(void *argument)
 }
 
 /* Waits until the item in slot @place has been processed, and finishes it. */
-static int finish_one(struct ring *ring, unsigned int place)
+static int parallel_finish_one(struct ring *ring, unsigned int place)
 {
 	const struct parallel *parallel = ring->parallel;
 	int ret;
@@ -85,7 +85,8 @@ static int finish_one(struct ring *ring, unsigned int place)
 	return parallel->finish(parallel->context, ring->items[place]);
 }
 
-static void publish(struct ring *ring, unsigned long fetched, bool over)
+static void parallel_publish(struct ring *ring, unsigned long fetched,
+			     bool over)
 {
 	pthread_mutex_lock(&ring->lock);
 	ring->fetched = fetched;
@@ -98,7 +99,7 @@ static void publish(struct ring *ring, unsigned long fetched, bool over)
 }
 
 /* Fetches all items. When the ring is full, finishes the oldest item first. */
-static int feed(struct ring *ring)
+static int parallel_feed(struct ring *ring)
 {
 	const struct parallel *parallel = ring->parallel;
 	unsigned long fetched = 0, finished = 0;
@@ -107,18 +108,19 @@ static int feed(struct ring *ring)
 	for (;;) {
 		ret = 0;
 		if (fetched - finished == ring->size)
-			ret = finish_one(ring, finished++ % ring->size);
+			ret = parallel_finish_one(ring,
+						  finished++ % ring->size);
 		if (ret)
 			break;
 		ret = parallel->fetch(parallel->context,
 				      ring->items[fetched % ring->size]);
 		if (ret <= 0)
 			break;
-		publish(ring, ++fetched, false);
+		parallel_publish(ring, ++fetched, false);
 	}
-	publish(ring, fetched, true);
+	parallel_publish(ring, fetched, true);
 	while (!ret && finished < fetched)
-		ret = finish_one(ring, finished++ % ring->size);
+		ret = parallel_finish_one(ring, finished++ % ring->size);
 	return ret;
 }
 
@@ -131,14 +133,14 @@ static int run_workers(struct ring *ring, struct worker *workers)
 	while (started < ring->parallel->jobs) {
 		struct worker *worker = &workers[started];
 
-		ret = pthread_create(&worker->thread, NULL, worker_main,
+		ret = pthread_create(&worker->thread, NULL, parallel_worker,
 				     worker);
 		if (ret)
 			break;
 		started++;
 	}
 	/* Works with fewer workers than requested, too. */
-	ret = started ? feed(ring) : -ret;
+	ret = started ? parallel_feed(ring) : -ret;
 	while (started)
 		pthread_join(workers[--started].thread, NULL);
 	return ret;

@@ -11,7 +11,7 @@
 #define INTERVAL 200	/* milliseconds between redraws */
 #define CLEAR "\r\033[K"
 
-static void draw(const struct progress *progress, uint64_t elapsed)
+static void progress_draw(const struct progress *progress, uint64_t elapsed)
 {
 	char done[SIZE_TEXT_MAX], total[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX];
 	uint64_t speed = progress->done * 1000 / elapsed;	/* bytes/s */
@@ -51,7 +51,7 @@ void progress_add(struct progress *progress, uint64_t bytes)
 	if (time < progress->drawn + INTERVAL)
 		return;
 	progress->drawn = time;
-	draw(progress, time - progress->started);
+	progress_draw(progress, time - progress->started);
 }
 
 void progress_clear(const struct progress *progress)

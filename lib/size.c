@@ -88,7 +88,7 @@ static bool whole_bytes(uint64_t *value, unsigned int count, unsigned int bits)
 }
 
 /* As size_parse(); *why says in a few words what is wrong. */
-static int parse(const char *text, uint64_t *size, const char **why)
+static int size_parse_why(const char *text, uint64_t *size, const char **why)
 {
 	uint64_t value, part = 0;
 	unsigned int count = 0;
@@ -133,7 +133,7 @@ int size_parse(const char *text, uint64_t *size)
 {
 	const char *why;
 
-	return parse(text, size, &why);
+	return size_parse_why(text, size, &why);
 }
 
 const char *size_why(const char *text)
@@ -141,7 +141,7 @@ const char *size_why(const char *text)
 	const char *why;
 	uint64_t size;
 
-	parse(text, &size, &why);
+	size_parse_why(text, &size, &why);
 	return why;
 }
 
