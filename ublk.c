@@ -41,7 +41,7 @@ static const struct verb *const verbs[] = {
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define SETTINGS_MAX 256	/* bytes of any verb's settings */
 
-static const struct ublk_target *find_target(const char *name)
+static const struct ublk_target *command_find_target(const char *name)
 {
 	size_t i;
 
@@ -113,9 +113,9 @@ static void help_verb(const struct verb *verb)
 	}
 }
 
-static int help(const char *name)
+static int command_help(const char *name)
 {
-	const struct ublk_target *target = find_target(name);
+	const struct ublk_target *target = command_find_target(name);
 	const struct verb *verb = find_verb(name);
 
 	if (!target && !verb) {
@@ -130,7 +130,7 @@ static int help(const char *name)
 }
 
 /* All help is written to standard output; the write may fail. */
-static int finish(int status)
+static int command_finish(int status)
 {
 	if (fflush(stdout) && status == EXIT_DONE) {
 		message_fail(errno, "standard output");
@@ -213,15 +213,15 @@ static bool needs_proc(const struct verb *verb)
 	       verb == &verb_recover || verb == &verb_upgrade;
 }
 
-static int run(int argc, char **argv)
+static int command_run(int argc, char **argv)
 {
-	const struct ublk_target *target = find_target(argv[0]);
+	const struct ublk_target *target = command_find_target(argv[0]);
 	const struct verb *verb = find_verb(argv[0]);
 
 	if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") ||
 	    !strcmp(argv[0], "-h")) {
 		if (argc > 1)
-			return help(argv[1]);
+			return command_help(argv[1]);
 		help_all(stdout);
 		return EXIT_DONE;
 	}
@@ -230,7 +230,7 @@ static int run(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (asks_for_help(argc, argv))
-		return help(argv[0]);
+		return command_help(argv[0]);
 	if ((target || (verb && needs_proc(verb))) && !has_proc())
 		return EXIT_FAILED;
 	if (target)
@@ -286,5 +286,5 @@ int main(int argc, char **argv)
 		help_all(stderr);
 		return EXIT_USAGE;
 	}
-	return finish(run(argc - 1, argv + 1));
+	return command_finish(command_run(argc - 1, argv + 1));
 }

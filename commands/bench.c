@@ -144,7 +144,7 @@ static double class_ns(unsigned int class)
 	return (low + (1 << CLASS_BITS) + 0.5) * (UINT64_C(1) << shift);
 }
 
-static double percentile(const struct bench *bench, double part)
+static double bench_percentile(const struct bench *bench, double part)
 {
 	uint64_t rest = bench->done * part;
 	unsigned int class = 0;
@@ -154,7 +154,7 @@ static double percentile(const struct bench *bench, double part)
 	return class_ns(class);
 }
 
-static bool ended(const struct bench *bench, uint64_t time)
+static bool bench_ended(const struct bench *bench, uint64_t time)
 {
 	if (bench->settings->ios)
 		return bench->issued >= (uint64_t)bench->settings->ios;
@@ -162,7 +162,7 @@ static bool ended(const struct bench *bench, uint64_t time)
 	       bench->settings->time * UINT64_C(1000000000);
 }
 
-static void issue(struct bench *bench, struct slot *slot, uint64_t time)
+static void bench_issue(struct bench *bench, struct slot *slot, uint64_t time)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&bench->ring);
 	bool write = (next_random(bench) & 255) < bench->pattern->writes;
@@ -184,8 +184,8 @@ static void issue(struct bench *bench, struct slot *slot, uint64_t time)
 /*
  * Handles one completion, and issues the next request unless the time is over.
  */
-static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
-		  uint64_t time)
+static int bench_complete(struct bench *bench, const struct io_uring_cqe *cqe,
+			  uint64_t time)
 {
 	struct slot *slot = io_uring_cqe_get_data(cqe);
 
@@ -195,8 +195,8 @@ static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
 	bench->latency += time - slot->start;
 	bench->classes[class_of(time - slot->start)]++;
 	bench->done++;
-	if (!ended(bench, time))
-		issue(bench, slot, time);
+	if (!bench_ended(bench, time))
+		bench_issue(bench, slot, time);
 	return 0;
 }
 
@@ -204,7 +204,7 @@ static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
  * Handles one batch at most, because the clock is read only once. New requests
  * reach the disk after all of these.
  */
-static int answers(struct bench *bench)
+static int bench_complete_batch(struct bench *bench)
 {
 	uint64_t time = clock_ns();
 	struct io_uring_cqe *cqe;
@@ -215,7 +215,7 @@ static int answers(struct bench *bench)
 	io_uring_for_each_cqe(&bench->ring, head, cqe) {
 		if (count == bench->settings->batch)
 			break;
-		err = answer(bench, cqe, time);
+		err = bench_complete(bench, cqe, time);
 		if (err)
 			break;
 		count++;
@@ -225,16 +225,17 @@ static int answers(struct bench *bench)
 }
 
 /* Issues the first requests, also in batches. */
-static int fill(struct bench *bench)
+static int bench_fill(struct bench *bench)
 {
 	const struct settings *settings = bench->settings;
 	int64_t i;
 	int err;
 
 	bench->start = clock_ns();
-	for (i = 0; i < settings->depth && !ended(bench, bench->start); i++) {
+	for (i = 0; i < settings->depth &&
+	     !bench_ended(bench, bench->start); i++) {
 		bench->slots[i].buffer = bench->buffers + i * settings->bs;
-		issue(bench, &bench->slots[i], clock_ns());
+		bench_issue(bench, &bench->slots[i], clock_ns());
 		if ((i + 1) % settings->batch)
 			continue;
 		err = io_uring_submit(&bench->ring);
@@ -244,10 +245,10 @@ static int fill(struct bench *bench)
 	return 0;
 }
 
-static int load(struct bench *bench)
+static int bench_load(struct bench *bench)
 {
 	uint64_t left;
-	int err = fill(bench);
+	int err = bench_fill(bench);
 
 	while (!err && (left = bench->issued - bench->done)) {
 		if (left > (uint64_t)bench->settings->batch)
@@ -255,13 +256,13 @@ static int load(struct bench *bench)
 		err = io_uring_submit_and_wait(&bench->ring, left);
 		if (err < 0 && err != -EINTR)
 			return message_fail(err, "io_uring");
-		err = answers(bench);
+		err = bench_complete_batch(bench);
 	}
 	bench->end = clock_ns();
 	return err;
 }
 
-static void report(const struct bench *bench)
+static void bench_report(const struct bench *bench)
 {
 	const struct settings *settings = bench->settings;
 	double seconds = (bench->end - bench->start) / 1e9;
@@ -276,19 +277,20 @@ static void report(const struct bench *bench)
 		       ", \"latency_mean_ns\": %.0f, \"latency_p99_ns\": %.0f}\n",
 		       bench->pattern->name, settings->bs, settings->depth,
 		       bench->done, seconds, iops,
-		       iops * settings->bs, mean, percentile(bench, 0.99));
+		       iops * settings->bs, mean,
+		       bench_percentile(bench, 0.99));
 	else
 		printf("%s, %s, depth %" PRId64 ": %.0f IOPS, %.1f MiB/s, "
 		       "latency mean %.1f us, p99 %.1f us\n",
 		       bench->pattern->name, size_text(settings->bs, bs),
 		       settings->depth, iops, iops * settings->bs / (1 << 20),
-		       mean / 1000, percentile(bench, 0.99) / 1000);
+		       mean / 1000, bench_percentile(bench, 0.99) / 1000);
 }
 
 #define LOOKED_AT (UINT64_C(1) << 20)
 
 /* Whether @size bytes at @offset are zeroes: 1, 0, or -errno. */
-static int zeroes(int fd, uint64_t offset, uint64_t size)
+static int bench_is_zero(int fd, uint64_t offset, uint64_t size)
 {
 	char *buffer = aligned_alloc(4096, LOOKED_AT);
 	uint64_t i = 0;
@@ -311,13 +313,13 @@ static int zeroes(int fd, uint64_t offset, uint64_t size)
  * Looks at both ends of the disk: partition tables, filesystems and RAID
  * members have their signatures there.
  */
-static int check_empty(const struct bench *bench, uint64_t size)
+static int bench_check_empty(const struct bench *bench, uint64_t size)
 {
 	uint64_t looked_at = size < LOOKED_AT ? size : LOOKED_AT;
-	int empty = zeroes(bench->fd, 0, looked_at);
+	int empty = bench_is_zero(bench->fd, 0, looked_at);
 
 	if (empty == 1)
-		empty = zeroes(bench->fd, size - looked_at, looked_at);
+		empty = bench_is_zero(bench->fd, size - looked_at, looked_at);
 	if (empty < 0)
 		return message_fail(empty, "%s", bench->node);
 	if (!empty) {
@@ -333,7 +335,7 @@ static int check_empty(const struct bench *bench, uint64_t size)
  * disk that is only read may be. Only block devices support O_EXCL without
  * O_CREAT.
  */
-static int open_node(struct bench *bench)
+static int bench_open_node(struct bench *bench)
 {
 	int flags = O_DIRECT | O_CLOEXEC |
 		    (bench->pattern->writes ? O_RDWR | O_EXCL : O_RDONLY);
@@ -358,12 +360,12 @@ static int open_node(struct bench *bench)
 	}
 	bench->blocks = size / bench->settings->bs;
 	if (bench->pattern->writes && !bench->settings->destroy)
-		return check_empty(bench, size);
+		return bench_check_empty(bench, size);
 	return 0;
 }
 
 /* The data is noise, so that no lower layer can compress it or drop zeroes. */
-static int prepare(struct bench *bench)
+static int bench_prepare(struct bench *bench)
 {
 	uint64_t size = bench->settings->bs * bench->settings->depth, i;
 	int err;
@@ -398,9 +400,9 @@ static int run_load(struct bench *bench)
 	bench->pattern = find_pattern(bench->settings->rw);
 	if (!bench->pattern)
 		return EXIT_USAGE;
-	if (open_node(bench) || prepare(bench) || load(bench))
+	if (bench_open_node(bench) || bench_prepare(bench) || bench_load(bench))
 		return EXIT_FAILED;
-	report(bench);
+	bench_report(bench);
 	return EXIT_DONE;
 }
 
@@ -408,7 +410,7 @@ static int run_load(struct bench *bench)
  * Allocated, because it is too large to be static data in every process that
  * serves.
  */
-static int run(const void *values, int argc, char **argv)
+static int bench_run(const void *values, int argc, char **argv)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	int status;
@@ -435,5 +437,5 @@ const struct verb verb_bench = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 1,
-	.run = run,
+	.run = bench_run,
 };

@@ -38,7 +38,7 @@ static const char manual[] =
 "disk expanded; a restart point takes 10 to 20 KiB of memory. An image of `ublk\n"
 "pack` or bgzip needs no such file.\n";
 
-static int make(const struct image *image, const char *file, bool force)
+static int index_make(const struct image *image, const char *file, bool force)
 {
 	char *name = NULL;
 	struct stat out;
@@ -57,7 +57,7 @@ static int make(const struct image *image, const char *file, bool force)
 	return ret;
 }
 
-static int run(const void *values, int argc, char **argv)
+static int index_run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
 	const struct image_options how = { .section = settings->spacing };
@@ -72,7 +72,8 @@ static int run(const void *values, int argc, char **argv)
 	if (image_open_path(&image, argv[0], &how))
 		return EXIT_FAILED;
 	if (image.format == IMAGE_GZIP)
-		ret = make(&image, argc > 1 ? argv[1] : NULL, settings->force);
+		ret = index_make(&image, argc > 1 ? argv[1] : NULL,
+				 settings->force);
 	else
 		message("%s: needs no index file, it is served at once",
 			argv[0]);
@@ -90,5 +91,5 @@ const struct verb verb_index = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 2,
-	.run = run,
+	.run = index_run,
 };

@@ -49,7 +49,7 @@ static void print_ratio(const struct image *image)
 	       tenths % 10);
 }
 
-static int run(const void *values, int argc, char **argv)
+static int info_run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
 	const struct image_options how = { .index = settings->index };
@@ -83,5 +83,5 @@ const struct verb verb_info = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 1,
-	.run = run,
+	.run = info_run,
 };

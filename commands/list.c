@@ -35,7 +35,7 @@ static const struct option_spec list_options[] = {
 	{ 0 }
 };
 
-static unsigned long long number(const char *text, const char *key)
+static unsigned long long list_number(const char *text, const char *key)
 {
 	char value[32];
 
@@ -44,11 +44,12 @@ static unsigned long long number(const char *text, const char *key)
 }
 
 /* The pid that the record has for @key if that process still runs, or 0. */
-static pid_t running(const char *text, const char *key, const char *started)
+static pid_t list_running(const char *text, const char *key,
+			  const char *started)
 {
-	pid_t pid = number(text, key);
+	pid_t pid = list_number(text, key);
 
-	return process_runs(pid, number(text, started)) ? pid : 0;
+	return process_runs(pid, list_number(text, started)) ? pid : 0;
 }
 
 static void from_record(struct listed *device, const char *text)
@@ -57,17 +58,17 @@ static void from_record(struct listed *device, const char *text)
 	key_value_get(text, "target", device->target, sizeof(device->target));
 	key_value_get(text, "argument", device->argument,
 		      sizeof(device->argument));
-	device->size = number(text, "size");
-	device->queues = number(text, "queues");
-	device->depth = number(text, "depth");
-	device->read_only = number(text, "read_only");
-	device->rootfs = number(text, "rootfs");
-	device->pid = running(text, "pid", "started");
-	device->started = number(text, "started");
-	device->worker = running(text, "worker", "worker_started");
-	device->worker_started = number(text, "worker_started");
-	device->supervised = device->pid && number(text, "worker");
-	device->given_up = device->pid && number(text, "given_up");
+	device->size = list_number(text, "size");
+	device->queues = list_number(text, "queues");
+	device->depth = list_number(text, "depth");
+	device->read_only = list_number(text, "read_only");
+	device->rootfs = list_number(text, "rootfs");
+	device->pid = list_running(text, "pid", "started");
+	device->started = list_number(text, "started");
+	device->worker = list_running(text, "worker", "worker_started");
+	device->worker_started = list_number(text, "worker_started");
+	device->supervised = device->pid && list_number(text, "worker");
+	device->given_up = device->pid && list_number(text, "given_up");
 	/* A worker continues to serve without its supervisor. */
 	if (!device->pid) {
 		device->pid = device->worker;

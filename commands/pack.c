@@ -95,7 +95,7 @@ static bool has_bc(const struct pack *pack)
 	return pack->settings->chunk <= IMAGE_CHUNK_BC;
 }
 
-static int item_init(void *context, void *memory)
+static int pack_item_init(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -105,7 +105,7 @@ static int item_init(void *context, void *memory)
 	return item->data && item->member ? 0 : -ENOMEM;
 }
 
-static void item_free(void *memory)
+static void pack_item_free(void *memory)
 {
 	struct item *item = memory;
 
@@ -113,19 +113,19 @@ static void item_free(void *memory)
 	free(item->member);
 }
 
-static int worker_init(void *context, void *worker)
+static int pack_worker_init(void *context, void *worker)
 {
 	struct pack *pack = context;
 
 	return deflater_init(worker, pack->settings->level);
 }
 
-static void worker_free(void *worker)
+static void pack_worker_free(void *worker)
 {
 	deflater_free(worker);
 }
 
-static int fetch(void *context, void *memory)
+static int pack_fetch(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -141,7 +141,7 @@ static int fetch(void *context, void *memory)
 	return n < 0 ? n : n > 0;
 }
 
-static int work(void *context, void *worker, void *memory)
+static int pack_work(void *context, void *worker, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -157,7 +157,7 @@ static int work(void *context, void *worker, void *memory)
 	return 0;
 }
 
-static int finish(void *context, void *memory)
+static int pack_finish(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -183,13 +183,13 @@ static int finish(void *context, void *memory)
 static const struct parallel steps = {
 	.item_size = sizeof(struct item),
 	.worker_size = sizeof(struct deflater),
-	.item_init = item_init,
-	.item_free = item_free,
-	.worker_init = worker_init,
-	.worker_free = worker_free,
-	.fetch = fetch,
-	.work = work,
-	.finish = finish,
+	.item_init = pack_item_init,
+	.item_free = pack_item_free,
+	.worker_init = pack_worker_init,
+	.worker_free = pack_worker_free,
+	.fetch = pack_fetch,
+	.work = pack_work,
+	.finish = pack_finish,
 };
 
 /* All chunks of zeroes have the same member, so it is made once. */
@@ -259,7 +259,7 @@ static bool may_replace(const struct settings *settings, const char *path)
 	return ours;
 }
 
-static int check_distinct(const struct pack *pack, const char *path)
+static int pack_check_distinct(const struct pack *pack, const char *path)
 {
 	struct stat out;
 	int ret;
@@ -275,7 +275,7 @@ static int check_distinct(const struct pack *pack, const char *path)
 
 static int pack_to(struct pack *pack, const char *path)
 {
-	int ret = check_distinct(pack, path);
+	int ret = pack_check_distinct(pack, path);
 
 	if (!ret)
 		ret = output_create(&pack->output, path,
@@ -295,7 +295,7 @@ static int pack_to(struct pack *pack, const char *path)
 	return ret;
 }
 
-static int run(const void *values, int argc, char **argv)
+static int pack_run(const void *values, int argc, char **argv)
 {
 	struct pack pack = { .settings = values };
 	int ret;
@@ -330,5 +330,5 @@ const struct verb verb_pack = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 2,
 	.max_arguments = 2,
-	.run = run,
+	.run = pack_run,
 };

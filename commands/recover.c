@@ -143,8 +143,8 @@ static void recover_failed(struct server *server)
  * and waits for its end. Returns false if it has not ended in @milliseconds, or
  * cannot be watched.
  */
-static bool wait_end(pid_t pid, unsigned long long started, int number,
-		     int milliseconds)
+static bool recover_wait_end(pid_t pid, unsigned long long started, int number,
+			     int milliseconds)
 {
 	struct pollfd ended = { .events = POLLIN };
 	bool gone;
@@ -167,10 +167,11 @@ static bool wait_end(pid_t pid, unsigned long long started, int number,
 static void end_processes(const struct listed *listed)
 {
 	if (listed->given_up)
-		wait_end(listed->pid, listed->started, SIGKILL, NOTICE_MS);
+		recover_wait_end(listed->pid, listed->started, SIGKILL,
+				 NOTICE_MS);
 	if (listed->worker)
-		wait_end(listed->worker, listed->worker_started, SIGKILL,
-			 NOTICE_MS);
+		recover_wait_end(listed->worker, listed->worker_started,
+				 SIGKILL, NOTICE_MS);
 }
 
 /*
@@ -206,7 +207,7 @@ static bool has_died(const struct listed *listed)
 	int waited;
 
 	for (waited = 0; waited < NOTICE_MS; waited += DYING_MS) {
-		if (wait_end(listed->pid, listed->started, 0, DYING_MS))
+		if (recover_wait_end(listed->pid, listed->started, 0, DYING_MS))
 			return true;
 		if (!process_dying(listed->pid))
 			break;
@@ -215,7 +216,7 @@ static bool has_died(const struct listed *listed)
 }
 
 /* Looks a device up. A server that is exiting does not count. */
-static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
+static int recover_lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 {
 	int err = list_lookup(ctrl, id, listed);
 
@@ -300,7 +301,7 @@ static int recover_with(struct recovery *recovery, int id)
 	struct listed *listed = &recovery->listed;
 	int err;
 
-	err = lookup(ctrl, id, listed);
+	err = recover_lookup(ctrl, id, listed);
 	if (err)
 		return list_lookup_failed(id, err);
 	if (!listed->recorded) {
@@ -330,7 +331,7 @@ static int recover_device(int id, bool named, void *arg)
 	(void)arg;
 	if (ctrl_open(ctrl))
 		return -EIO;
-	err = named ? 0 : lookup(ctrl, id, &listed);
+	err = named ? 0 : recover_lookup(ctrl, id, &listed);
 	if (!named && (err == -ENODEV || err == -EPERM || err == -EACCES ||
 		       (!err && (!listed.recorded || has_server(&listed)))))
 		err = 0;

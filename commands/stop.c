@@ -150,7 +150,7 @@ static int was_killed(struct ublk_ctrl *ctrl, int id)
  * to be started, so this waits for the record. With --all, skips other users'
  * devices and those deleted meanwhile. Returns 0, or -errno after printing why.
  */
-static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
+static int stop_look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 {
 	struct listed *device = &stop->device;
 	unsigned int waited;
@@ -172,7 +172,7 @@ static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 }
 
 /* --all never stops the device of a running root, not even with --force. */
-static bool is_spared(const struct stop *stop)
+static bool stop_spares(const struct stop *stop)
 {
 	struct holder holder;
 
@@ -201,8 +201,8 @@ static bool is_driver_asked(const struct ublk_ctrl *ctrl,
  * Whether @stop must wait because the device is in use. If the driver can tell,
  * it is asked later.
  */
-static bool is_held(struct ublk_ctrl *ctrl, struct stop *stop,
-		    enum stop_manner manner)
+static bool stop_must_wait(struct ublk_ctrl *ctrl, struct stop *stop,
+			   enum stop_manner manner)
 {
 	/*
 	 * A device of ours that is made of this disk has it open only while it
@@ -219,14 +219,14 @@ static bool is_held(struct ublk_ctrl *ctrl, struct stop *stop,
 static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop,
 		       enum stop_manner manner)
 {
-	stop->err = look_up(ctrl, stop);
+	stop->err = stop_look_up(ctrl, stop);
 	if (stop->err || stop->done)
 		return;
-	stop->done = is_spared(stop);
+	stop->done = stop_spares(stop);
 	/* While it is starting it has no disk. */
 	if (!stop->done && manner != STOP_FORCED && stop->device.at_driver &&
 	    strcmp(stop->device.state, "starting") &&
-	    is_held(ctrl, stop, manner))
+	    stop_must_wait(ctrl, stop, manner))
 		stop->err = -EBUSY;
 }
 
