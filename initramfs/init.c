@@ -70,7 +70,7 @@ static void open_console(void)
 	} while (fd >= 0 && fd < STDERR_FILENO);
 }
 
-static void complain(int err, const char *word, const char *reason)
+static void init_complain(int err, const char *word, const char *reason)
 {
 	report(err ? REPORT_ERROR : REPORT_WARNING, "%s: %s", word, reason);
 }
@@ -107,7 +107,7 @@ static int read_cmdline(struct boot *boot)
 	if (length < 0)
 		return report_fail(errno, "/proc/cmdline");
 	line[length] = '\0';
-	return boot_parse(line, boot, complain);
+	return boot_parse(line, boot, init_complain);
 }
 
 static uint64_t device_size(const char *node)

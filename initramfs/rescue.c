@@ -22,7 +22,7 @@
 #define SHELL "/bin/sh"
 #define REBOOT_SECONDS 5
 
-static _Noreturn void hang(void)
+static _Noreturn void rescue_hang(void)
 {
 	/* The kernel then reaps all children. */
 	signal(SIGCHLD, SIG_IGN);
@@ -37,7 +37,7 @@ static _Noreturn void reboot_later(void)
 	sleep(REBOOT_SECONDS);
 	reboot(RB_AUTOBOOT);
 	report_fail(errno, "cannot reboot");
-	hang();
+	rescue_hang();
 }
 
 /*
@@ -92,7 +92,7 @@ static _Noreturn void shell_exec(const char *root)
 }
 
 /* Reaps children until @pid has ended. */
-static void wait_for(pid_t pid)
+static void rescue_wait_for(pid_t pid)
 {
 	pid_t ended;
 
@@ -101,7 +101,7 @@ static void wait_for(pid_t pid)
 	while (ended != pid && (ended > 0 || errno == EINTR));
 }
 
-static void shells(void)
+static void rescue_shells(void)
 {
 	const char *root;
 	pid_t pid;
@@ -125,7 +125,7 @@ static void shells(void)
 		}
 		if (!pid)
 			shell_exec(root);
-		wait_for(pid);
+		rescue_wait_for(pid);
 		sleep(1);
 	}
 }
@@ -136,12 +136,12 @@ _Noreturn void rescue(enum boot_rescue action)
 	case RESCUE_REBOOT:
 		reboot_later();
 	case RESCUE_SHELL:
-		shells();
+		rescue_shells();
 		break;
 	case RESCUE_HANG:
 		report(REPORT_ERROR, "nothing more happens here "
 		       "(ublk.rescue=hang)");
 		break;
 	}
-	hang();
+	rescue_hang();
 }

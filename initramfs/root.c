@@ -36,7 +36,7 @@ static bool partition_find(const char *spec, char *path, size_t size)
 	return found;
 }
 
-static bool look(const char *spec, char *path, size_t size)
+static bool root_look(const char *spec, char *path, size_t size)
 {
 	if (!strncmp(spec, "PART", 4))
 		return partition_find(spec, path, size);
@@ -104,7 +104,7 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 		       word, spec);
 		return -EINVAL;
 	}
-	if (look(spec, path, size))
+	if (root_look(spec, path, size))
 		return 0;
 	if (*spec == '/' && strncmp(spec, "/dev/", 5))
 		return report_fail(ENOENT, "%s: not in the initramfs; say %s=",
@@ -114,7 +114,7 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 		       wait);
 	for (; left; left--) {
 		clock_sleep_ms(WAIT_STEP_MS);
-		if (look(spec, path, size))
+		if (root_look(spec, path, size))
 			return 0;
 	}
 	report_missing(word, spec);

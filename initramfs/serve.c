@@ -87,7 +87,7 @@ static void read_all(int fd, char *text, size_t size)
  * Reports each line of @said without the prefix "ublk: ", which report() adds
  * itself.
  */
-static void pass_on(int level, char *said)
+static void serve_report_said(int level, char *said)
 {
 	char *line, *rest = said;
 
@@ -158,7 +158,7 @@ int serve_root(const struct boot *boot, const char *path, const char *cow,
 	/* This is the only child, but PID 1 also gets the orphans of others. */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	pass_on(status ? REPORT_ERROR : REPORT_WARNING, said);
+	serve_report_said(status ? REPORT_ERROR : REPORT_WARNING, said);
 	node[strcspn(node, "\n")] = '\0';
 	if (!status && !strncmp(node, "/dev/", 5)) {
 		spare_server(node);

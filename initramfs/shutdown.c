@@ -56,7 +56,7 @@ void shutdown_leave(void)
 }
 
 /* Whether process @pid stays alive: servers and kernel threads do. */
-static bool is_spared(const char *pid)
+static bool shutdown_spares(const char *pid)
 {
 	char path[64], name[256] = "";
 	const char *slash;
@@ -85,7 +85,7 @@ static void kill_others(void)
 		int pid = atoi(entry->d_name);
 
 		if (isdigit((unsigned char)*entry->d_name) && pid > 1 &&
-		    !is_spared(entry->d_name))
+		    !shutdown_spares(entry->d_name))
 			kill(pid, SIGKILL);
 	}
 	if (dir)
@@ -175,7 +175,7 @@ static unsigned int list_mounts(struct mounted list[MOUNTS_MAX])
  * such as that of the console, or the one that holds our servers' memory. They
  * are only detached, so that the mount below them can go.
  */
-static bool unmount(const struct mounted *mounted, bool last)
+static bool shutdown_unmount(const struct mounted *mounted, bool last)
 {
 	if (!umount2(mounted->path, UMOUNT_NOFOLLOW) ||
 	    (!mounted->on_device &&
@@ -199,7 +199,7 @@ static unsigned int unmount_all(bool last)
 	unsigned int i, left = 0;
 
 	for (i = list_mounts(list); i; i--) {
-		left += !unmount(&list[i - 1], last);
+		left += !shutdown_unmount(&list[i - 1], last);
 		free(list[i - 1].path);
 	}
 	return left;
@@ -220,7 +220,7 @@ static bool stop_disks(void)
 	return pid > 0 && !status;
 }
 
-static _Noreturn void end(const char *verb)
+static _Noreturn void shutdown_end(const char *verb)
 {
 	sync();
 	if (!strcmp(verb, "reboot"))
@@ -254,5 +254,5 @@ int shutdown_run(int argc, char **argv)
 	else
 		report(REPORT_ERROR, "shutdown: not every disk could be "
 		       "stopped; what was synced is safe");
-	end(verb);
+	shutdown_end(verb);
 }
