@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds ublk, the kernel and initramfs of an appliance, and runs their tests.
-# All that is made lands under build/, and ./ublk. `make help` says what there
-# is. Rules of a part are in its directory: deps/rules.mk, linux/kernel.mk and
-# initramfs/rules.mk.
+# Builds ublk, and the kernel and initramfs of an appliance, and runs their
+# tests. Everything goes to build/, and the host's program to ./ublk. `make
+# help` lists the targets. The rules of parts are in their directories:
+# deps/rules.mk, linux/kernel.mk and initramfs/rules.mk.
 
 all:
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-# The parts that we run make in have options with our names.
+# Variables of the same names mean something else to the makes that we call.
 MAKEOVERRIDES :=
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -40,8 +40,8 @@ export REALGCC := $(CROSS_COMPILE)gcc
 Q := $(if $(filter 1,$(V)),,@)
 say = @printf '  %-7s %s\n' $(1) '$(2)'
 
-# For the makes that we run: they share the jobs of `make -j`, or take every
-# processor.
+# For the makes that we call: they share the jobs of `make -j`, or use all
+# processors.
 JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 include linux/kernel.mk
@@ -49,7 +49,7 @@ include linux/model/rules.mk
 include deps/rules.mk
 -include initramfs/rules.mk
 
-# ublk and its parts. The sanitized one is made of the same sources.
+# ublk and its parts. The sanitized program is built from the same sources.
 FOLDERS := $(patsubst %/,%,$(wildcard lib/ image/ core/ targets/ targets/*/ \
 	commands/ initramfs/))
 SOURCES := ublk.c $(sort $(wildcard $(FOLDERS:%=%/*.c)))
@@ -62,8 +62,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
 	-Wold-style-definition -Wwrite-strings -Wredundant-decls \
 	-Wlogical-op -Wduplicated-cond -Wimplicit-fallthrough \
 	$(if $(WERROR),-Werror)
-# <linux/ublk_cmd.h> is ours; its like are those of the kernel we build, and stand
-# behind musl's headers, but before those of the host's kernel.
+# <linux/ublk_cmd.h> is our own. The other kernel headers are those of the
+# kernel that we build; they come after musl's, but before those of the host's
+# kernel.
 COMMON := -std=gnu11 -D_GNU_SOURCE= -I. -I linux/include/uapi $(WARNINGS)
 CFLAGS := $(COMMON) -Os -g $(LIB_CFLAGS) -isystem $(ZLIB_PREFIX)/include \
 	-isystem $(LIBURING_PREFIX)/include -idirafter $(KERNEL_HEADERS)
@@ -74,7 +75,7 @@ ASAN_CFLAGS := $(COMMON) $(SANITIZE) -isystem $(ASAN)/include \
 	-isystem $(KERNEL_HEADERS)
 ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
 
-# Where an image is read nearly all of the time is spent.
+# Reading an image spends nearly all of its time here.
 $(O)/obj/image/inflate.o: CFLAGS += -O2
 
 # What may be left out, as lib/build.h has it; a board's program has none of it.
@@ -88,8 +89,8 @@ BOARD := $(O)/board
 BOARD_OBJECTS := $(SOURCES:%.c=$(BOARD)/obj/%.o)
 BOARD_CFLAGS := $(CFLAGS) $(call without,$(PARTS))
 
-# Objects depend on the words of the command that makes them. The file with the
-# words is only written when they are others than last time.
+# Objects depend on the compiler's command line, in .flags. That file is written
+# only when the command line changes.
 FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS))
 ifneq ($(if $(wildcard $(O)/.flags),$(file <$(O)/.flags)),$(FLAGS))
 .PHONY: $(O)/.flags
@@ -125,7 +126,7 @@ $(BOARD)/ublk: $(BOARD_OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
 	$(Q)$(STRIP) -R .comment -o $@.new $@.debug
 	$(Q)mv $@.new $@
 
-# What runs on this machine; a board of another kind gets its own in build/.
+# The program for this machine. Programs for other boards are only in build/.
 ublk: build/$(HOST_ARCH)/ublk
 	@ln -f $< $@
 
@@ -138,7 +139,7 @@ $(ASAN)/ublk: $(ASAN_OBJECTS)
 	$(call say,LD,$@)
 	$(Q)$(HOST_CC) $(SANITIZE) -o $@ $^ $(ASAN_LIBRARIES)
 
-# Each file in tests/unit is a program, linked with the parts that it needs.
+# Each file in tests/unit is a program, linked with all parts of ublk.
 UNITS := $(patsubst tests/unit/%.c,$(ASAN)/unit/%,$(wildcard tests/unit/*.c))
 
 $(ASAN)/lib/ublk.a: $(filter-out $(ASAN)/obj/ublk.o,$(ASAN_OBJECTS))
@@ -151,10 +152,10 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
 		-o $@ $(filter %.c %.a,$^) $(ASAN_LIBRARIES)
 
-# Programs that tests have on the board: tests/driver/PROGRAM.c is one, PROGRAM-*.c
-# are further parts of it. Those that speak the driver's raw interface do so by way
-# of raw*.c; others write, replay and forget for tests of what a disk promises, and
-# strike kills, or lets system calls fail, for tests of what is left then.
+# Programs for tests on the board: tests/driver/PROGRAM.c, of which PROGRAM-*.c
+# are further parts. Programs that use the driver's raw interface do so through
+# raw*.c. Others write, replay and forget, for tests of what a disk promises;
+# strike kills, or makes system calls fail, for tests of what is left then.
 DRIVER_PROGRAMS := $(patsubst tests/driver/%.c,$(O)/driver/%,$(filter-out \
 	%/raw.c $(wildcard tests/driver/*-*.c),$(wildcard tests/driver/*.c)))
 
@@ -170,7 +171,7 @@ $(DRIVER_PROGRAMS): $(O)/driver/%: tests/driver/%.c \
 $(foreach program,$(DRIVER_PROGRAMS),$(eval $(program): \
 	$(wildcard tests/driver/$(notdir $(program))-*.c)))
 
-# What `make soak` has on the board.
+# Programs that `make soak` uses on the board.
 SOAK_PROGRAMS := $(patsubst tests/soak.%.c,$(O)/soak/%,$(wildcard tests/soak.*.c))
 
 $(SOAK_PROGRAMS): $(O)/soak/%: tests/soak.%.c $(O)/.flags $(DEPS)
@@ -178,7 +179,7 @@ $(SOAK_PROGRAMS): $(O)/soak/%: tests/soak.%.c $(O)/.flags $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(CFLAGS) -O2 -static -no-pie -o $@ $< -lpthread
 
-# A program that hands devices over in another version, for tests of `ublk upgrade`.
+# A ublk with another handover version, for tests of `ublk upgrade`.
 $(O)/handover/handover.o: core/handover.c $(O)/obj/core/handover.o
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(CFLAGS) -DHANDOVER_VERSION=99 -c -o $@ $<
@@ -218,9 +219,9 @@ driver-programs: $(DRIVER_PROGRAMS)
 ## TESTS=               names of tests (tests/run --help); all when empty
 TESTS ?=
 # The debug kernel needs more memory than the boards of the host's tests have,
-# and those measure the appliance's kernel.
+# and those tests measure the appliance's kernel.
 TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board))
-# Few tests want the kernel that has more: it is not made when none of them is named.
+# Few tests need the kernel with more options: it is built only for them.
 TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
 	grep -lE '^\# kernel:.* tests' tests/*.sh))
 TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board $(TESTS_OF_MORE),\
@@ -233,9 +234,9 @@ TEST_NEEDS = all board asan unit-programs driver-programs initramfs $(TEST_KERNE
 test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFIG=
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
 
-# One after the other: each has every processor. All of them are run even when
-# one has failed. 17 rounds under each of the six kinds of server that tests of
-# the driver load are a hundred.
+# One after the other, because each test uses all processors. All run even if
+# one fails. 17 rounds with each of the six kinds of server in the driver's load
+# tests are about a hundred.
 test-all: ## every test on every kernel and driver there is, as long as it takes
 	@failed=; \
 	for words in DRIVER=own DRIVER=intree KERNEL=newest \
@@ -252,7 +253,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 test-host: all board asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
 
-# A kernel as the distribution packages it, which is fetched once.
+# A kernel package of the distribution, fetched once.
 PACKAGED_KERNEL := build/packaged-kernel
 $(PACKAGED_KERNEL):
 	@deps/packaged-kernel $@
@@ -268,7 +269,7 @@ soak: all $(SOAK_PROGRAMS) $(O)/driver/strike $(KERNEL_FILE) ## load, kills, upg
 
 ## B=                   what `make bench` measures (tests/bench --help)
 B ?=
-# The figures of another kernel lie beside those of the appliance's.
+# The figures of another kernel are beside those of the appliance's kernel.
 BENCH_OTHER := $(addprefix -,$(filter-out 6.12,$(KERNEL)))
 BENCH_OURS := $(O)/bzImage$(BENCH_OTHER)-tests
 BENCH_INTREE := $(O)/bzImage$(BENCH_OTHER)-intree-tests
@@ -292,8 +293,9 @@ SCRIPTS = .ci/run deps/packages deps/fetch deps/newest-kernel \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
 
-# Each header is compiled by itself: it brings what it needs. Variables that
-# tests/lib.sh sets are unknown to shellcheck; set -u finds the others.
+# Each header is compiled by itself, to show that it includes what it needs.
+# shellcheck does not know the variables that tests/lib.sh sets; set -u finds
+# others.
 lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 	@deps/packages $(BUILD_PACKAGES) $(LINT_PACKAGES)
 	$(call say,HEADERS,$(words $(HEADERS)) files)
@@ -316,14 +318,14 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 	$(call say,SHELL,$(words $(SCRIPTS)) files)
 	$(Q)shellcheck -x -S warning -e SC2154 $(SCRIPTS)
 
-# sparse and the compiler's further warnings, in a build directory of their own,
-# because a kernel's would be built again after it. Only the driver is made there;
-# what they say about headers of Linux is Linux's. checkpatch knows no other name
-# for the place of the driver than the one in a tree. The public header is for user
-# space, which has no BIT().
+# sparse and the compiler's extra warnings, in a separate build directory,
+# because a kernel would be rebuilt after them. Only the driver is compiled
+# there, and warnings about Linux's own headers are ignored. checkpatch expects
+# the driver at its path in a kernel tree. The public header is for user space,
+# which has no BIT().
 comma := ,
 LINT_BUILD := $(O)/linux-6.12-lint
-# $(call checkpatch,FILES,MORE THAT IS IGNORED)
+# $(call checkpatch,FILES,FURTHER TYPES TO IGNORE)
 checkpatch = cd $(KERNEL_TREE) && scripts/checkpatch.pl --strict -q --terse \
 	--show-types --file --ignore FILE_PATH_CHANGES$(2) $(1) \
 	>$(abspath $(LINT_BUILD).log) || { cat $(abspath $(LINT_BUILD).log); exit 1; }

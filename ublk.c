@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ublk command: finds the verb, parses its options and runs it. All else
- * is in the verb's own file, and a verb's options and manual are there too.
+ * The ublk command: finds the verb, parses its options and runs it. A verb's
+ * code, options and manual are in its own file.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -162,7 +162,7 @@ static void help_verb(const struct verb *verb)
 	}
 }
 
-static int help(const char *name)
+static int command_help(const char *name)
 {
 	const struct ublk_target *target = ublk_target_find(name);
 	const struct verb *verb = find_verb(name);
@@ -176,8 +176,8 @@ static int help(const char *name)
 	return EXIT_DONE;
 }
 
-/* Every help goes the same way: to standard output, which may fail. */
-static int finish(int status)
+/* All help is written to standard output; the write may fail. */
+static int command_finish(int status)
 {
 	if (fflush(stdout) && status == EXIT_DONE) {
 		message_fail(errno, "standard output");
@@ -193,7 +193,7 @@ static int usage_error(const char *name, const char *arguments)
 	return EXIT_USAGE;
 }
 
-/* argv[0] is the verb, also below. */
+/* argv[0] is the verb, here and below. */
 static int run_target(const struct ublk_target *target, int argc, char **argv)
 {
 	static const struct option_spec none[] = { { 0 } };
@@ -237,17 +237,14 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
 	return verb->run(settings, count, argv + 1);
 }
 
-/* `ublk VERB --help` is a habit of many. */
+/* Many users type `ublk VERB --help`. */
 static int asks_for_help(int argc, char **argv)
 {
 	return argc == 2 &&
 	       (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
 }
 
-/*
- * Whether the processes of servers can be seen. Without it each server would
- * look as if it were dead.
- */
+/* Whether /proc is mounted. Without it every server would look dead. */
 static bool has_proc(void)
 {
 	if (!access("/proc/self/stat", R_OK))
@@ -263,7 +260,7 @@ static bool needs_proc(const struct verb *verb)
 	       verb == &verb_recover || verb == &verb_upgrade;
 }
 
-static int run(int argc, char **argv)
+static int command_run(int argc, char **argv)
 {
 	const struct ublk_target *target = ublk_target_find(argv[0]);
 	const struct verb *verb = find_verb(argv[0]);
@@ -271,7 +268,7 @@ static int run(int argc, char **argv)
 	if (!strcmp(argv[0], "help") || !strcmp(argv[0], "--help") ||
 	    !strcmp(argv[0], "-h")) {
 		if (argc > 1)
-			return help(argv[1]);
+			return command_help(argv[1]);
 		help_all(stdout);
 		return EXIT_DONE;
 	}
@@ -280,7 +277,7 @@ static int run(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (asks_for_help(argc, argv))
-		return help(argv[0]);
+		return command_help(argv[0]);
 	if ((target || (verb && needs_proc(verb))) && !has_proc())
 		return EXIT_FAILED;
 	if (target)
@@ -290,7 +287,7 @@ static int run(int argc, char **argv)
 	return unknown_verb(argv[0]);
 }
 
-/* Whether we are called by that name, in whatever folder. */
+/* Whether the program was called by this name, in any directory. */
 static bool is_called(const char *program, const char *name)
 {
 	const char *slash = strrchr(program, '/');
@@ -299,8 +296,9 @@ static bool is_called(const char *program, const char *name)
 }
 
 /*
- * A descriptor that the caller has closed must not become that of a backing
- * file, where a message would be written into. It still cannot be used.
+ * If the caller has closed a standard descriptor, opens an unusable one in its
+ * place. Otherwise a backing file could get that number, and messages would be
+ * written into it.
  */
 static void fill_standard_descriptors(void)
 {
@@ -315,19 +313,24 @@ static void fill_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	/* What the kernel adds to /init are arguments of another init. */
+	/* The kernel's arguments to /init are meant for the root's init. */
 	if (argc > 0 && is_called(argv[0], "init"))
 		return verb_init.run(NULL, argc - 1, argv + 1);
 	if (argc > 0 && is_called(argv[0], "shutdown"))
 		return shutdown_run(argc, argv);
 	fill_standard_descriptors();
-	/* What is too large for a file is an error as any other: EFBIG. */
+	/*
+	 * A write beyond the file size limit then fails with EFBIG, like any
+	 * other error.
+	 */
 	signal(SIGXFSZ, SIG_IGN);
-	/* Errors are seen at the end, where output is flushed, not before. */
+	/*
+	 * Write errors are checked once at the end, when the output is flushed.
+	 */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
 	if (argc < 2) {
 		help_all(stderr);
 		return EXIT_USAGE;
 	}
-	return finish(run(argc - 1, argv + 1));
+	return command_finish(command_run(argc - 1, argv + 1));
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk bench`: a load for a block device, from one thread and its ring, for
- * boards that have no fio. It knows nothing of ublk: any block device will do.
+ * `ublk bench`: generates load on a block device, from one thread and one ring,
+ * for boards without fio. It works with any block device, not only ublk's.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -67,7 +67,7 @@ static const char manual[] =
 "in use is never written. A disk with data in its first or last MiB is written\n"
 "only with --destroy.\n";
 
-/* A pattern of requests; @writes: of 256. */
+/* An access pattern. @writes is the number of writes per 256 requests. */
 static const struct pattern {
 	const char *name;
 	bool random;
@@ -82,8 +82,8 @@ static const struct pattern {
 #define PATTERNS (sizeof(patterns) / sizeof(patterns[0]))
 
 /*
- * Latencies are counted in classes, those of each power of two in 64 of equal
- * width: a class is known to 1.6 %.
+ * A histogram of latencies. Each power of two is divided into 64 classes of
+ * equal width, so a latency is known to 1.6 %.
  */
 #define CLASS_BITS 6
 #define CLASSES ((64 - CLASS_BITS + 1) << CLASS_BITS)
@@ -102,15 +102,18 @@ struct bench {
 	struct io_uring ring;
 	struct slot *slots;
 	char *buffers;
-	uint64_t next;		/* block, in order */
+	uint64_t next;		/* next block of a sequential pattern */
 	uint64_t random;
 	uint64_t issued, done;
 	uint64_t start, end;	/* ns */
-	uint64_t latency;	/* ns, the sum */
+	uint64_t latency;	/* sum, ns */
 	uint64_t classes[CLASSES];
 };
 
-/* xorshift64*, whose upper half is the better one; the same in every run. */
+/*
+ * xorshift64*, of which the upper half is better. Every run gets the same
+ * numbers.
+ */
 static uint32_t next_random(struct bench *bench)
 {
 	bench->random ^= bench->random >> 12;
@@ -130,7 +133,7 @@ static unsigned int class_of(uint64_t ns)
 	       (1 << CLASS_BITS);
 }
 
-/* The middle of a class. */
+/* The middle of a class, in ns. */
 static double class_ns(unsigned int class)
 {
 	unsigned int shift = class >> CLASS_BITS;
@@ -142,7 +145,7 @@ static double class_ns(unsigned int class)
 	return (low + (1 << CLASS_BITS) + 0.5) * (UINT64_C(1) << shift);
 }
 
-static double percentile(const struct bench *bench, double part)
+static double bench_percentile(const struct bench *bench, double part)
 {
 	uint64_t rest = bench->done * part;
 	unsigned int class = 0;
@@ -152,7 +155,7 @@ static double percentile(const struct bench *bench, double part)
 	return class_ns(class);
 }
 
-static bool ended(const struct bench *bench, uint64_t time)
+static bool bench_ended(const struct bench *bench, uint64_t time)
 {
 	if (bench->settings->ios)
 		return bench->issued >= (uint64_t)bench->settings->ios;
@@ -160,7 +163,7 @@ static bool ended(const struct bench *bench, uint64_t time)
 	       bench->settings->time * UINT64_C(1000000000);
 }
 
-static void issue(struct bench *bench, struct slot *slot, uint64_t time)
+static void bench_issue(struct bench *bench, struct slot *slot, uint64_t time)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&bench->ring);
 	bool write = (next_random(bench) & 255) < bench->pattern->writes;
@@ -179,9 +182,11 @@ static void issue(struct bench *bench, struct slot *slot, uint64_t time)
 	bench->issued++;
 }
 
-/* Takes one answer and, while it lasts, goes on with the next request. */
-static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
-		  uint64_t time)
+/*
+ * Handles one completion, and issues the next request unless the time is over.
+ */
+static int bench_complete(struct bench *bench, const struct io_uring_cqe *cqe,
+			  uint64_t time)
 {
 	struct slot *slot = io_uring_cqe_get_data(cqe);
 
@@ -191,16 +196,16 @@ static int answer(struct bench *bench, const struct io_uring_cqe *cqe,
 	bench->latency += time - slot->start;
 	bench->classes[class_of(time - slot->start)]++;
 	bench->done++;
-	if (!ended(bench, time))
-		issue(bench, slot, time);
+	if (!bench_ended(bench, time))
+		bench_issue(bench, slot, time);
 	return 0;
 }
 
 /*
- * Takes at most a batch, as the time is looked at once, and what is issued in
- * their place reaches the disk behind all of them.
+ * Handles one batch at most, because the clock is read only once. New requests
+ * reach the disk after all of these.
  */
-static int answers(struct bench *bench)
+static int bench_complete_batch(struct bench *bench)
 {
 	uint64_t time = clock_ns();
 	struct io_uring_cqe *cqe;
@@ -211,7 +216,7 @@ static int answers(struct bench *bench)
 	io_uring_for_each_cqe(&bench->ring, head, cqe) {
 		if (count == bench->settings->batch)
 			break;
-		err = answer(bench, cqe, time);
+		err = bench_complete(bench, cqe, time);
 		if (err)
 			break;
 		count++;
@@ -220,17 +225,18 @@ static int answers(struct bench *bench)
 	return err;
 }
 
-/* The first requests, batch by batch as those that follow. */
-static int fill(struct bench *bench)
+/* Issues the first requests, also in batches. */
+static int bench_fill(struct bench *bench)
 {
 	const struct settings *settings = bench->settings;
 	int64_t i;
 	int err;
 
 	bench->start = clock_ns();
-	for (i = 0; i < settings->depth && !ended(bench, bench->start); i++) {
+	for (i = 0; i < settings->depth &&
+	     !bench_ended(bench, bench->start); i++) {
 		bench->slots[i].buffer = bench->buffers + i * settings->bs;
-		issue(bench, &bench->slots[i], clock_ns());
+		bench_issue(bench, &bench->slots[i], clock_ns());
 		if ((i + 1) % settings->batch)
 			continue;
 		err = io_uring_submit(&bench->ring);
@@ -240,10 +246,10 @@ static int fill(struct bench *bench)
 	return 0;
 }
 
-static int load(struct bench *bench)
+static int bench_load(struct bench *bench)
 {
 	uint64_t left;
-	int err = fill(bench);
+	int err = bench_fill(bench);
 
 	while (!err && (left = bench->issued - bench->done)) {
 		if (left > (uint64_t)bench->settings->batch)
@@ -251,13 +257,13 @@ static int load(struct bench *bench)
 		err = io_uring_submit_and_wait(&bench->ring, left);
 		if (err < 0 && err != -EINTR)
 			return message_fail(err, "io_uring");
-		err = answers(bench);
+		err = bench_complete_batch(bench);
 	}
 	bench->end = clock_ns();
 	return err;
 }
 
-static void report(const struct bench *bench)
+static void bench_report(const struct bench *bench)
 {
 	const struct settings *settings = bench->settings;
 	double seconds = (bench->end - bench->start) / 1e9;
@@ -272,19 +278,20 @@ static void report(const struct bench *bench)
 		       ", \"latency_mean_ns\": %.0f, \"latency_p99_ns\": %.0f}\n",
 		       bench->pattern->name, settings->bs, settings->depth,
 		       bench->done, seconds, iops,
-		       iops * settings->bs, mean, percentile(bench, 0.99));
+		       iops * settings->bs, mean,
+		       bench_percentile(bench, 0.99));
 	else
 		printf("%s, %s, depth %" PRId64 ": %.0f IOPS, %.1f MiB/s, "
 		       "latency mean %.1f us, p99 %.1f us\n",
 		       bench->pattern->name, size_text(settings->bs, bs),
 		       settings->depth, iops, iops * settings->bs / (1 << 20),
-		       mean / 1000, percentile(bench, 0.99) / 1000);
+		       mean / 1000, bench_percentile(bench, 0.99) / 1000);
 }
 
 #define LOOKED_AT (UINT64_C(1) << 20)
 
-/* Whether @size bytes there are zeroes: 1, 0, or -errno. */
-static int zeroes(int fd, uint64_t offset, uint64_t size)
+/* Whether @size bytes at @offset are zeroes: 1, 0, or -errno. */
+static int bench_is_zero(int fd, uint64_t offset, uint64_t size)
 {
 	char *buffer = aligned_alloc(4096, LOOKED_AT);
 	uint64_t i = 0;
@@ -303,14 +310,17 @@ static int zeroes(int fd, uint64_t offset, uint64_t size)
 	return (uint64_t)n == size ? i == size : -EIO;
 }
 
-/* Where a partition table, a filesystem or a member of an array names itself. */
-static int check_empty(const struct bench *bench, uint64_t size)
+/*
+ * Looks at both ends of the disk: partition tables, filesystems and RAID
+ * members have their signatures there.
+ */
+static int bench_check_empty(const struct bench *bench, uint64_t size)
 {
 	uint64_t looked_at = size < LOOKED_AT ? size : LOOKED_AT;
-	int empty = zeroes(bench->fd, 0, looked_at);
+	int empty = bench_is_zero(bench->fd, 0, looked_at);
 
 	if (empty == 1)
-		empty = zeroes(bench->fd, size - looked_at, looked_at);
+		empty = bench_is_zero(bench->fd, size - looked_at, looked_at);
 	if (empty < 0)
 		return message_fail(empty, "%s", bench->node);
 	if (!empty) {
@@ -322,10 +332,11 @@ static int check_empty(const struct bench *bench, uint64_t size)
 }
 
 /*
- * What is opened exclusively is neither mounted nor another's; for reading that
- * does not matter. Only a block device knows O_EXCL so.
+ * O_EXCL: a disk that is written must not be mounted or otherwise in use. A
+ * disk that is only read may be. Only block devices support O_EXCL without
+ * O_CREAT.
  */
-static int open_node(struct bench *bench)
+static int bench_open_node(struct bench *bench)
 {
 	int flags = O_DIRECT | O_CLOEXEC |
 		    (bench->pattern->writes ? O_RDWR | O_EXCL : O_RDONLY);
@@ -355,12 +366,12 @@ static int open_node(struct bench *bench)
 	}
 	bench->blocks = size / bench->settings->bs;
 	if (bench->pattern->writes && !bench->settings->destroy)
-		return check_empty(bench, size);
+		return bench_check_empty(bench, size);
 	return 0;
 }
 
-/* Noise is written, which nothing below can leave out or make smaller. */
-static int prepare(struct bench *bench)
+/* The data is noise, so that no lower layer can compress it or drop zeroes. */
+static int bench_prepare(struct bench *bench)
 {
 	uint64_t size = bench->settings->bs * bench->settings->depth, i;
 	int err;
@@ -389,20 +400,23 @@ static const struct pattern *find_pattern(const char *name)
 	return NULL;
 }
 
-/* The process ends behind this, and with it what the load has. */
+/* The caller ends the process, which frees what the load has allocated. */
 static int run_load(struct bench *bench)
 {
 	bench->pattern = find_pattern(bench->settings->rw);
 	if (!bench->pattern)
 		return EXIT_USAGE;
-	if (open_node(bench) || prepare(bench) || load(bench))
+	if (bench_open_node(bench) || bench_prepare(bench) || bench_load(bench))
 		return EXIT_FAILED;
-	report(bench);
+	bench_report(bench);
 	return EXIT_DONE;
 }
 
-/* It is too large to be a part of the memory of every process that serves. */
-static int run(const void *values, int argc, char **argv)
+/*
+ * Allocated, because it is too large to be static data in every process that
+ * serves.
+ */
+static int bench_run(const void *values, int argc, char **argv)
 {
 	struct bench *bench = calloc(1, sizeof(*bench));
 	int status;
@@ -429,5 +443,5 @@ const struct verb verb_bench = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 1,
-	.run = run,
+	.run = bench_run,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk check: verifies every byte of a compressed image and says which sectors
- * of the disk are bad. Repairs nothing.
+ * ublk check: verifies every byte of a compressed image and prints which
+ * sectors of the disk are bad. Repairs nothing.
  */
 #include "commands/check.h"
 
@@ -43,7 +43,7 @@ struct check {
 	struct disk_sum *sum;	/* or NULL */
 };
 
-static int finish(void *context, struct image_walk_item *item)
+static int check_finish(void *context, struct image_walk_item *item)
 {
 	struct check *check = context;
 	const struct image_chunk *chunk = &item->chunk;
@@ -70,7 +70,7 @@ int check_image(const struct image *image, unsigned int jobs,
 		.walk.image = image,
 		.walk.jobs = jobs,
 		.walk.context = &check,
-		.walk.finish = finish,
+		.walk.finish = check_finish,
 		.sum = sum,
 	};
 	int ret = image_walk(&check.walk);
@@ -90,7 +90,10 @@ int check_written(int fd, const char *name, unsigned int jobs,
 	struct image image;
 	int ret;
 
-	/* What the page cache has would be read, and says little. */
+	/*
+	 * Empty the page cache first: its contents would not prove what is on
+	 * the medium.
+	 */
 	ret = whole_sync(fd);
 	if (ret)
 		return message_fail(ret, "%s", name);
@@ -109,7 +112,7 @@ int check_written(int fd, const char *name, unsigned int jobs,
 	return ret;
 }
 
-static int run(const void *values, int argc, char **argv)
+static int check_run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
 	const struct image_options how = { .index = settings->index };
@@ -134,5 +137,5 @@ const struct verb verb_check = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 1,
-	.run = run,
+	.run = check_run,
 };

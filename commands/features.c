@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk features`: what this kernel's driver offers, and what of it is used.
+ * `ublk features`: shows what the driver of this kernel offers, and what ublk
+ * uses of that.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +12,10 @@
 #include "lib/build.h"
 #include "lib/message.h"
 
-/* Flags of GET_FEATURES by bit; those of newer drivers go by their number. */
+/*
+ * Flags of GET_FEATURES, by bit. Flags that are not listed are shown by their
+ * number.
+ */
 static const char *const feature_names[] = {
 	"SUPPORT_ZERO_COPY", "URING_CMD_COMP_IN_TASK", "NEED_GET_DATA",
 	"USER_RECOVERY", "USER_RECOVERY_REISSUE", "UNPRIVILEGED_DEV",
@@ -22,7 +26,7 @@ static const char *const feature_names[] = {
 };
 #define FEATURE_NAMES (sizeof(feature_names) / sizeof(feature_names[0]))
 
-/* What devices are given, and what their end asks for. */
+/* Flags that devices get, and the one that `ublk stop` uses. */
 #define FEATURES_USED (DEVICE_FEATURES | UBLK_F_SAFE_STOP_DEV)
 
 static const char *feature_state(uint64_t flag, uint64_t offered)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk handover`: a program that takes a running device over, as its worker or as
- * its supervisor.
+ * `ublk handover`: the program that takes over a running device, as its worker
+ * or as its supervisor.
  */
 #include "core/handover.h"
 

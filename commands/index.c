@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * ublk index: makes the index file of a gzip file beforehand, for --index.
- */
+/* ublk index: creates the index file of a gzip file in advance, for --index. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +41,7 @@ static const char manual[] =
 "A small read has to expand as much of the disk as --spacing says. A restart\n"
 "point takes 10 to 20 KiB of memory.\n";
 
-static int make(const struct image *image, const char *file, bool force)
+static int index_make(const struct image *image, const char *file, bool force)
 {
 	char *name = NULL;
 	struct stat out;
@@ -62,7 +60,7 @@ static int make(const struct image *image, const char *file, bool force)
 	return ret;
 }
 
-static int run(const void *values, int argc, char **argv)
+static int index_run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
 	const struct image_options how = { .section = settings->spacing };
@@ -77,7 +75,8 @@ static int run(const void *values, int argc, char **argv)
 	if (image_open_path(&image, argv[0], &how))
 		return EXIT_FAILED;
 	if (image.format == IMAGE_GZIP)
-		ret = make(&image, argc > 1 ? argv[1] : NULL, settings->force);
+		ret = index_make(&image, argc > 1 ? argv[1] : NULL,
+				 settings->force);
 	else
 		message("%s: needs no index; `ublk zimg` serves it at once",
 			argv[0]);
@@ -95,5 +94,5 @@ const struct verb verb_index = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 2,
-	.run = run,
+	.run = index_run,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk info: what a compressed image is, as `key: value` lines. Reads its
- * header and index, and its chunks only where it has none.
+ * ublk info: describes a compressed image in lines `key: value`. Reads its
+ * header and index, and its chunks only if it has no index.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ static void print_size(const char *key, uint64_t size)
 	printf("%s: %" PRIu64 " (%s)\n", key, size, size_text(size, text));
 }
 
-/* What is left of the disk, in per cent. */
+/* The size of the image in per cent of the disk's. */
 static void print_ratio(const struct image *image)
 {
 	uint64_t tenths = image->file_size * 1000 / image->disk_size;
@@ -49,7 +49,7 @@ static void print_ratio(const struct image *image)
 	       tenths % 10);
 }
 
-static int run(const void *values, int argc, char **argv)
+static int info_run(const void *values, int argc, char **argv)
 {
 	const struct settings *settings = values;
 	const struct image_options how = { .index = settings->index };
@@ -83,5 +83,5 @@ const struct verb verb_info = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 1,
 	.max_arguments = 1,
-	.run = run,
+	.run = info_run,
 };

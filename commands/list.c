@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk list`: the devices there are. Reads only; nothing is changed or
- * cleaned up here.
+ * `ublk list`: shows the devices. Only reads: nothing is changed or cleaned up
+ * here.
  */
 #include "commands/list.h"
 
@@ -21,7 +21,7 @@
 #include "lib/message.h"
 #include "lib/size.h"
 
-/* Newer than the header of the kernel we build. */
+/* Newer than the kernel headers that we build with. */
 #ifndef UBLK_S_DEV_FAIL_IO
 #define UBLK_S_DEV_FAIL_IO 3
 #endif
@@ -48,7 +48,7 @@ static const struct option_spec list_options[] = {
 	{ 0 }
 };
 
-static unsigned long long number(const char *text, const char *key)
+static unsigned long long list_number(const char *text, const char *key)
 {
 	char value[32];
 
@@ -56,12 +56,13 @@ static unsigned long long number(const char *text, const char *key)
 	return strtoull(value, NULL, 10);
 }
 
-/* The process of the record that still runs, or 0. */
-static pid_t running(const char *text, const char *key, const char *started)
+/* The pid that the record has for @key if that process still runs, or 0. */
+static pid_t list_running(const char *text, const char *key,
+			  const char *started)
 {
-	pid_t pid = number(text, key);
+	pid_t pid = list_number(text, key);
 
-	return process_runs(pid, number(text, started)) ? pid : 0;
+	return process_runs(pid, list_number(text, started)) ? pid : 0;
 }
 
 static void from_record(struct listed *device, const char *text)
@@ -70,18 +71,18 @@ static void from_record(struct listed *device, const char *text)
 	key_value_get(text, "target", device->target, sizeof(device->target));
 	key_value_get(text, "argument", device->argument,
 		      sizeof(device->argument));
-	device->size = number(text, "size");
-	device->queues = number(text, "queues");
-	device->depth = number(text, "depth");
-	device->read_only = number(text, "read_only");
-	device->rootfs = number(text, "rootfs");
-	device->pid = running(text, "pid", "started");
-	device->started = number(text, "started");
-	device->worker = running(text, "worker", "worker_started");
-	device->worker_started = number(text, "worker_started");
-	device->supervised = device->pid && number(text, "worker");
-	device->given_up = device->pid && number(text, "given_up");
-	/* A worker that is alone serves on. */
+	device->size = list_number(text, "size");
+	device->queues = list_number(text, "queues");
+	device->depth = list_number(text, "depth");
+	device->read_only = list_number(text, "read_only");
+	device->rootfs = list_number(text, "rootfs");
+	device->pid = list_running(text, "pid", "started");
+	device->started = list_number(text, "started");
+	device->worker = list_running(text, "worker", "worker_started");
+	device->worker_started = list_number(text, "worker_started");
+	device->supervised = device->pid && list_number(text, "worker");
+	device->given_up = device->pid && list_number(text, "given_up");
+	/* A worker continues to serve without its supervisor. */
 	if (!device->pid) {
 		device->pid = device->worker;
 		device->started = device->worker_started;
@@ -94,7 +95,9 @@ static const char *state_name(const struct listed *device, int state)
 	case UBLK_S_DEV_LIVE:
 		if (device->given_up)
 			return "fail-io";
-		/* The driver takes its time to notice. */
+		/*
+		 * The driver may not have noticed yet that the server is dead.
+		 */
 		return device->pid ? "live" : "dead";
 	case UBLK_S_DEV_QUIESCED:
 		return "quiesced";
@@ -119,7 +122,7 @@ static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
 		return err;
 	device->size = params.basic.dev_sectors << 9;
 	device->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
-	/* Another program's server: the driver alone knows its process. */
+	/* Only the driver knows the pid of another program's server. */
 	if (!device->recorded && info->ublksrv_pid > 0 &&
 	    process_started(info->ublksrv_pid))
 		device->pid = info->ublksrv_pid;
@@ -128,8 +131,8 @@ static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
 }
 
 /*
- * What @err says of a record's place: nothing is there, or something else, or what
- * is not for the caller to read. Otherwise there may be one.
+ * Whether @err means that there is no record, or none that the caller may read.
+ * After any other error there may be one.
  */
 static bool is_no_record(int err)
 {
@@ -200,7 +203,7 @@ static void id_add(int id, void *arg)
 	list->ids[list->count++] = id;
 }
 
-/* The number that @text is; -1 where it is none. */
+/* Parses a number; -1 if @text is none. */
 static int whole_number(const char *text)
 {
 	char *end;
@@ -211,7 +214,7 @@ static int whole_number(const char *text)
 	return number;
 }
 
-/* Devices of other programs have no record, but a node. */
+/* Devices of other programs have a node, but no record. */
 static void ids_from_nodes(struct id_list *list)
 {
 	DIR *dir = opendir("/dev");
@@ -301,7 +304,7 @@ int list_each(bool all, int argc, char **argv,
 	return status;
 }
 
-/* Bytes of the character that UTF-8 has at @text; 0: it is none. */
+/* The length of the UTF-8 character at @text in bytes; 0 if it is invalid. */
 static int utf8_length(const char *text)
 {
 	const unsigned char *byte = (const unsigned char *)text;
@@ -326,7 +329,10 @@ static int utf8_length(const char *text)
 	return length;
 }
 
-/* JSON is UTF-8, and names are any bytes: what is none is replaced. */
+/*
+ * JSON must be UTF-8, but file names may contain any bytes: invalid ones are
+ * replaced.
+ */
 static void json_string(const char *text)
 {
 	int length;
@@ -365,7 +371,7 @@ static void print_json(const struct listed *device, bool first)
 	       device->supervised ? "true" : "false");
 }
 
-/* Terminals get an underlined heading; everything else is the same. */
+/* On a terminal the heading is underlined; everything else is the same. */
 static void print_heading(void)
 {
 	bool terminal = isatty(STDOUT_FILENO);
@@ -404,7 +410,10 @@ static int print_devices(struct ublk_ctrl *ctrl, const int *ids, int count,
 		struct listed device;
 
 		err = list_lookup(ctrl, ids[i], &device);
-		/* Others' devices, and one that went away meanwhile. */
+		/*
+		 * Other users' devices, and a device that was deleted
+		 * meanwhile.
+		 */
 		if (!asked && (err == -ENODEV || err == -EPERM ||
 			       err == -EACCES))
 			continue;

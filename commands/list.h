@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The devices there are: what the driver says of each, and what its record
- * adds. `ublk list` prints it, `ublk stop` works from it.
+ * Looks up devices: what the driver knows about them, and what their records
+ * add. `ublk list` prints it, and other commands work with it.
  */
 #ifndef COMMANDS_LIST_H
 #define COMMANDS_LIST_H
@@ -13,7 +13,7 @@
 #include "core/ctrl.h"
 #include "core/record.h"
 
-/* One device; what nobody knows is empty or 0. */
+/* One device. Unknown fields are empty or 0. */
 struct listed {
 	int id;
 	const char *state;	/* live, starting, dead, quiesced, fail-io, gone */
@@ -25,46 +25,46 @@ struct listed {
 	unsigned int queues, depth;
 	bool read_only;
 	bool rootfs;
-	pid_t pid;		/* of the server, 0 when it does not run */
-	pid_t worker;		/* of its worker, where that is another one */
-	unsigned long long started;	/* each: as process_open() wants it */
+	pid_t pid;		/* the server's; 0 if it does not run */
+	pid_t worker;		/* the worker's, if that is another process */
+	unsigned long long started;	/* of each, for process_open() */
 	unsigned long long worker_started;
-	bool supervised;	/* the one looks after the other */
+	bool supervised;	/* one process supervises the other */
 	bool given_up;		/* the server only fails all I/O */
 };
 
 /*
- * Fills in @device for @id. Returns 0; -ENODEV where there is no trace; or another
- * -errno, without telling, where the driver does not say whether there is one.
+ * Fills in @device for @id. Returns 0; -ENODEV if there is neither device nor
+ * record; or another -errno, printing nothing, if that is not known.
  */
 int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device);
 
-/* Tells what list_lookup() returned, and returns it. */
+/* Prints an error of list_lookup(), and returns it. */
 int list_lookup_failed(int id, int err);
 
 /*
- * The ids of all devices, ascending, in memory that the caller frees. Returns
- * their number or -ENOMEM.
+ * Collects the ids of all devices, in ascending order, in memory that the
+ * caller frees. Returns their number or -ENOMEM.
  */
 int list_ids(int **ids);
 
 /*
- * Whether a command got devices or --all, and not both, and each of @argv names
- * one. Tells what is wrong.
+ * Whether a command got either device names or --all, and each of @argv names a
+ * device. Prints what is wrong.
  */
 bool list_names_ok(const char *verb, bool all, int argc, char **argv);
 
 /*
- * Calls @act for each device that @argv names, or with @all for every one there
- * is, with @named false. It returns 0, or -errno after telling, and the others
- * come all the same. Returns an exit status.
+ * Calls @act for each device that @argv names or, with @all, for every device,
+ * and then @named is false. @act returns 0, or -errno after printing why; the
+ * remaining devices are processed in either case. Returns an exit status.
  */
 int list_each(bool all, int argc, char **argv,
 	      int (*act)(int id, bool named, void *arg), void *arg);
 
 /*
- * The id that a person means by @text: `7`, `ublkb7`, `/dev/ublkb7` or
- * `/dev/ublkc7`. Returns it or -EINVAL after telling.
+ * Parses a device name: `7`, `ublkb7`, `/dev/ublkb7` or `/dev/ublkc7`. Returns
+ * the id, or -EINVAL after printing why.
  */
 int list_parse_id(const char *text);
 

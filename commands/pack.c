@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk pack: makes a compressed image of a disk. Reads and writes in order in
- * the main thread, compresses on every CPU. The format is image/format.c's.
+ * ublk pack: makes a compressed image of a disk. The main thread reads and
+ * writes in order, and all CPUs compress. image/format.c knows the format.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -74,7 +74,7 @@ static const char manual[] =
 "With --verify, the image is read back from the medium and expanded before it\n"
 "appears. Its length and CRC-32 must match what was read from IN.\n";
 
-/* A chunk on its way from the disk to the image. */
+/* A chunk while it is processed. */
 struct item {
 	uint8_t *data;
 	uint8_t *member;
@@ -86,7 +86,7 @@ struct item {
 struct pack {
 	const struct settings *settings;
 	struct disk_source source;
-	struct cow_source cow;	/* with --cow: over the source */
+	struct cow_source cow;	/* with --cow: on top of the source */
 	struct output output;
 	struct image_writer writer;
 	struct progress progress;
@@ -100,7 +100,7 @@ static bool has_bc(const struct pack *pack)
 	return pack->settings->chunk <= IMAGE_CHUNK_BC;
 }
 
-static int item_init(void *context, void *memory)
+static int pack_item_init(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -110,7 +110,7 @@ static int item_init(void *context, void *memory)
 	return item->data && item->member ? 0 : -ENOMEM;
 }
 
-static void item_free(void *memory)
+static void pack_item_free(void *memory)
 {
 	struct item *item = memory;
 
@@ -118,19 +118,19 @@ static void item_free(void *memory)
 	free(item->member);
 }
 
-static int worker_init(void *context, void *worker)
+static int pack_worker_init(void *context, void *worker)
 {
 	struct pack *pack = context;
 
 	return deflater_init(worker, pack->settings->level);
 }
 
-static void worker_free(void *worker)
+static void pack_worker_free(void *worker)
 {
 	deflater_free(worker);
 }
 
-static int fetch(void *context, void *memory)
+static int pack_fetch(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -146,7 +146,7 @@ static int fetch(void *context, void *memory)
 	return n < 0 ? n : n > 0;
 }
 
-static int work(void *context, void *worker, void *memory)
+static int pack_work(void *context, void *worker, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -162,7 +162,7 @@ static int work(void *context, void *worker, void *memory)
 	return 0;
 }
 
-static int finish(void *context, void *memory)
+static int pack_finish(void *context, void *memory)
 {
 	struct pack *pack = context;
 	struct item *item = memory;
@@ -188,16 +188,16 @@ static int finish(void *context, void *memory)
 static const struct parallel steps = {
 	.item_size = sizeof(struct item),
 	.worker_size = sizeof(struct deflater),
-	.item_init = item_init,
-	.item_free = item_free,
-	.worker_init = worker_init,
-	.worker_free = worker_free,
-	.fetch = fetch,
-	.work = work,
-	.finish = finish,
+	.item_init = pack_item_init,
+	.item_free = pack_item_free,
+	.worker_init = pack_worker_init,
+	.worker_free = pack_worker_free,
+	.fetch = pack_fetch,
+	.work = pack_work,
+	.finish = pack_finish,
 };
 
-/* All chunks of zeroes are the same member: it is made once. */
+/* All chunks of zeroes have the same member, so it is made once. */
 static int make_zero_member(struct pack *pack)
 {
 	struct deflater deflater;
@@ -218,7 +218,7 @@ static int make_zero_member(struct pack *pack)
 	return ret;
 }
 
-/* Writes all of the image to the temporary file. */
+/* Writes the complete image to the temporary file. */
 static int write_image(struct pack *pack)
 {
 	struct parallel parallel = steps;
@@ -245,7 +245,10 @@ static int write_image(struct pack *pack)
 	return ret;
 }
 
-/* An image of ours may be made again; of anything else there is no copy. */
+/*
+ * Replacing an image of ours is safe, because it can be made again. Other files
+ * may be the only copy.
+ */
 static bool may_replace(const struct settings *settings, const char *path)
 {
 	int fd;
@@ -261,7 +264,7 @@ static bool may_replace(const struct settings *settings, const char *path)
 	return ours;
 }
 
-static int check_distinct(const struct pack *pack, const char *path)
+static int pack_check_distinct(const struct pack *pack, const char *path)
 {
 	struct stat out;
 	int ret;
@@ -277,7 +280,7 @@ static int check_distinct(const struct pack *pack, const char *path)
 
 static int pack_to(struct pack *pack, const char *path)
 {
-	int ret = check_distinct(pack, path);
+	int ret = pack_check_distinct(pack, path);
 
 	if (!ret)
 		ret = output_create(&pack->output, path,
@@ -297,7 +300,7 @@ static int pack_to(struct pack *pack, const char *path)
 	return ret;
 }
 
-static int run(const void *values, int argc, char **argv)
+static int pack_run(const void *values, int argc, char **argv)
 {
 	struct pack pack = { .settings = values };
 	int ret;
@@ -332,5 +335,5 @@ const struct verb verb_pack = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 2,
 	.max_arguments = 2,
-	.run = run,
+	.run = pack_run,
 };

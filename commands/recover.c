@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk recover`: a new server for devices whose servers have died. Afterwards a
- * device is served or gone, whatever state it was left in.
+ * `ublk recover`: starts new servers for devices whose servers have died.
+ * Afterwards the device is served, given up, or gone, whatever state it was in.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,17 +23,17 @@
 
 #define NOTICE_MS 10000
 #define NOTICE_TICK_MS 10
-#define DYING_MS 300	/* for a process that was killed to show that it dies */
+#define DYING_MS 300	/* time for a killed process to show that it exits */
 
 struct recover_settings {
 	bool all;
 };
 
-/* What recover_serve() is given. */
+/* The argument of recover_serve(). */
 struct recovery {
 	struct ublk_device device;
-	struct server server;	/* of that device */
-	struct listed listed;	/* what there was of it */
+	struct server server;	/* of @device */
+	struct listed listed;	/* what was found at first */
 };
 
 static const struct option_spec recover_options[] = {
@@ -49,7 +49,10 @@ static const char manual[] =
 "device that cannot be served stays as it is: its I/O waits or, in state\n"
 "fail-io, fails.\n";
 
-/* A worker that is alone needs a supervisor; a server of one process none. */
+/*
+ * A worker without its supervisor does not count: it needs a new one. A server
+ * of one process does.
+ */
 static bool has_server(const struct listed *listed)
 {
 	return !listed->given_up &&
@@ -64,8 +67,9 @@ static int refuse_served(const struct listed *listed)
 }
 
 /*
- * From here on the record names this process, and nobody else recovers the
- * device: who does so at the same time may have been first, and failed at that.
+ * Writes the record with this process as the server. After that, another `ublk
+ * recover` refuses the device. One that ran at the same time may have been
+ * first, even if it gave the device up: then this one is refused.
  */
 static int recover_record(struct ublk_device *device)
 {
@@ -87,7 +91,10 @@ static int recover_record(struct ublk_device *device)
 	return err;
 }
 
-/* All that a server needs. Returns 0, or an exit status with nothing left open. */
+/*
+ * Prepares all that a server needs. Returns 0, or an exit status with nothing
+ * left open.
+ */
 static int recover_prepare(struct server *server)
 {
 	struct ublk_device *device = server->device;
@@ -114,8 +121,8 @@ static int recover_prepare(struct server *server)
 }
 
 /*
- * The device has been given up, and there is no server for it now either: its I/O
- * fails again, so that nobody waits for one. Its target is not open.
+ * The device had been given up, and no server could be started now either:
+ * fails its I/O again, so that nobody waits. The target is not open.
  */
 static void recover_failed(struct server *server)
 {
@@ -126,7 +133,7 @@ static void recover_failed(struct server *server)
 	device->given_up = true;
 	if (server->signal_fd <= 0)
 		server->signal_fd = signals_open();
-	/* All requests share one buffer: nobody looks at what is in it. */
+	/* All requests share one buffer: nobody reads its contents. */
 	if (server->signal_fd < 0 ||
 	    buffers_open(&device->buffers, -1, device->info.max_io_buf_bytes,
 			 BUFFERS_ON_DEMAND))
@@ -140,11 +147,12 @@ static void recover_failed(struct server *server)
 }
 
 /*
- * Waits until process @pid, which started at @started, has ended, after signal
- * @number, 0: none. False when it has not by then, or not at all.
+ * Sends signal @number (0: none) to process @pid, which started at @started,
+ * and waits for its end. Returns false if it has not ended in @milliseconds, or
+ * cannot be watched.
  */
-static bool wait_end(pid_t pid, unsigned long long started, int number,
-		     int milliseconds)
+static bool recover_wait_end(pid_t pid, unsigned long long started, int number,
+			     int milliseconds)
 {
 	struct pollfd ended = { .events = POLLIN };
 	bool gone;
@@ -160,21 +168,24 @@ static bool wait_end(pid_t pid, unsigned long long started, int number,
 }
 
 /*
- * A worker whose supervisor died has nobody to tell it what to do; one that has
- * given up answers with errors only.
+ * Kills what a dead supervisor or a failing server has left: a worker without a
+ * supervisor gets no commands any more, and a supervisor that has given up only
+ * fails I/O.
  */
 static void end_processes(const struct listed *listed)
 {
 	if (listed->given_up)
-		wait_end(listed->pid, listed->started, SIGKILL, NOTICE_MS);
+		recover_wait_end(listed->pid, listed->started, SIGKILL,
+				 NOTICE_MS);
 	if (listed->worker)
-		wait_end(listed->worker, listed->worker_started, SIGKILL,
-			 NOTICE_MS);
+		recover_wait_end(listed->worker, listed->worker_started,
+				 SIGKILL, NOTICE_MS);
 }
 
 /*
- * Returns the driver's state of the device once it is not served any more, or
- * somebody else has recovered it: then @listed has a server.
+ * Waits until nobody serves the device any more, and returns its state at the
+ * driver, or -errno. If another process has recovered it meanwhile, @listed has
+ * a server.
  */
 static int state_without_server(struct ublk_ctrl *ctrl, int id,
 				struct listed *listed)
@@ -195,15 +206,16 @@ static int state_without_server(struct ublk_ctrl *ctrl, int id,
 }
 
 /*
- * Waits for the end of a server that was killed a moment ago. False when it lives.
- * The end takes as long as its memory is large and the board is slow.
+ * Waits for the end of a server that was killed a moment ago. Returns false if
+ * it is alive. The exit takes long if the process has much memory and the board
+ * is slow.
  */
 static bool has_died(const struct listed *listed)
 {
 	int waited;
 
 	for (waited = 0; waited < NOTICE_MS; waited += DYING_MS) {
-		if (wait_end(listed->pid, listed->started, 0, DYING_MS))
+		if (recover_wait_end(listed->pid, listed->started, 0, DYING_MS))
 			return true;
 		if (!process_dying(listed->pid))
 			break;
@@ -211,8 +223,8 @@ static bool has_died(const struct listed *listed)
 	return false;
 }
 
-/* Looks a device up. One whose server is just about to end has none. */
-static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
+/* Looks a device up. A server that is exiting does not count. */
+static int recover_lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 {
 	int err = list_lookup(ctrl, id, listed);
 
@@ -221,7 +233,7 @@ static int lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
 	return list_lookup(ctrl, id, listed);
 }
 
-/* What was left of a device that cannot be served any more goes. */
+/* Removes what is left of a device that cannot be served any more. */
 static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 {
 	if (settle_device(id)) {
@@ -235,8 +247,8 @@ static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 }
 
 /*
- * Ends what is left of its server. Returns 0 when the driver has the disk and nobody
- * serves it, or -errno after telling.
+ * Ends the remaining processes of the device. Returns 0 if its disk exists and
+ * nobody serves it, or -errno after printing why.
  */
 static int recover_begin(struct recovery *recovery)
 {
@@ -261,7 +273,7 @@ static int recover_begin(struct recovery *recovery)
 	return 0;
 }
 
-/* In the background: the whole life of the server. */
+/* Runs in the background: the whole life of the new server. */
 static int recover_serve(void *arg)
 {
 	struct recovery *recovery = arg;
@@ -270,7 +282,7 @@ static int recover_serve(void *arg)
 	int status, err;
 
 	server->device = device;
-	/* That of the caller is closed in here. */
+	/* process_background() has closed the caller's. */
 	if (ctrl_open(&device->ctrl))
 		return EXIT_FAILED;
 	if (recover_begin(recovery))
@@ -287,14 +299,17 @@ static int recover_serve(void *arg)
 	return status;
 }
 
-/* With its control channel open and the rest zero. Returns 0 when it is served. */
+/*
+ * recovery->device.ctrl is open, and the rest is zero. Returns 0 once the
+ * device is served.
+ */
 static int recover_with(struct recovery *recovery, int id)
 {
 	struct ublk_ctrl *ctrl = &recovery->device.ctrl;
 	struct listed *listed = &recovery->listed;
 	int err;
 
-	err = lookup(ctrl, id, listed);
+	err = recover_lookup(ctrl, id, listed);
 	if (err)
 		return list_lookup_failed(id, err);
 	if (!listed->recorded) {
@@ -310,7 +325,10 @@ static int recover_with(struct recovery *recovery, int id)
 	return process_background(recover_serve, recovery) ? -EIO : 0;
 }
 
-/* For list_each(). Of all only those are meant that have nobody. */
+/*
+ * For list_each(). With --all, skips devices that have a server, and those that
+ * are not ours.
+ */
 static int recover_device(int id, bool named, void *arg)
 {
 	struct recovery recovery = { 0 };
@@ -321,7 +339,7 @@ static int recover_device(int id, bool named, void *arg)
 	(void)arg;
 	if (ctrl_open(ctrl))
 		return -EIO;
-	err = named ? 0 : lookup(ctrl, id, &listed);
+	err = named ? 0 : recover_lookup(ctrl, id, &listed);
 	if (!named && (err == -ENODEV || err == -EPERM || err == -EACCES ||
 		       (!err && (!listed.recorded || has_server(&listed)))))
 		err = 0;

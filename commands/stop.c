@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk stop`: ends devices, whether their server lives or not, and returns
- * when nothing of them is left: no node, no process, no record.
+ * `ublk stop`: ends devices, whether their servers are alive or not. When it
+ * returns, nothing is left of them: no node, no process, no record.
  */
 #include <errno.h>
 #include <poll.h>
@@ -44,17 +44,17 @@ static const char manual[] =
 /* A device to be stopped. */
 struct stop {
 	int id;
-	bool named;		/* not one of --all */
+	bool named;		/* by the user, not through --all */
 	bool done;		/* it is gone */
-	int err;		/* why it is not; told, but that it is in use */
-	struct holder holder;	/* who has it then */
+	int err;		/* if it is not; printed, except -EBUSY */
+	struct holder holder;	/* what uses it then */
 	struct listed device;
 };
 
-/* How a device is stopped that somebody has. */
+/* How to stop a device that is in use. */
 enum stop_manner {
-	STOP_UNUSED,		/* not now */
-	STOP_PATIENT,		/* nor later, but who has it open may go */
+	STOP_UNUSED,		/* skip it for now */
+	STOP_PATIENT,		/* give programs time to close it */
 	STOP_FORCED,
 };
 
@@ -66,7 +66,7 @@ static const struct option_spec stop_options[] = {
 	{ 0 }
 };
 
-/* A device that was still starting had no disk to end, and may have one now. */
+/* While the device was starting it had no disk to stop. It may have one now. */
 static void stop_started(struct ublk_ctrl *ctrl, const struct listed *device)
 {
 	struct listed now;
@@ -79,9 +79,9 @@ static void stop_started(struct ublk_ctrl *ctrl, const struct listed *device)
 }
 
 /*
- * Waits until a process of the device has ended. That may take long where much
- * is still to be written, so ours is waited for; who knows what another
- * program's does. Returns 0 or -errno after telling.
+ * Waits until a process of the device has ended. One of ours may have much to
+ * write, so the wait has no limit. Another program's process gets
+ * SERVER_WAIT_MS. Returns 0, or -errno after printing why.
  */
 static int wait_for_process(struct ublk_ctrl *ctrl,
 			    const struct listed *device, pid_t pid,
@@ -91,7 +91,7 @@ static int wait_for_process(struct ublk_ctrl *ctrl,
 	unsigned int waited;
 	int ret;
 
-	/* Of another program's server nobody wrote down when it started. */
+	/* Nobody has recorded when another program's server started. */
 	ended.fd = started ? process_open(pid, started) : process_watch(pid);
 	if (ended.fd == -ESRCH)
 		return 0;
@@ -109,7 +109,7 @@ static int wait_for_process(struct ublk_ctrl *ctrl,
 			break;
 		message("device %d: waiting for its server, process %d",
 			device->id, (int)pid);
-		/* It may wait for a start that never comes to its end. */
+		/* It may be waiting for a start that never completes. */
 		ctrl_stop_dev(ctrl, device->id);
 	}
 	if (ret <= 0)
@@ -121,9 +121,9 @@ static int wait_for_process(struct ublk_ctrl *ctrl,
 }
 
 /*
- * The server ends by itself when the driver has taken back its tags, and
- * deletes the device and the record as it goes. One that was killed just now
- * does not, nor does it wait for its worker.
+ * Waits for the device's processes. A server ends when the driver has returned
+ * its tags, and deletes the device and the record itself. One that was killed
+ * just now does not, and does not wait for its worker either.
  */
 static int wait_for_server(struct ublk_ctrl *ctrl, const struct listed *device)
 {
@@ -139,9 +139,9 @@ static int wait_for_server(struct ublk_ctrl *ctrl, const struct listed *device)
 }
 
 /*
- * Whether a server that has ended left its record, because it was killed: 1 or 0. If
- * not, it has cleaned up, and the id may already be another device's. Returns -errno
- * where that cannot be told.
+ * Whether the server, which has ended, left its record because it was killed: 1
+ * or 0. If it did not, it has cleaned up, and the id may already belong to
+ * another device. Returns -errno, after printing why, if that is unknown.
  */
 static int was_killed(struct ublk_ctrl *ctrl, int id)
 {
@@ -154,12 +154,12 @@ static int was_killed(struct ublk_ctrl *ctrl, int id)
 }
 
 /*
- * What there is of a device. One that a server has just added has no record yet,
- * and must not be deleted behind its back: Linux 6.1 lets neither of the two go
- * when it is about to be started. Of all devices those of others are not meant, nor
- * one that went away meanwhile. Returns 0, or -errno after telling.
+ * Looks up a device. A device that a server has just added has no record yet.
+ * Deleting it at that moment would make both hang on Linux 6.1 if it is about
+ * to be started, so this waits for the record. With --all, skips other users'
+ * devices and those deleted meanwhile. Returns 0, or -errno after printing why.
  */
-static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
+static int stop_look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 {
 	struct listed *device = &stop->device;
 	unsigned int waited;
@@ -180,8 +180,8 @@ static int look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 	}
 }
 
-/* Of all devices a root that runs is not meant, whatever else is said. */
-static bool is_spared(const struct stop *stop)
+/* --all never stops the device of a running root, not even with --force. */
+static bool stop_spares(const struct stop *stop)
 {
 	struct holder holder;
 
@@ -194,8 +194,9 @@ static bool is_spared(const struct stop *stop)
 }
 
 /*
- * Whether the driver stops the device only where nobody has it. Without a server it
- * might wait for who opens the disk, who waits for a server.
+ * Whether to use TRY_STOP_DEV, which stops the device only if its disk is not
+ * open. Not for a device without a server: the driver could wait for an open of
+ * the disk, and that open waits for a server.
  */
 static bool is_driver_asked(const struct ublk_ctrl *ctrl,
 			    const struct stop *stop, enum stop_manner manner)
@@ -205,11 +206,17 @@ static bool is_driver_asked(const struct ublk_ctrl *ctrl,
 	       !strcmp(stop->device.state, "live");
 }
 
-/* Whether @stop has to wait; the driver is asked later, where it can tell. */
-static bool is_held(struct ublk_ctrl *ctrl, struct stop *stop,
-		    enum stop_manner manner)
+/*
+ * Whether @stop must wait because the device is in use. If the driver can tell,
+ * it is asked later.
+ */
+static bool stop_must_wait(struct ublk_ctrl *ctrl, struct stop *stop,
+			   enum stop_manner manner)
 {
-	/* Without a server such a device does not have the disk open. */
+	/*
+	 * A device of ours that is made of this disk has it open only while it
+	 * has a server.
+	 */
 	if (holders_find_device(stop->id, &stop->holder))
 		return true;
 	if (is_driver_asked(ctrl, stop, manner))
@@ -221,21 +228,21 @@ static bool is_held(struct ublk_ctrl *ctrl, struct stop *stop,
 static void stop_begin(struct ublk_ctrl *ctrl, struct stop *stop,
 		       enum stop_manner manner)
 {
-	stop->err = look_up(ctrl, stop);
+	stop->err = stop_look_up(ctrl, stop);
 	if (stop->err || stop->done)
 		return;
-	stop->done = is_spared(stop);
-	/* One that still starts has no disk yet. */
+	stop->done = stop_spares(stop);
+	/* While it is starting it has no disk. */
 	if (!stop->done && manner != STOP_FORCED && stop->device.at_driver &&
 	    strcmp(stop->device.state, "starting") &&
-	    is_held(ctrl, stop, manner))
+	    stop_must_wait(ctrl, stop, manner))
 		stop->err = -EBUSY;
 }
 
 /*
- * The driver says that somebody has the disk of @stop: finds out who, and waits for
- * a program that may be about to close it. Returns 0 when it is stopped, -EBUSY, or
- * another -errno.
+ * The driver says that the disk of @stop is open. Finds out what uses it, and
+ * waits for a program that may be about to close it. Returns 0 once it is
+ * stopped, -EBUSY, or another -errno.
  */
 static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 		      enum stop_manner manner)
@@ -255,7 +262,10 @@ static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 	return err == -ENODEV ? ctrl_stop_dev(ctrl, stop->id) : err;
 }
 
-/* Has the driver stop, side by side, those for which is_driver_asked() is @unused. */
+/*
+ * Stops at the driver, all at the same time, the devices for which
+ * is_driver_asked() returns @unused.
+ */
 static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 			   unsigned int count, enum stop_manner manner,
 			   bool unused)
@@ -267,7 +277,7 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 		const struct listed *device = &stops[i].device;
 
 		ids[i] = stops[i].id;
-		/* One that still starts ends when its disk was there. */
+		/* A device that is starting is stopped once it has a disk. */
 		errs[i] = stops[i].done || stops[i].err ||
 			  !device->at_driver ||
 			  !strcmp(device->state, "starting") ||
@@ -286,7 +296,10 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 	}
 }
 
-/* The driver has stopped it: waits for its server, and removes what is left. */
+/*
+ * The driver has stopped the device: waits for its server, and removes what is
+ * left.
+ */
 static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 		       bool force)
 {
@@ -301,7 +314,7 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 		if (err <= 0)
 			return err;
 	}
-	/* Nobody is left who could. */
+	/* No process is left that could do it. */
 	err = settle_device(stop->id);
 	if (err && !force) {
 		message("device %d: some writes are not in the --cow file yet; "
@@ -311,14 +324,17 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	return device_delete(ctrl, stop->id);
 }
 
-/* Stops what can be stopped now. Returns how many are gone that were there. */
+/* Stops the devices that can be stopped now. Returns how many were stopped. */
 static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
 		      unsigned int count, enum stop_manner manner, bool force)
 {
 	unsigned int i, from;
 	int gone = 0;
 
-	/* Not all at once: between the look at one and its end is little time. */
+	/*
+	 * In groups, so that little time passes between the check of a device
+	 * and its stop.
+	 */
 	for (from = 0; from < count; from = i) {
 		for (i = from; i < count && i < from + SIDE_BY_SIDE; i++)
 			if (!stops[i].done &&
@@ -338,9 +354,10 @@ static int stop_round(struct ublk_ctrl *ctrl, struct stop *stops,
 }
 
 /*
- * A disk may lie on another one that is to be stopped, too, which is in use as long
- * as the upper one is there. Force comes last: what the upper one has not written
- * yet goes to the lower one. Returns an exit status.
+ * A device may lie on another one that is to be stopped as well, and keeps it
+ * in use until it is gone itself. So this repeats rounds, and forces only when
+ * no round helps any more: what an upper device has not written yet goes to the
+ * lower one. Returns an exit status.
  */
 static int stop_devices(struct ublk_ctrl *ctrl, struct stop *stops,
 			unsigned int count, bool force)
@@ -393,7 +410,10 @@ static int stop_run(const void *values, int argc, char **argv)
 	free(stops);
 	free(ids);
 	ctrl_close(&ctrl);
-	/* As a root's server could not, having mounts of its own. */
+	/*
+	 * The server of a root has a mount namespace of its own, and could not
+	 * do this.
+	 */
 	memory_release();
 	return status;
 }

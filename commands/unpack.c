@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk unpack: turns a compressed image back into the disk. Verifies every
- * chunk; a damaged one ends it.
+ * ublk unpack: expands a compressed image to a disk. Verifies every chunk, and
+ * stops at a damaged one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,25 +45,25 @@ static const char manual[] =
 "enough and not in use, or `-` for standard output. Every chunk is verified. If\n"
 "one is damaged, no file is left behind.\n";
 
-/* Zeroes of this size, so aligned, become a hole. */
+/* Zeroes become holes in aligned blocks of this size. */
 #define HOLE 4096U
 
 struct unpack {
 	const struct settings *settings;
 	struct image image;
 	struct image_walk walk;
-	const char *name;	/* of what is written to */
+	const char *name;	/* of the output */
 	int fd;
 };
 
-static int tell_write(struct unpack *unpack, int ret)
+static int unpack_report_write(struct unpack *unpack, int ret)
 {
 	progress_clear(&unpack->walk.progress);
 	return message_fail(ret, "%s", unpack->name);
 }
 
-static int tell_damage(struct unpack *unpack,
-		       const struct image_walk_item *item)
+static int unpack_report_damage(struct unpack *unpack,
+				const struct image_walk_item *item)
 {
 	char text[IMAGE_DAMAGE_TEXT];
 
@@ -73,15 +73,15 @@ static int tell_damage(struct unpack *unpack,
 	return -EBADMSG;
 }
 
-/* A damaged chunk is told in order, by finish(). */
-static int finish(void *context, struct image_walk_item *item)
+/* Damage is printed here, so that it is in order. */
+static int unpack_finish(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
 
-	return item->damage ? tell_damage(unpack, item) : 0;
+	return item->damage ? unpack_report_damage(unpack, item) : 0;
 }
 
-/* Writes what is not a hole, and leaves out what is. */
+/* Writes the data and leaves holes for zeroes. */
 static int work_file(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
@@ -108,10 +108,10 @@ static int work_file(void *context, struct image_walk_item *item)
 		to += step;
 		from = to;
 	}
-	return ret ? tell_write(unpack, ret) : 0;
+	return ret ? unpack_report_write(unpack, ret) : 0;
 }
 
-/* Zeroes are written too, by the device itself where it can. */
+/* Zeroes are written as well, by the device itself if it can. */
 static int work_device(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
@@ -126,24 +126,24 @@ static int work_device(void *context, struct image_walk_item *item)
 		return 0;
 	ret = whole_pwrite(unpack->fd, item->data, chunk->disk_length,
 			   chunk->disk_offset);
-	return ret ? tell_write(unpack, ret) : 0;
+	return ret ? unpack_report_write(unpack, ret) : 0;
 }
 
-static int finish_stream(void *context, struct image_walk_item *item)
+static int unpack_finish_stream(void *context, struct image_walk_item *item)
 {
 	struct unpack *unpack = context;
 	int ret;
 
 	if (item->damage)
-		return tell_damage(unpack, item);
+		return unpack_report_damage(unpack, item);
 	ret = whole_write(unpack->fd, item->data, item->chunk.disk_length);
-	return ret ? tell_write(unpack, ret) : 0;
+	return ret ? unpack_report_write(unpack, ret) : 0;
 }
 
 static int to_stream(struct unpack *unpack, int fd)
 {
 	unpack->fd = fd;
-	unpack->walk.finish = finish_stream;
+	unpack->walk.finish = unpack_finish_stream;
 	return image_walk(&unpack->walk);
 }
 
@@ -158,7 +158,7 @@ static int to_file(struct unpack *unpack)
 	unpack->fd = output.fd;
 	unpack->walk.work = work_file;
 	if (ftruncate(output.fd, unpack->image.disk_size))
-		ret = tell_write(unpack, errno);
+		ret = unpack_report_write(unpack, errno);
 	if (!ret)
 		ret = image_walk(&unpack->walk);
 	if (!ret)
@@ -184,7 +184,7 @@ static int to_device(struct unpack *unpack)
 {
 	int ret;
 
-	/* EBUSY when it is mounted or part of something. */
+	/* EBUSY if it is mounted or otherwise in use. */
 	unpack->fd = open(unpack->name, O_WRONLY | O_EXCL | O_CLOEXEC);
 	if (unpack->fd < 0)
 		return message_fail(errno, "%s", unpack->name);
@@ -201,8 +201,9 @@ static int to_device(struct unpack *unpack)
 	return ret;
 }
 
-/* What is read must not be what is written: the image, and its index. */
-static int check_distinct(const struct unpack *unpack, const struct stat *out)
+/* The output must be neither the image nor its index. */
+static int unpack_check_distinct(const struct unpack *unpack,
+				 const struct stat *out)
 {
 	const char *index = unpack->settings->index;
 	int ret = same_store_refuse(unpack->image.fd, unpack->image.name, out,
@@ -226,7 +227,7 @@ static int to_path(struct unpack *unpack)
 
 	if (stat(unpack->name, &out))
 		return to_file(unpack);
-	ret = check_distinct(unpack, &out);
+	ret = unpack_check_distinct(unpack, &out);
 	if (ret)
 		return ret;
 	if (S_ISBLK(out.st_mode))
@@ -249,11 +250,11 @@ static int to_standard_output(struct unpack *unpack)
 	unpack->name = "standard output";
 	if (fstat(STDOUT_FILENO, &out))
 		return message_fail(errno, "%s", unpack->name);
-	ret = check_distinct(unpack, &out);
+	ret = unpack_check_distinct(unpack, &out);
 	return ret ? ret : to_stream(unpack, STDOUT_FILENO);
 }
 
-static int run(const void *values, int argc, char **argv)
+static int unpack_run(const void *values, int argc, char **argv)
 {
 	struct unpack unpack = { .settings = values, .name = argv[1] };
 	const struct image_options how = {
@@ -267,7 +268,7 @@ static int run(const void *values, int argc, char **argv)
 	unpack.walk.image = &unpack.image;
 	unpack.walk.jobs = unpack.settings->jobs;
 	unpack.walk.context = &unpack;
-	unpack.walk.finish = finish;
+	unpack.walk.finish = unpack_finish;
 	if (strcmp(unpack.name, "-"))
 		ret = to_path(&unpack);
 	else
@@ -286,5 +287,5 @@ const struct verb verb_unpack = {
 	.settings_size = sizeof(struct settings),
 	.min_arguments = 2,
 	.max_arguments = 2,
-	.run = run,
+	.run = unpack_run,
 };

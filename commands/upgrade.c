@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk upgrade`: another program behind running devices. It brings the program
- * into memory and asks each device's supervisor, which does the rest.
+ * `ublk upgrade`: replaces the program of running devices. Loads the new
+ * program into memory and asks each device's supervisor, which does the rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,17 +19,19 @@
 #include "lib/build.h"
 #include "lib/message.h"
 
-/* Until the supervisor has said something: a little more than it waits itself. */
+/*
+ * Timeout between two messages of the supervisor: a little longer than its own.
+ */
 #define ANSWER_MS (HANDOVER_START_MS + 30000)
 
 struct upgrade_settings {
 	bool all;
 };
 
-/* What upgrade_device() is given. */
+/* The argument of upgrade_device(). */
 struct upgrade {
 	struct ublk_ctrl *ctrl;
-	int binary;		/* the program, in memory */
+	int binary;		/* descriptor of the program in memory */
 };
 
 static const char manual[] =
@@ -63,14 +65,17 @@ static int copy_program(int from, int to, const char *path)
 		if (sent < 0 && errno != EINTR)
 			return message_fail(errno, "%s", path);
 		if (!sent)
-			break;	/* it has become shorter */
+			break;	/* the file has become shorter */
 	}
 	if (fchmod(to, 0700))
 		return message_fail(errno, "copying the program to memory");
 	return 0;
 }
 
-/* A copy in memory: the file may lie on a disk that is about to pause. */
+/*
+ * Copies the program to memory: its file may be on a disk that is about to
+ * pause.
+ */
 static int load_program(const char *path)
 {
 	int from = open(path, O_RDONLY | O_CLOEXEC);
@@ -97,9 +102,10 @@ static int load_program(const char *path)
 }
 
 /*
- * Passes on what the supervisor says, up to how it ends. True when that is a
- * success. Once the other program serves, it opens the target a second time, for
- * which it may take as long as it works.
+ * Prints the supervisor's messages until the upgrade has ended. Returns whether
+ * it succeeded. The new program, which is already serving, opens the target a
+ * second time. That may take long, so the timeout starts again as long as the
+ * process uses CPU time.
  */
 static bool wait_answer(int fd, int supervisor, const struct listed *device)
 {
@@ -138,7 +144,7 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 	return ended && last == HANDOVER_DONE;
 }
 
-/* For list_each(). Of all only those are meant that can be. */
+/* For list_each(). With --all, skips devices that cannot be upgraded. */
 static int upgrade_device(int id, bool named, void *arg)
 {
 	const struct upgrade *upgrade = arg;
@@ -174,7 +180,7 @@ static int upgrade_device(int id, bool named, void *arg)
 	return err;
 }
 
-/* The last argument is the program where it is no device. */
+/* The last argument is the program, unless it names a device. */
 static const char *named_program(int *argc, char **argv)
 {
 	const char *last = *argc ? argv[*argc - 1] : NULL;

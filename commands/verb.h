@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A verb of the command: `ublk VERB ...`. The table of them is in ublk.c; the
- * code, its options and its manual are in one file each, which ends in one
+ * A verb of the command: `ublk VERB ...`. ublk.c has the table of all verbs.
+ * Each verb has one file with its code, options and manual, which ends in one
  * `const struct verb`.
  */
 #ifndef COMMANDS_VERB_H
@@ -12,8 +12,8 @@
 
 struct verb {
 	const char *name;
-	const char *arguments;	/* as the usage line shows them: `IN OUT` */
-	const char *summary;	/* one line of `ublk help`; NULL: not there */
+	const char *arguments;	/* in the usage line, such as `IN OUT` */
+	const char *summary;	/* one line of `ublk help`; NULL: not listed */
 	const char *manual;	/* paragraphs of `ublk help VERB`, or NULL */
 	const struct option_spec *options;	/* or NULL */
 	const void *defaults;	/* values before parsing, settings_size bytes */
@@ -22,8 +22,8 @@ struct verb {
 	int max_arguments;	/* -1: any number */
 
 	/*
-	 * Does it. @settings: the parsed values; @argv: @argc arguments, then
-	 * NULL. Has told what failed before it returns. Returns EXIT_DONE,
+	 * Runs the verb. @settings are the parsed values, @argv has @argc
+	 * arguments and then NULL. Prints what failed. Returns EXIT_DONE,
 	 * EXIT_FAILED or EXIT_USAGE.
 	 */
 	int (*run)(const void *settings, int argc, char **argv);

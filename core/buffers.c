@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Memory for the data of requests, in a file without a name. It does not know
- * how it is divided.
+ * Memory for the data of requests, in a memfd. It does not know how it is
+ * divided among requests.
  */
 #include "core/buffers.h"
 
@@ -32,7 +32,7 @@ int buffers_open(struct buffers *buffers, int fd, size_t bytes,
 		return err;
 	}
 	*buffers = (struct buffers){ fd, data, bytes };
-	/* As with process_protect(), an ordinary user goes without. */
+	/* As in process_protect(), an ordinary user goes without. */
 	if (use == BUFFERS_TAKEN && mlock(data, bytes) && !geteuid()) {
 		int err = message_fail(errno, "cannot lock memory for requests");
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The data of all requests of a device: memory that every process which serves
- * it shares. A worker that takes another's place needs none of its own for it,
- * on a board that may have none left.
+ * The data buffers of all requests of a device, in memory that every process
+ * which serves the device shares. A worker that replaces another one needs no
+ * new memory for them: the board may have none left.
  */
 #ifndef CORE_BUFFERS_H
 #define CORE_BUFFERS_H
@@ -10,26 +10,27 @@
 #include <stddef.h>
 
 struct buffers {
-	int fd;		/* a file in memory, to hand to another program */
+	int fd;		/* a memfd, to pass to another program */
 	char *data;
 	size_t bytes;
 };
 
 enum buffers_use {
-	BUFFERS_ON_DEMAND,	/* address space until it is used */
-	BUFFERS_TAKEN,		/* there, and locked as far as privileges allow */
-	BUFFERS_ADDRESSES,	/* address space for good: nobody may use it */
+	BUFFERS_ON_DEMAND,	/* memory is allocated when it is used */
+	BUFFERS_TAKEN,		/* allocated, and locked if privileges allow */
+	BUFFERS_ADDRESSES,	/* no memory at all: nobody may access it */
 };
 
 /*
- * Maps @bytes: those in the file @fd, which an earlier program of the device
- * handed over and which is closed when it fails, or new ones with -1. Processes
- * forked from here on have them, too. Returns 0, or -errno after telling.
+ * Maps @bytes bytes of @fd, a descriptor that an earlier program of the device
+ * passed on, or of a new memfd if @fd is -1. Owns @fd, and closes it on error.
+ * Processes that are forked later share the mapping. Returns 0, or -errno after
+ * printing why.
  */
 int buffers_open(struct buffers *buffers, int fd, size_t bytes,
 		 enum buffers_use use);
 
-/* For what was opened, and for what is zero. */
+/* Undoes buffers_open(). Does nothing to a zeroed struct. */
 void buffers_close(struct buffers *buffers);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Control commands over a small io_uring of their own, and the probing of
- * what the driver offers.
+ * Control commands over a small io_uring of their own, and the probe for the
+ * driver's features.
  */
 #include "core/ctrl.h"
 
@@ -17,15 +17,15 @@
 #include "lib/message.h"
 
 #define CONTROL_DEVICE "/dev/ublk-control"
-#define BESIDE (UINT64_C(1) << 63)	/* in user data: of no command */
-#define STOPS_MAX 16		/* at once: each takes a thread of the kernel */
+#define BESIDE (UINT64_C(1) << 63)	/* in user_data: not a command */
+#define STOPS_MAX 16		/* at once: each takes a kernel thread */
 #define DELETE_WAIT_MS 1000	/* for programs that are about to close it */
-#define START_GRACE_MS 100	/* for the answer, when the server has ended */
+#define START_GRACE_MS 100	/* for the result, after the server has ended */
 
 /*
- * A command that fails for want of memory or because it was interrupted is given
- * again. Linux takes the memory of a disk's tags and queues where it is free, and
- * does not wait until it is.
+ * A command that fails with ENOMEM, or because it was interrupted, is repeated:
+ * Linux allocates the tags and queues of a disk only from memory that is free,
+ * and does not wait for more.
  */
 #define AGAIN_MS 100
 #define AGAIN_TRIES 100
@@ -49,9 +49,9 @@ static int ctrl_ring_init(struct ublk_ctrl *ctrl)
 }
 
 /*
- * True when a command shall be given again: @err may pass, and @tries, 0 at first,
- * are not too many yet. Waits before that, and gives up when @cancel_fd, -1: none,
- * becomes readable.
+ * Whether to repeat a command that returned @err. Counts the repetitions in
+ * @tries, which starts at 0, and sleeps before each. Stops when @cancel_fd (-1:
+ * none) becomes readable.
  */
 static bool ctrl_again(int err, int *tries, int cancel_fd)
 {
@@ -63,12 +63,12 @@ static bool ctrl_again(int err, int *tries, int cancel_fd)
 }
 
 /*
- * A command to device @id, with @length bytes of @data there and back. One to a
- * user's device names its node, on which the driver looks up who may send it:
- * that stands in front of the data.
+ * A command for device @id that sends and receives @length bytes of @data. For
+ * an ordinary user's device, the path of its node comes before the data: the
+ * driver checks on that node whether the caller may send the command.
  */
 struct exchange {
-	uint32_t op;		/* encoded; its lower part is the plain opcode */
+	uint32_t op;		/* encoded; the low bits are the plain opcode */
 	int id;
 	void *data;
 	size_t length;
@@ -76,7 +76,10 @@ struct exchange {
 	bool has_path;
 };
 
-/* Writes path and data to where the driver reads them. Returns their bytes. */
+/*
+ * Copies path and data to the buffer that the driver reads. Returns their
+ * length.
+ */
 static size_t exchange_write(struct ublk_ctrl *ctrl,
 			     const struct exchange *exchange)
 {
@@ -101,8 +104,8 @@ static void exchange_read(const struct ublk_ctrl *ctrl,
 }
 
 /*
- * The kernel does not take an entry when the submission fails. Such an entry is
- * still in the ring: the next command must replace it, not follow it.
+ * When a submission fails, the SQE stays in the ring. The next command must
+ * then reuse it, not follow it.
  */
 static struct io_uring_sqe *ctrl_sqe(struct ublk_ctrl *ctrl)
 {
@@ -121,7 +124,7 @@ static int ctrl_push(struct ublk_ctrl *ctrl)
 	return io_uring_sq_ready(&ctrl->ring) ? -EAGAIN : 0;
 }
 
-/* An entry for the command, but for its number. */
+/* Prepares an SQE for the command, without its number. */
 static void ctrl_fill(struct ublk_ctrl *ctrl, const struct exchange *exchange)
 {
 	struct io_uring_sqe *sqe = ctrl_sqe(ctrl);
@@ -149,8 +152,8 @@ static int ctrl_submit(struct ublk_ctrl *ctrl, const struct exchange *exchange)
 	return ctrl_push(ctrl);
 }
 
-void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
-		      void *arg)
+void ctrl_set_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
+		     void *arg)
 {
 	ctrl->beside = answered;
 	ctrl->beside_arg = arg;
@@ -169,8 +172,9 @@ void ctrl_submit_beside(struct ublk_ctrl *ctrl, uint64_t number)
 }
 
 /*
- * Takes what has completed off the ring. True when the last command is among it,
- * and its answer in @answer. One that was abandoned may be answered late.
+ * Handles completions. Returns true, with the result in @answer, once the last
+ * command has completed. An abandoned command may still complete later; its
+ * result is dropped.
  */
 static bool ctrl_answered(struct ublk_ctrl *ctrl, int *answer)
 {
@@ -196,14 +200,14 @@ void ctrl_beside(struct ublk_ctrl *ctrl)
 {
 	int answer;
 
-	/* Of a command that was abandoned, if any. */
+	/* Only an abandoned command can be among them. */
 	while (ctrl_answered(ctrl, &answer))
 		;
 }
 
 /*
- * Gives the last command up: an answer that comes all the same is not taken for
- * that of the next. Where it cannot be cancelled it runs on.
+ * Cancels the last command, so that a late result is not taken for that of the
+ * next command. If it cannot be cancelled, it keeps running.
  */
 static void ctrl_abandon(struct ublk_ctrl *ctrl)
 {
@@ -222,9 +226,9 @@ static void ctrl_abandon(struct ublk_ctrl *ctrl)
 }
 
 /*
- * Waits for the answer to the last command, @timeout_ms long, -1: for ever. When
- * @cancel_fd, -1: none, becomes readable it waits @grace_ms more. Returns the
- * answer, or -ECANCELED when none came: then the command is given up.
+ * Waits up to @timeout_ms (-1: for ever) for the result of the last command.
+ * When @cancel_fd (-1: none) becomes readable, waits @grace_ms more. Returns
+ * the result, or -ECANCELED after a timeout: then the command was abandoned.
  */
 static int ctrl_wait(struct ublk_ctrl *ctrl, int timeout_ms, int cancel_fd,
 		     int grace_ms)
@@ -253,8 +257,8 @@ static int ctrl_wait(struct ublk_ctrl *ctrl, int timeout_ms, int cancel_fd,
 }
 
 /*
- * Gives a command, and gives it again where that may help, *@tries times. Waits for
- * its answer as ctrl_wait() does.
+ * Sends a command and waits for its result as ctrl_wait() does. Repeats it if
+ * that may help; *@tries counts the repetitions.
  */
 static int ctrl_give(struct ublk_ctrl *ctrl, const struct exchange *exchange,
 		     int timeout_ms, int cancel_fd, int grace_ms, int *tries)
@@ -281,7 +285,10 @@ static int ctrl_exchange(struct ublk_ctrl *ctrl,
 	return err;
 }
 
-/* A command to no device, or to one that is not there yet. */
+/*
+ * Sends a command that needs no path: its device does not exist yet, or it is
+ * for none.
+ */
 static int ctrl_send_plain(struct ublk_ctrl *ctrl, uint32_t op, int id,
 			   void *data, size_t length)
 {
@@ -293,8 +300,9 @@ static int ctrl_send_plain(struct ublk_ctrl *ctrl, uint32_t op, int id,
 }
 
 /*
- * Puts a path into the command where the device is an ordinary user's. Returns 0 or
- * -errno. One that is gone has no path: the command itself says so, when it has.
+ * Sets has_path if an ordinary user owns the device. Returns 0 or -errno. A
+ * device that does not exist needs no path: the command itself then returns
+ * -ENODEV.
  */
 static int ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
 {
@@ -304,7 +312,7 @@ static int ctrl_address(struct ublk_ctrl *ctrl, struct exchange *exchange)
 	if (ctrl->known_id != exchange->id)
 		err = ctrl_get_dev_info(ctrl, exchange->id, &info);
 	if (!err)
-		exchange->has_path = ctrl->known_users;
+		exchange->has_path = ctrl->known_unprivileged;
 	return err == -ENODEV ? 0 : err;
 }
 
@@ -321,8 +329,9 @@ static int ctrl_send(struct ublk_ctrl *ctrl, uint32_t op, int id, void *data,
 }
 
 /*
- * GET_FEATURES came with 6.5. Before that the version tells: encoded commands
- * came with 6.4, and every driver since 6.0 has the first two features.
+ * GET_FEATURES exists since Linux 6.5. For older kernels the version decides:
+ * encoded commands came with 6.4, and every driver since 6.0 has the first two
+ * features.
  */
 static int ctrl_probe(struct ublk_ctrl *ctrl)
 {
@@ -331,7 +340,7 @@ static int ctrl_probe(struct ublk_ctrl *ctrl)
 	ctrl->encoded = true;
 	err = ctrl_send_plain(ctrl, UBLK_U_CMD_GET_FEATURES, -1,
 			      &ctrl->features, sizeof(ctrl->features));
-	/* What a driver says that does not know it. */
+	/* The errors of drivers that do not know GET_FEATURES. */
 	if (err != -EINVAL && err != -EOPNOTSUPP && err != -ENOTTY &&
 	    err != -ENODEV)
 		return err;
@@ -406,7 +415,7 @@ static void ctrl_know(struct ublk_ctrl *ctrl,
 		      const struct ublksrv_ctrl_dev_info *info)
 {
 	ctrl->known_id = info->dev_id;
-	ctrl->known_users = info->flags & UBLK_F_UNPRIVILEGED_DEV;
+	ctrl->known_unprivileged = info->flags & UBLK_F_UNPRIVILEGED_DEV;
 }
 
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
@@ -422,7 +431,10 @@ int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info)
 int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 		      struct ublksrv_ctrl_dev_info *info)
 {
-	/* Whose a device is tells only the answer, so this always has a path. */
+	/*
+	 * Only the result says whether an ordinary user owns the device, so the
+	 * path is always sent.
+	 */
 	const bool users = ctrl->features & UBLK_F_UNPRIVILEGED_DEV;
 	struct exchange exchange = {
 		.op = users ? UBLK_U_CMD_GET_DEV_INFO2 :
@@ -434,13 +446,17 @@ int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 
 	memset(info, 0, sizeof(*info));
 	err = ctrl_exchange(ctrl, &exchange);
-	/* What drivers say of a device that is not there, before Linux 6.3. */
+	/*
+	 * Before Linux 6.3, drivers say EINVAL for a device that does not
+	 * exist.
+	 */
 	if (err == -EINVAL && !users)
 		err = -ENODEV;
 	/*
-	 * Linux's driver looks for the path in any case, and where the ring's
-	 * thread began: that of a root's server in a /dev that init has moved.
-	 * Who is root needs no path.
+	 * Linux's driver looks up the path even for root, and in the mount
+	 * namespace where the ring's kernel thread was created. For the server
+	 * of a root filesystem that may be a /dev that init has moved since.
+	 * Root needs no path.
 	 */
 	if (err == -ENOENT && users) {
 		exchange = (struct exchange){
@@ -467,9 +483,9 @@ int ctrl_del_dev(struct ublk_ctrl *ctrl, int id)
 }
 
 /*
- * Sends what waits until @server has fetched every tag, or until @cancel_fd speaks
- * and @grace_ms have passed since: a command that fails can end the server, and its
- * answer says more.
+ * Sends a command that completes when @server has fetched every tag. Once
+ * @cancel_fd is readable, waits @grace_ms longer: a command that fails can end
+ * the server, and its own error says more than the server's end.
  */
 static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 			     pid_t server, int cancel_fd, int grace_ms)
@@ -481,7 +497,7 @@ static int ctrl_send_waiting(struct ublk_ctrl *ctrl, uint32_t op, int id,
 	if (err)
 		return err;
 	err = ctrl_give(ctrl, &exchange, -1, cancel_fd, grace_ms, &tries);
-	/* A START that was interrupted has been done all the same. */
+	/* An interrupted START may have succeeded all the same. */
 	return err == -EEXIST && tries ? 0 : err;
 }
 
@@ -515,16 +531,18 @@ int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id)
 	struct ublksrv_ctrl_dev_info info;
 	int err = ctrl_send(ctrl, UBLK_U_CMD_STOP_DEV, id, NULL, 0, 0);
 
-	/* As it is before Linux 6.3 where there is no such device. */
+	/*
+	 * Before Linux 6.3, EINVAL also means that the device does not exist.
+	 */
 	if (err == -EINVAL && ctrl_get_dev_info(ctrl, id, &info) == -ENODEV)
 		err = -ENODEV;
 	return err;
 }
 
-/* Devices that are stopped side by side, by their place among them. */
+/* State of ctrl_stop_devs(). A device's number is its index in @errs. */
 struct stops {
 	int *errs;
-	unsigned int left;	/* answers that have not come */
+	unsigned int left;	/* commands that have not completed */
 	bool unused;
 };
 
@@ -532,7 +550,7 @@ static void stop_answered(void *arg, uint64_t number, int result)
 {
 	struct stops *stops = arg;
 
-	/* Of a device without a disk: the other command stops it. */
+	/* It has no disk: the retry uses ctrl_stop_dev() as well. */
 	if (stops->unused && result == -ENODEV)
 		result = -EAGAIN;
 	stops->errs[number] = result;
@@ -549,22 +567,22 @@ static void stops_wait(struct ublk_ctrl *ctrl, const struct stops *stops,
 			poll(NULL, 0, AGAIN_MS);
 }
 
-/* One that is asked alone is tried again where that may help. */
+/* Stops one device, and repeats the command if that may help. */
 static int ctrl_stop_alone(struct ublk_ctrl *ctrl, int id, bool unused)
 {
 	int err = unused ? ctrl_try_stop_dev(ctrl, id) : -ENODEV;
 
-	/* A device that has no disk is refused by the former. */
+	/* ctrl_try_stop_dev() refuses a device that has no disk. */
 	return err == -ENODEV ? ctrl_stop_dev(ctrl, id) : err;
 }
 
 /*
- * Unless it is told otherwise, the kernel has four threads for a small ring, and
- * more commands wait for them. Where it cannot be told they do.
+ * By default the kernel has four threads for a small ring, and further commands
+ * wait for one of them. If the limit cannot be raised, they still wait.
  */
 static void stops_have_threads(struct ublk_ctrl *ctrl)
 {
-	unsigned int threads[] = { STOPS_MAX, 0 };	/* 0: as it is */
+	unsigned int threads[] = { STOPS_MAX, 0 };	/* 0: unchanged */
 
 	io_uring_register_iowq_max_workers(&ctrl->ring, threads);
 }
@@ -576,7 +594,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 	unsigned int i;
 
 	stops_have_threads(ctrl);
-	ctrl_tell_beside(ctrl, stop_answered, &stops);
+	ctrl_set_beside(ctrl, stop_answered, &stops);
 	for (i = 0; i < count; i++) {
 		struct exchange exchange = {
 			.op = unused ? UBLK_U_CMD_TRY_STOP_DEV :
@@ -589,7 +607,10 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		errs[i] = ctrl_address(ctrl, &exchange);
 		if (errs[i])
 			continue;
-		/* A path would have to stay until the driver has read it. */
+		/*
+		 * The buffer for a path must not change until the driver has
+		 * read it.
+		 */
 		if (exchange.has_path) {
 			errs[i] = ctrl_stop_alone(ctrl, ids[i], unused);
 			continue;
@@ -600,7 +621,7 @@ void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		ctrl_submit_beside(ctrl, i);
 	}
 	stops_wait(ctrl, &stops, 0);
-	ctrl_tell_beside(ctrl, NULL, NULL);
+	ctrl_set_beside(ctrl, NULL, NULL);
 	for (i = 0; i < count; i++)
 		if (errs[i] && errs[i] != -ENODEV &&
 		    !(unused && errs[i] == -EBUSY))

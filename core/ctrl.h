@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The control channel: commands to /dev/ublk-control, one function each, and
- * what the driver behind it offers. Every command waits for its answer.
+ * The control device: one function for each command to /dev/ublk-control, and
+ * the features that the driver offers. Every command waits for its result.
  */
 #ifndef CORE_CTRL_H
 #define CORE_CTRL_H
@@ -13,10 +13,13 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define CTRL_PATH_BYTES 24	/* of "/dev/ublkc" and a number */
+#define CTRL_PATH_BYTES 24	/* for "/dev/ublkc" and a number */
 #define CTRL_DATA_MAX 1024
 
-/* What completes beside commands, with the number it was submitted under. */
+/*
+ * Receives the result of a request submitted with ctrl_submit_beside(), with
+ * the @number that it was submitted under.
+ */
 typedef void ctrl_beside_fn(void *arg, uint64_t number, int result);
 
 struct ublk_ctrl {
@@ -25,101 +28,113 @@ struct ublk_ctrl {
 	uint64_t features;	/* UBLK_F_*: what the driver offers */
 	bool encoded;		/* commands are ioctl-encoded (6.4 and later) */
 
-	/* The device that was asked about last: it is an ordinary user's. */
+	/*
+	 * The device that was looked up last, and whether an ordinary user owns
+	 * it.
+	 */
 	int known_id;
-	bool known_users;
+	bool known_unprivileged;
 
-	/* The last entry of the ring, and the number of the last command. */
+	/* The ring's current SQE, and the number of the last command. */
 	struct io_uring_sqe *sqe;
 	uint64_t last;
 
 	ctrl_beside_fn *beside;
 	void *beside_arg;
 
-	/* What is sent and comes back. */
+	/* Buffer for what a command sends and receives. */
 	char data[CTRL_PATH_BYTES + CTRL_DATA_MAX];
 };
 
 /*
- * Opens the control device and probes the driver. Returns 0 or -errno after
- * telling what is missing and what to do.
+ * Opens the control device and probes the driver. Returns 0, or -errno after
+ * printing what is missing and how to get it.
  */
 int ctrl_open(struct ublk_ctrl *ctrl);
 
-/* Closes it; a command that still runs is cancelled. */
+/* Closes the control device. A command that still runs is cancelled. */
 void ctrl_close(struct ublk_ctrl *ctrl);
 
 /*
- * The commands. They return 0 or -errno as the driver answered, and tell
- * nothing: only the caller knows what the error means to a person. -ENODEV alone
- * says that there is no such device. What may pass (ENOMEM, EAGAIN, EINTR) is
- * tried again for ten seconds, and then returned.
+ * The commands. They return 0, or the driver's -errno, and print nothing: only
+ * the caller knows what an error means to the user. -ENODEV always means that
+ * the device does not exist, and no other error does. After ENOMEM, EAGAIN or
+ * EINTR a command is repeated for up to ten seconds before the error is
+ * returned.
  */
 
-/* Adds a device as @info asks (dev_id -1: any) and updates @info. */
+/* Adds a device as @info asks (dev_id -1: any id), and updates @info. */
 int ctrl_add_dev(struct ublk_ctrl *ctrl, struct ublksrv_ctrl_dev_info *info);
 
 /*
- * Deletes a device; returns when its id can be used again. As long as somebody
- * has the disk open it cannot: then it returns -EBUSY after a second, and the
- * device goes when the disk is closed.
+ * Deletes a device. Returns when its id can be used again. While the disk is
+ * open that is not possible: then it returns -EBUSY after a second, and the
+ * driver deletes the device when the disk is closed.
  */
 int ctrl_del_dev(struct ublk_ctrl *ctrl, int id);
 
 /*
- * Makes the disk appear once every tag has been fetched; @server is the
- * process that fetches. Gives up and returns -ECANCELED when @cancel_fd
- * becomes readable first, and no answer comes in the tenth of a second after that.
+ * Waits until process @server has fetched every tag, and creates the disk. If
+ * @cancel_fd becomes readable first, the command has a tenth of a second more;
+ * then it is cancelled, and this returns -ECANCELED.
  */
 int ctrl_start_dev(struct ublk_ctrl *ctrl, int id, pid_t server,
 		   int cancel_fd);
 
 /*
- * A new server for a disk that waits for one: START comes before its FETCHes
- * and returns -EBUSY as long as the old server has not let go; END as
- * ctrl_start_dev().
+ * Gives a new server to a disk that waits for one. START comes before the
+ * FETCHes of the new server, and returns -EBUSY until the driver has taken
+ * everything back from the old one. END is like ctrl_start_dev(), without the
+ * extra time.
  */
 int ctrl_start_recovery(struct ublk_ctrl *ctrl, int id);
 int ctrl_end_recovery(struct ublk_ctrl *ctrl, int id, pid_t server,
 		      int cancel_fd);
 
 /*
- * Takes the disk from its server once that has answered what it has, which may
- * take @milliseconds; the disk waits for another one.
+ * Takes the disk away from its server. The server has @milliseconds to answer
+ * the requests that it has; later ones wait for the next server.
  */
 int ctrl_quiesce_dev(struct ublk_ctrl *ctrl, int id, unsigned int milliseconds);
 
-/* Removes the disk, after its I/O; the device stays until it is deleted. */
+/*
+ * Removes the disk once its I/O is done. The device stays until it is deleted.
+ */
 int ctrl_stop_dev(struct ublk_ctrl *ctrl, int id);
 
 /*
- * The same where nobody has the disk or a partition open, -EBUSY otherwise. With
- * UBLK_F_SAFE_STOP_DEV only.
+ * As ctrl_stop_dev(), but returns -EBUSY if the disk or a partition is open.
+ * The driver must have UBLK_F_SAFE_STOP_DEV.
  */
 int ctrl_try_stop_dev(struct ublk_ctrl *ctrl, int id);
 
 /*
- * Either for @count devices side by side: where @unused is set ctrl_try_stop_dev().
- * @errs tells how it went: only those are meant that have 0 there.
+ * Runs ctrl_stop_dev(), or ctrl_try_stop_dev() if @unused is set, for @count
+ * devices at the same time. Skips each device whose entry in @errs is not 0,
+ * and writes the results of the others there.
  */
 void ctrl_stop_devs(struct ublk_ctrl *ctrl, const int *ids, int *errs,
 		    unsigned int count, bool unused);
 
 /*
- * The ring for something else, while commands go on. @answered(@arg) is told each
- * result, from ctrl_beside() or any command; NULL: nobody is.
+ * Lets another user share the ring while commands run. @answered(@arg) gets
+ * each result, from ctrl_beside() or during any command. With NULL, results are
+ * dropped.
  */
-void ctrl_tell_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
-		      void *arg);
+void ctrl_set_beside(struct ublk_ctrl *ctrl, ctrl_beside_fn *answered,
+		     void *arg);
 
 /*
- * An entry of it to fill in, and its submission under @number, which is tried until
- * the kernel takes it.
+ * Returns a cleared SQE to fill in, and submits it under @number. The
+ * submission is repeated until the kernel takes the SQE.
  */
 struct io_uring_sqe *ctrl_sqe_beside(struct ublk_ctrl *ctrl);
 void ctrl_submit_beside(struct ublk_ctrl *ctrl, uint64_t number);
 
-/* Takes what has completed; ctrl->ring.ring_fd is readable when something has. */
+/*
+ * Handles what has completed. ctrl->ring.ring_fd is readable when something
+ * has.
+ */
 void ctrl_beside(struct ublk_ctrl *ctrl);
 
 int ctrl_set_params(struct ublk_ctrl *ctrl, int id,
@@ -129,7 +144,7 @@ int ctrl_get_params(struct ublk_ctrl *ctrl, int id,
 int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,
 		      struct ublksrv_ctrl_dev_info *info);
 
-/* The CPUs whose requests come through queue @queue. */
+/* Reads the set of CPUs whose requests go to hardware queue @queue. */
 int ctrl_get_queue_affinity(struct ublk_ctrl *ctrl, int id, unsigned int queue,
 			    cpu_set_t *cpus);
 

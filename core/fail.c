@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A server that only fails. It looks at no request, so that it needs neither the
- * descriptors nor the target.
+ * A server that fails every request. It reads neither descriptors nor data, and
+ * needs no target.
  */
 #include "core/fail.h"
 
@@ -15,13 +15,13 @@
 #include "core/node.h"
 #include "lib/message.h"
 
-/* Newer than the header of the kernel we build. */
+/* Newer than the kernel headers that we build with. */
 #ifndef UBLK_AUTO_BUF_REG_FALLBACK
 #define UBLK_AUTO_BUF_REG_FALLBACK (1 << 0)
 #endif
-#define LEND_FLAGS_SHIFT 16	/* of the flags in an SQE's addr */
+#define LEND_FLAGS_SHIFT 16	/* position of the flags in an SQE's addr */
 
-/* Where the numbers of ctrl.h have the tag. */
+/* A number of ctrl_submit_beside() is a queue, shifted by this, and a tag. */
 #define TAG_BITS 16
 
 static void fail_command(struct fail *fail, uint64_t number, uint32_t op)
@@ -37,10 +37,13 @@ static void fail_command(struct fail *fail, uint64_t number, uint32_t op)
 	sqe->opcode = IORING_OP_URING_CMD;
 	sqe->fd = fail->fd;
 	sqe->cmd_op = device->ctrl.encoded ? op : _IOC_NR(op);
-	/* The ring has no table for pages: it is told that, and answers. */
+	/*
+	 * This ring has no buffer table. The flag tells the driver, which then
+	 * delivers the request without pages.
+	 */
 	if (device->info.flags & UBLK_F_AUTO_BUF_REG)
 		sqe->addr = UBLK_AUTO_BUF_REG_FALLBACK << LEND_FLAGS_SHIFT;
-	/* All share the first buffer: nobody looks at what is in it. */
+	/* All tags share the first buffer: nobody reads its contents. */
 	else
 		command.addr = (uintptr_t)device->buffers.data;
 	memcpy(sqe->cmd, &command, sizeof(command));
@@ -68,11 +71,11 @@ int fail_begin(struct fail *fail, struct ublk_device *device)
 	*fail = (struct fail){ device, device_open_node(node, O_RDWR), count };
 	if (fail->fd < 0)
 		return fail->fd;
-	ctrl_tell_beside(&device->ctrl, fail_answered, fail);
+	ctrl_set_beside(&device->ctrl, fail_answered, fail);
 	for (i = 0; i < count; i++)
 		fail_command(fail, i / depth << TAG_BITS | i % depth,
 			     UBLK_U_IO_FETCH_REQ);
-	/* A refusal is there at once. */
+	/* If the driver refuses, its error is there at once. */
 	ctrl_beside(&device->ctrl);
 	if (fail->tags == count)
 		return 0;
@@ -83,6 +86,6 @@ int fail_begin(struct fail *fail, struct ublk_device *device)
 
 void fail_end(struct fail *fail)
 {
-	ctrl_tell_beside(&fail->device->ctrl, NULL, NULL);
+	ctrl_set_beside(&fail->device->ctrl, NULL, NULL);
 	close(fail->fd);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands a device to another program, and takes it over. Both sides of what is
- * handed over stand here, one below the other.
+ * Passes a device to another program, and receives one. Both sides of the
+ * protocol are in this file, the sender first.
  */
 #include "core/handover.h"
 
@@ -21,11 +21,11 @@
 #include "lib/clock.h"
 #include "lib/message.h"
 
-/* Descriptors in the value of a signal. */
+/* A signal's value has room for two descriptors of this size. */
 #define FD_BITS 15
 #define FD_MASK ((1 << FD_BITS) - 1)
 
-/* For the descriptors of whoever asks. */
+/* For opening the sender's descriptors. */
 #define OPEN_TRIES 100
 #define OPEN_PAUSE_MS 10
 
@@ -38,10 +38,10 @@ int handover_request(int supervisor, const struct handover *request)
 }
 
 /*
- * Opens what another process has open. Whoever asked waits for an answer, so memory
- * that is not there is waited for, too.
+ * Opens a descriptor of another process. Retries when memory is short, because
+ * the sender waits for an answer.
  */
-static int open_of_process(unsigned int pid, int fd, int flags)
+static int handover_open_fd(unsigned int pid, int fd, int flags)
 {
 	char path[48];
 	int tries, opened;
@@ -63,13 +63,13 @@ int handover_accept(struct handover *next,
 
 	if (signal->ssi_code != SI_QUEUE)
 		return -EINVAL;
-	next->answer = open_of_process(signal->ssi_pid,
-				       signal->ssi_int & FD_MASK, O_WRONLY);
+	next->answer = handover_open_fd(signal->ssi_pid,
+					signal->ssi_int & FD_MASK, O_WRONLY);
 	if (next->answer < 0)
 		return -errno;
-	next->binary = open_of_process(signal->ssi_pid,
-				       signal->ssi_int >> FD_BITS & FD_MASK,
-				       O_RDONLY);
+	next->binary = handover_open_fd(signal->ssi_pid,
+					signal->ssi_int >> FD_BITS & FD_MASK,
+					O_RDONLY);
 	if (next->binary >= 0)
 		return 0;
 	before = message_redirect(next->answer);
@@ -81,7 +81,7 @@ int handover_accept(struct handover *next,
 
 void handover_answer(int answer, char how)
 {
-	int err = process_tell(answer, how);
+	int err = process_send_byte(answer, how);
 
 	if (err)
 		message_fail(err, "the answer to an upgrade");
@@ -89,17 +89,18 @@ void handover_answer(int answer, char how)
 }
 
 /*
- * What `ublk handover` is given: words KEY=VALUE, the version first. Where the
- * meaning of one changes, or a program must not do without a new one, the version
- * is another. A program refuses what it does not know: then the old one goes on.
+ * `ublk handover` gets words of the form KEY=VALUE, the version first. The
+ * version changes when the meaning of a key changes, or when a new key is one
+ * that a program cannot ignore. A program refuses what it does not know; then
+ * the old one carries on.
  */
-#ifndef HANDOVER_VERSION	/* a test has one of its own */
+#ifndef HANDOVER_VERSION	/* a test sets its own */
 #define HANDOVER_VERSION 1
 #endif
 
 /*
- * Values are numbers: the device's, a process's, or of descriptors. Who is told of
- * a worker is the supervisor, and all others are workers.
+ * Values are numbers: of the device, of a process, or of a descriptor. A
+ * program that gets a worker's pid is the supervisor. Otherwise it is a worker.
  */
 enum { KEY_VERSION, KEY_WORKER, KEY_ID, KEY_FETCHED, KEY_LIVE, KEY_ANSWER,
        KEY_BUFFERS, KEYS };
@@ -116,15 +117,18 @@ static const struct {
 	[KEY_ANSWER] = { "answer", true, false, true },
 	[KEY_BUFFERS] = { "buffers", true, true, true },
 };
-#define FILE_KEY "file-"	/* and its name */
+#define FILE_KEY "file-"	/* followed by the file's name */
 #define WORD_BYTES 48
 #define WORDS_MAX HANDOVER_WORDS_MAX
 _Static_assert(HANDOVER_WORDS_MAX == KEYS + UBLK_DEVICE_FILES, "a word each");
 enum { ARG_PROGRAM, ARG_VERB, ARG_WORDS };
 
-/* Adds a word; a program that is executed keeps the descriptor it speaks of. */
-static void add_word(char words[][WORD_BYTES], const char **args,
-		     const char *name, bool is_fd, int value)
+/*
+ * Appends a word. If its value is a descriptor, the descriptor stays open
+ * across exec.
+ */
+static void handover_add_word(char words[][WORD_BYTES], const char **args,
+			      const char *name, bool is_fd, int value)
 {
 	unsigned int n = 0;
 
@@ -136,10 +140,13 @@ static void add_word(char words[][WORD_BYTES], const char **args,
 	args[ARG_WORDS + n] = words[n];
 }
 
-/* Executes the program with the values that its role has, and device->files. */
-static void execute(const struct ublk_device *device,
-		    const struct handover *next, bool as_worker,
-		    const int values[KEYS])
+/*
+ * Executes the program with those values that its role needs, and with
+ * device->files.
+ */
+static void handover_execute(const struct ublk_device *device,
+			     const struct handover *next, bool as_worker,
+			     const int values[KEYS])
 {
 	static char words[WORDS_MAX][WORD_BYTES];
 	const char *args[ARG_WORDS + WORDS_MAX + 1] = {
@@ -150,12 +157,12 @@ static void execute(const struct ublk_device *device,
 
 	for (i = 0; i < KEYS; i++)
 		if (as_worker ? keys[i].to_worker : keys[i].to_supervisor)
-			add_word(words, args, keys[i].name, keys[i].is_fd,
-				 values[i]);
+			handover_add_word(words, args, keys[i].name,
+					  keys[i].is_fd, values[i]);
 	for (i = 1; i < device->file_count; i++) {
 		snprintf(name, sizeof(name), FILE_KEY "%s",
 			 device->file_names[i]);
-		add_word(words, args, name, true, device->files[i]);
+		handover_add_word(words, args, name, true, device->files[i]);
 	}
 	process_replace(STDERR_FILENO, next->answer);
 	syscall(SYS_execveat, next->binary, "", args, environ, AT_EMPTY_PATH);
@@ -165,7 +172,7 @@ static void execute(const struct ublk_device *device,
 void handover_worker(const struct ublk_device *device,
 		     const struct handover *next, int fetched_fd, int live_fd)
 {
-	execute(device, next, true, (const int[KEYS]){
+	handover_execute(device, next, true, (const int[KEYS]){
 		[KEY_VERSION] = HANDOVER_VERSION,
 		[KEY_ID] = device->info.dev_id,
 		[KEY_FETCHED] = fetched_fd,
@@ -177,7 +184,7 @@ void handover_worker(const struct ublk_device *device,
 void handover_supervisor(const struct ublk_device *device,
 			 const struct handover *next)
 {
-	execute(device, next, false, (const int[KEYS]){
+	handover_execute(device, next, false, (const int[KEYS]){
 		[KEY_VERSION] = HANDOVER_VERSION,
 		[KEY_WORKER] = device->server_pid,
 		[KEY_ID] = device->info.dev_id,
@@ -186,8 +193,8 @@ void handover_supervisor(const struct ublk_device *device,
 	});
 }
 
-/* The value of a word, which is no negative number; -1 where it is none. */
-static int value_of(const char *text)
+/* Parses a non-negative number. Returns -1 if @text is none. */
+static int handover_number(const char *text)
 {
 	char *end;
 	long value = strtol(text, &end, 10);
@@ -196,15 +203,15 @@ static int value_of(const char *text)
 	       -1 : value;
 }
 
-/* Takes a descriptor over. False where there is none of that number. */
-static bool take_over(int fd)
+/* Takes a descriptor over. Returns false if it is not open. */
+static bool handover_take_fd(int fd)
 {
 	return fd >= 0 && !fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* One of the device's files, whose name reaches up to @equals. */
-static bool read_file(struct ublk_device *device, const char *name,
-		      const char *equals)
+/* Parses a word for one of the device's files. @name ends at @equals. */
+static bool handover_read_file(struct ublk_device *device, const char *name,
+			       const char *equals)
 {
 	struct inherited_file *file;
 
@@ -213,12 +220,12 @@ static bool read_file(struct ublk_device *device, const char *name,
 		return false;
 	file = &device->inherited[device->inherited_count++];
 	memcpy(file->name, name, equals - name);
-	file->fd = value_of(equals + 1);
-	return take_over(file->fd);
+	file->fd = handover_number(equals + 1);
+	return handover_take_fd(file->fd);
 }
 
-static bool read_word(struct ublk_device *device, const char *word,
-		      int values[KEYS])
+static bool handover_read_word(struct ublk_device *device, const char *word,
+			       int values[KEYS])
 {
 	const char *equals = strchr(word, '=');
 	size_t length = equals ? equals - word : 0;
@@ -227,34 +234,35 @@ static bool read_word(struct ublk_device *device, const char *word,
 	if (!equals)
 		return false;
 	if (!strncmp(word, FILE_KEY, strlen(FILE_KEY)))
-		return read_file(device, word + strlen(FILE_KEY), equals);
+		return handover_read_file(device, word + strlen(FILE_KEY),
+					  equals);
 	for (i = 0; i < KEYS; i++) {
 		if (strlen(keys[i].name) != length ||
 		    memcmp(keys[i].name, word, length))
 			continue;
-		values[i] = value_of(equals + 1);
+		values[i] = handover_number(equals + 1);
 		return values[i] >= 0 &&
-		       (!keys[i].is_fd || take_over(values[i]));
+		       (!keys[i].is_fd || handover_take_fd(values[i]));
 	}
 	return false;
 }
 
-static int read_words(struct ublk_device *device, int argc, char **argv,
-		      int values[KEYS])
+static int handover_read_words(struct ublk_device *device, int argc,
+			       char **argv, int values[KEYS])
 {
 	bool worker;
 	int i;
 
 	for (i = 0; i < KEYS; i++)
 		values[i] = -1;
-	if (!read_word(device, argv[0], values) ||
+	if (!handover_read_word(device, argv[0], values) ||
 	    values[KEY_VERSION] != HANDOVER_VERSION) {
 		message("the program that serves hands devices over with %s, "
 			"this one takes version=%d", argv[0], HANDOVER_VERSION);
 		return -EPROTO;
 	}
 	for (i = 1; i < argc; i++)
-		if (!read_word(device, argv[i], values)) {
+		if (!handover_read_word(device, argv[i], values)) {
 			message("the program that serves hands over %s, which "
 				"is unknown here", argv[i]);
 			return -EPROTO;
@@ -274,7 +282,7 @@ int handover_read(struct handover_values *to, struct ublk_device *device, int ar
 		  char **argv)
 {
 	int values[KEYS];
-	int err = read_words(device, argc, argv, values);
+	int err = handover_read_words(device, argc, argv, values);
 
 	*to = (struct handover_values){
 		.id = values[KEY_ID],

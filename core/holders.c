@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks for holders of a disk: those that the kernel knows by a claim first, as
- * they are the ones that a person means, then whoever has it open. It never
- * follows a path to a filesystem that may not answer.
+ * Finds users of a disk. Looks first for claims that the kernel shows, because
+ * they are what the user cares about, then for programs that have the disk
+ * open. It never follows a path into a filesystem that may not respond.
  */
 #include "core/holders.h"
 
@@ -35,12 +35,12 @@
 #define PATH_BYTES 320
 #define TICK_MS 50
 
-/* The answer of a claimed disk comes at once, also where nobody serves it. */
+/* The open of a claimed disk fails at once, even if nothing serves the disk. */
 #define ASK_MS 1000
 
 enum answer { ANSWER_NO, ANSWER_YES, ANSWER_NONE };
 
-/* Words of a line of mountinfo, up to where it is mounted. */
+/* Words of a line of mountinfo, up to the mount point. */
 enum { MOUNT_DEV = 2, MOUNT_WORDS = 5 };
 
 struct search {
@@ -52,7 +52,7 @@ struct search {
 };
 
 __attribute__((format(printf, 2, 3)))
-static bool found(struct search *search, const char *format, ...)
+static bool holders_found(struct search *search, const char *format, ...)
 {
 	char *text = search->holder->text;
 	va_list args;
@@ -60,7 +60,7 @@ static bool found(struct search *search, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, HOLDER_MAX, format, args);
 	va_end(args);
-	/* Names are anybody's. */
+	/* Names may contain any byte. */
 	for (; *text; text++)
 		if (iscntrl((unsigned char)*text))
 			*text = '?';
@@ -68,8 +68,8 @@ static bool found(struct search *search, const char *format, ...)
 	return true;
 }
 
-/* The first line of a file, or an empty one. */
-static bool read_line(const char *path, char *line, int size)
+/* Reads the first line of a file; an empty one if there is none. */
+static bool holders_read_line(const char *path, char *line, int size)
 {
 	FILE *file = fopen(path, "re");
 
@@ -83,7 +83,7 @@ static bool read_line(const char *path, char *line, int size)
 	return true;
 }
 
-/* The number of a device, as `259:3`. */
+/* Parses a device number such as `259:3`. */
 static bool parse_dev(const char *text, dev_t *dev)
 {
 	char *end;
@@ -105,7 +105,7 @@ static bool is_ours(const struct search *search, dev_t dev)
 	return false;
 }
 
-/* Whether @path leads to the disk. */
+/* Whether @path is the node of the disk or of a partition. */
 static bool leads_to(const struct search *search, const char *path)
 {
 	dev_t dev;
@@ -114,10 +114,10 @@ static bool leads_to(const struct search *search, const char *path)
 }
 
 /*
- * What @ask(@search, @node), which opens @node, says. To open a disk whose partitions
- * nobody has read yet is to read them, and where it has no server that takes until
- * it gets one. So a process of its own asks, and is left to itself if there is no
- * answer in time. Returns an enum answer, or -errno where nobody could ask.
+ * Calls @ask(@search, @node), which opens @node, in a child. The first open of
+ * a disk reads its partition table. If the disk has no server, that blocks
+ * until it has one, so a child that does not finish in time is left alone.
+ * Returns an enum answer, or -errno if the child could not be started.
  */
 static int ask_beside(enum answer (*ask)(const struct search *search,
 					 const char *node),
@@ -130,7 +130,7 @@ static int ask_beside(enum answer (*ask)(const struct search *search,
 	if (child < 0)
 		return -errno;
 	if (!child) {
-		/* It may outlive us. */
+		/* The child may outlive this process. */
 		message_close_others();
 		_exit(ask(search, node));
 	}
@@ -147,13 +147,13 @@ static int ask_beside(enum answer (*ask)(const struct search *search,
 }
 
 /*
- * Calls @each for the entries of @path that begin with @start, until one of them
- * has found something.
+ * Calls @each for the entries of @path whose names begin with @start, until the
+ * search has found something.
  */
-static void each_entry(struct search *search, const char *path,
-		       const char *start,
-		       void (*each)(struct search *search, const char *name,
-				    const char *path))
+static void holders_each_entry(struct search *search, const char *path,
+			       const char *start,
+			       void (*each)(struct search *search,
+					    const char *name, const char *path))
 {
 	DIR *dir = opendir(path);
 	char entry_path[PATH_BYTES];
@@ -178,22 +178,24 @@ static void add_node(struct search *search, const char *name,
 
 	(void)name;
 	snprintf(file, sizeof(file), "%s/dev", path);
-	if (search->count < NODES_MAX && read_line(file, text, sizeof(text)) &&
+	if (search->count < NODES_MAX &&
+	    holders_read_line(file, text, sizeof(text)) &&
 	    parse_dev(text, &search->nodes[search->count]))
 		search->count++;
 }
 
-/* A volume of dm, an array of md. */
+/* A dm or md device. */
 static void look_at_upper(struct search *search, const char *name,
 			  const char *path)
 {
 	char file[PATH_BYTES + 16], text[64];
 
 	snprintf(file, sizeof(file), "%s/dm/name", path);
-	if (read_line(file, text, sizeof(text)))
-		found(search, "part of /dev/mapper/%s (%s)", text, name);
+	if (holders_read_line(file, text, sizeof(text)))
+		holders_found(search, "part of /dev/mapper/%s (%s)", text,
+			      name);
 	else
-		found(search, "part of /dev/%s", name);
+		holders_found(search, "part of /dev/%s", name);
 }
 
 static void look_at_part(struct search *search, const char *name,
@@ -203,7 +205,7 @@ static void look_at_part(struct search *search, const char *name,
 
 	(void)name;
 	snprintf(holders, sizeof(holders), "%s/holders", path);
-	each_entry(search, holders, "", look_at_upper);
+	holders_each_entry(search, holders, "", look_at_upper);
 }
 
 static void look_at_swaps(struct search *search)
@@ -214,15 +216,16 @@ static void look_at_swaps(struct search *search)
 	while (file && !search->found && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, " \t\n")] = '\0';
 		if (*line == '/' && leads_to(search, line))
-			found(search, "swap");
+			holders_found(search, "swap");
 	}
 	if (file)
 		fclose(file);
 }
 
 /*
- * A line is `id parent major:minor root where options - type source options`.
- * The source is looked at as well: btrfs has a number of its own.
+ * A line is `id parent major:minor root mountpoint options - type source
+ * options`. The source is checked as well, because btrfs reports a device
+ * number of its own.
  */
 static bool mount_is_ours(const struct search *search, char *line,
 			  const char **where)
@@ -261,10 +264,11 @@ static void look_at_mounts(struct search *search, const char *pid,
 		if (!mount_is_ours(search, line, &where))
 			continue;
 		if (!strcmp(pid, "self"))
-			found(search, "mounted on %s", where);
+			holders_found(search, "mounted on %s", where);
 		else
-			found(search, "mounted on %s, as process %s sees it",
-			      where, pid);
+			holders_found(search,
+				      "mounted on %s, as process %s sees it",
+				      where, pid);
 	}
 	if (file)
 		fclose(file);
@@ -286,16 +290,22 @@ static void look_at_loop(struct search *search, const char *name,
 	char file[PATH_BYTES + 32], backing[256], node[32];
 
 	snprintf(file, sizeof(file), "%s/loop/backing_file", path);
-	if (!read_line(file, backing, sizeof(backing)))
+	if (!holders_read_line(file, backing, sizeof(backing)))
 		return;
 	snprintf(node, sizeof(node), "/dev/%s", name);
-	/* Also by its number, since the name may be another namespace's. */
+	/*
+	 * Also by device number, since the path may be one of another mount
+	 * namespace.
+	 */
 	if (leads_to(search, backing) ||
 	    ask_beside(loop_is_over, search, node) == ANSWER_YES)
-		found(search, "behind %s", node);
+		holders_found(search, "behind %s", node);
 }
 
-/* The record says that the device is made of a file or block device of ours. */
+/*
+ * Whether the record says that the device's backing file is the searched disk,
+ * or a partition of it.
+ */
 static bool record_names(const struct search *search, const char *text)
 {
 	static const char key[] = "identity_", disk[] = "=disk=";
@@ -313,7 +323,7 @@ static bool record_names(const struct search *search, const char *text)
 		    is_ours(search, dev))
 			return true;
 	}
-	/* Earlier programs wrote no such line. */
+	/* Older programs wrote no such line. */
 	return key_value_get(text, "argument", argument, sizeof(argument)) &&
 	       *argument == '/' && leads_to(search, argument);
 }
@@ -329,7 +339,7 @@ static void look_at_record(int id, void *arg)
 	if (search->found || id == search->id || access(node, F_OK))
 		return;
 	if (record_read(id, &text) >= 0 && record_names(search, text))
-		found(search, "behind device %d", id);
+		holders_found(search, "behind device %d", id);
 	free(text);
 }
 
@@ -349,12 +359,12 @@ static void look_at_process(struct search *search, const char *pid,
 	if (!isdigit((unsigned char)*pid) || atoi(pid) == getpid())
 		return;
 	snprintf(file, sizeof(file), "%s/fd", path);
-	each_entry(search, file, "", look_at_file);
+	holders_each_entry(search, file, "", look_at_file);
 	if (!search->found)
 		return;
 	snprintf(file, sizeof(file), "%s/comm", path);
-	read_line(file, name, sizeof(name));
-	found(search, "open in process %s (%s)", pid, name);
+	holders_read_line(file, name, sizeof(name));
+	holders_found(search, "open in process %s (%s)", pid, name);
 	search->holder->opened = true;
 }
 
@@ -365,7 +375,7 @@ static void look_at_namespace(struct search *search, const char *pid,
 		look_at_mounts(search, pid, path);
 }
 
-/* The kernel grants this open only where nobody has a claim. */
+/* The kernel allows this open only if nobody has claimed the disk. */
 static enum answer is_claimed(const struct search *search, const char *node)
 {
 	(void)search;
@@ -380,17 +390,17 @@ static void find_claim(struct search *search, const char *disk)
 
 	look_at_part(search, "", disk);
 	snprintf(start, sizeof(start), "ublkb%d", search->id);
-	each_entry(search, disk, start, look_at_part);
+	holders_each_entry(search, disk, start, look_at_part);
 	if (!search->found)
 		look_at_swaps(search);
 	if (!search->found)
 		look_at_mounts(search, "self", "/proc/self");
 	if (!search->found)
-		each_entry(search, "/proc", "", look_at_namespace);
+		holders_each_entry(search, "/proc", "", look_at_namespace);
 }
 
-static void begin(struct search *search, int id, struct holder *holder,
-		  char disk[PATH_BYTES])
+static void holders_begin(struct search *search, int id, struct holder *holder,
+			  char disk[PATH_BYTES])
 {
 	char start[24];
 
@@ -399,7 +409,7 @@ static void begin(struct search *search, int id, struct holder *holder,
 	snprintf(disk, PATH_BYTES, "/sys/block/ublkb%d", id);
 	snprintf(start, sizeof(start), "ublkb%d", id);
 	add_node(search, "", disk);
-	each_entry(search, disk, start, add_node);
+	holders_each_entry(search, disk, start, add_node);
 }
 
 bool holders_find_device(int id, struct holder *holder)
@@ -407,7 +417,7 @@ bool holders_find_device(int id, struct holder *holder)
 	struct search search;
 	char disk[PATH_BYTES];
 
-	begin(&search, id, holder, disk);
+	holders_begin(&search, id, holder, disk);
 	if (search.count)
 		record_each(look_at_record, &search);
 	return search.found;
@@ -422,20 +432,22 @@ bool holders_find(int id, struct holder *holder)
 
 	device_node(id, node);
 	claimed = ask_beside(is_claimed, NULL, node);
-	begin(&search, id, holder, disk);
+	holders_begin(&search, id, holder, disk);
 	if (claimed != ANSWER_NO)
 		find_claim(&search, disk);
 	if (!search.found)
 		record_each(look_at_record, &search);
 	if (!search.found)
-		each_entry(&search, "/sys/block", "loop", look_at_loop);
+		holders_each_entry(&search, "/sys/block", "loop", look_at_loop);
 	if (!search.found)
-		each_entry(&search, "/proc", "", look_at_process);
+		holders_each_entry(&search, "/proc", "", look_at_process);
 	if (!search.found && claimed == ANSWER_YES)
-		found(&search, "claimed by a filesystem or another device");
+		holders_found(&search,
+			      "claimed by a filesystem or another device");
 	if (!search.found && claimed < 0)
-		found(&search, "perhaps, who has it cannot be told (%s)",
-		      strerror(-claimed));
+		holders_found(&search,
+			      "perhaps, who has it cannot be told (%s)",
+			      strerror(-claimed));
 	return search.found;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who has a disk of ours. Looks at what the kernel shows of it, and asks the
- * driver nothing.
+ * Finds out what uses a disk of ours. Reads what the kernel shows in /proc and
+ * /sys, and asks the driver nothing.
  */
 #ifndef CORE_HOLDERS_H
 #define CORE_HOLDERS_H
@@ -12,25 +12,29 @@
 
 struct holder {
 	char text[HOLDER_MAX];	/* such as "mounted on /mnt" */
-	bool opened;		/* a program has it open, and may soon be done */
+	bool opened;		/* open in a program, maybe not for long */
 };
 
 /*
- * Finds one that has the disk of @id or a partition of it: a filesystem in any
- * mount namespace, swap, a volume or array, a loop device, another device of
- * ours, also one whose server is dead; or any program that has it open, as far
- * as /proc shows them to the caller. False where there is none.
+ * Finds one user of the disk of device @id or of one of its partitions: a
+ * filesystem in any mount namespace, swap, a dm or md device, a loop device,
+ * another device of ours (even if its server is dead), or a program that has it
+ * open, as far as /proc shows the caller. Returns false if there is none.
  */
 bool holders_find(int id, struct holder *holder);
 
-/* The same, but only other devices of ours are looked at. */
+/* As holders_find(), but looks only for other devices of ours. */
 bool holders_find_device(int id, struct holder *holder);
 
-/* How long who looks at every new disk, as udev does, may take for it. */
+/*
+ * How long programs that look at every new disk, as udev does, may have it
+ * open.
+ */
 #define HOLDERS_PASS_MS 2000
 
 /*
- * As holders_find(), but a program that merely has it open is given that time.
+ * As holders_find(), but waits HOLDERS_PASS_MS for a program that only has the
+ * disk open.
  */
 bool holders_stay(int id, struct holder *holder);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Identities of files: writes and compares them. Keeps and opens nothing.
+ * Writes and compares identities. It opens no file of its own but sysfs's, and
+ * keeps nothing.
  */
 #include "core/identity.h"
 
@@ -16,7 +17,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* <sys/stat.h> does not go with <linux/stat.h>. */
+/* <sys/stat.h> and <linux/stat.h> cannot both be included. */
 #define KIND 0170000
 #define KIND_BLOCK 0060000
 
@@ -25,7 +26,7 @@
 #endif
 
 __attribute__((format(printf, 2, 3)))
-static void append(char text[IDENTITY_MAX], const char *format, ...)
+static void identity_append(char text[IDENTITY_MAX], const char *format, ...)
 {
 	size_t length = strlen(text);
 	va_list args;
@@ -37,15 +38,16 @@ static void append(char text[IDENTITY_MAX], const char *format, ...)
 	va_end(args);
 }
 
-static void append_time(char text[IDENTITY_MAX], const char *key,
-			const struct statx_timestamp *time)
+static void identity_append_time(char text[IDENTITY_MAX], const char *key,
+				 const struct statx_timestamp *time)
 {
-	append(text, "%s=%lld.%09u", key, (long long)time->tv_sec,
-	       time->tv_nsec);
+	identity_append(text, "%s=%lld.%09u", key, (long long)time->tv_sec,
+			time->tv_nsec);
 }
 
-/* Where on its disk a partition begins; a disk has no such file. */
-static void append_start(char text[IDENTITY_MAX], const struct statx *st)
+/* Adds the start of a partition on its disk. A disk has no such attribute. */
+static void identity_append_start(char text[IDENTITY_MAX],
+				  const struct statx *st)
 {
 	char path[64], start[24] = "";
 	ssize_t length;
@@ -60,29 +62,32 @@ static void append_start(char text[IDENTITY_MAX], const struct statx *st)
 	close(fd);
 	start[length > 0 ? length : 0] = '\0';
 	start[strcspn(start, "\n")] = '\0';
-	append(text, "start=%s", start);
+	identity_append(text, "start=%s", start);
 }
 
-static void describe_disk(int fd, const struct statx *st,
-			  char text[IDENTITY_MAX])
+static void identity_describe_disk(int fd, const struct statx *st,
+				   char text[IDENTITY_MAX])
 {
 	uint64_t sequence;
 
-	append(text, "disk=%u:%u", st->stx_rdev_major, st->stx_rdev_minor);
+	identity_append(text, "disk=%u:%u", st->stx_rdev_major,
+			st->stx_rdev_minor);
 	if (!ioctl(fd, BLKGETDISKSEQ, &sequence))
-		append(text, "sequence=%llu", (unsigned long long)sequence);
-	append_start(text, st);
+		identity_append(text, "sequence=%llu",
+				(unsigned long long)sequence);
+	identity_append_start(text, st);
 }
 
-static void describe_file(const struct statx *st, bool unchanged,
-			  char text[IDENTITY_MAX])
+static void identity_describe_file(const struct statx *st, bool unchanged,
+				   char text[IDENTITY_MAX])
 {
-	append(text, "dev=%u:%u", st->stx_dev_major, st->stx_dev_minor);
-	append(text, "inode=%llu", (unsigned long long)st->stx_ino);
+	identity_append(text, "dev=%u:%u", st->stx_dev_major,
+			st->stx_dev_minor);
+	identity_append(text, "inode=%llu", (unsigned long long)st->stx_ino);
 	if (st->stx_mask & STATX_BTIME)
-		append_time(text, "born", &st->stx_btime);
+		identity_append_time(text, "born", &st->stx_btime);
 	if (unchanged)
-		append_time(text, "written", &st->stx_mtime);
+		identity_append_time(text, "written", &st->stx_mtime);
 }
 
 int identity_of(int fd, const struct identity_contents *contents,
@@ -95,20 +100,20 @@ int identity_of(int fd, const struct identity_contents *contents,
 		    STATX_BASIC_STATS | STATX_BTIME, &st))
 		return -errno;
 	if ((st.stx_mode & KIND) == KIND_BLOCK)
-		describe_disk(fd, &st, text);
+		identity_describe_disk(fd, &st, text);
 	else
-		describe_file(&st, contents, text);
+		identity_describe_file(&st, contents, text);
 	if (!contents)
 		return 0;
-	append(text, "size=%llu", (unsigned long long)contents->size);
+	identity_append(text, "size=%llu", (unsigned long long)contents->size);
 	if (contents->sampled)
-		append(text, "samples=%08x", contents->samples);
+		identity_append(text, "samples=%08x", contents->samples);
 	return 0;
 }
 
-/* The value of @key, @length bytes of it; NULL where there is none. */
-static const char *value_of(const char *text, const char *key,
-			    size_t key_length, size_t *length)
+/* Finds the value of @key and its @length. Returns NULL if there is none. */
+static const char *identity_value(const char *text, const char *key,
+				  size_t key_length, size_t *length)
 {
 	for (; *text; text += *text == ',') {
 		if (!strncmp(text, key, key_length) &&
@@ -122,27 +127,28 @@ static const char *value_of(const char *text, const char *key,
 	return NULL;
 }
 
-static bool equal(const char *one, const char *other, const char *key,
-		  size_t key_length)
+static bool identity_equal(const char *one, const char *other, const char *key,
+			   size_t key_length)
 {
 	size_t first, second;
-	const char *a = value_of(one, key, key_length, &first);
-	const char *b = value_of(other, key, key_length, &second);
+	const char *a = identity_value(one, key, key_length, &first);
+	const char *b = identity_value(other, key, key_length, &second);
 
 	return !a || !b || (first == second && !memcmp(a, b, first));
 }
 
 /*
- * The number of a filesystem without a device of its own is another one each
- * time it is mounted. An inode's time of birth is good for that.
+ * Whether the device number is the same after the next mount. A filesystem
+ * without a block device gets a new number at each mount; for its files the
+ * time of birth is compared instead.
  */
 static bool has_lasting_number(const char *text)
 {
 	size_t length;
-	const char *dev = value_of(text, "dev", 3, &length);
+	const char *dev = identity_value(text, "dev", 3, &length);
 
 	return !dev || strncmp(dev, "0:", 2) ||
-	       !value_of(text, "born", 4, &length);
+	       !identity_value(text, "born", 4, &length);
 }
 
 bool identity_same(const char *one, const char *other)
@@ -151,7 +157,7 @@ bool identity_same(const char *one, const char *other)
 			     has_lasting_number(other);
 	const char *key = one;
 
-	/* A file is no block device. */
+	/* One is a file, the other a block device. */
 	if (strncmp(one, other, 4))
 		return false;
 	for (; *key; key += strcspn(key, ","), key += *key == ',') {
@@ -159,7 +165,7 @@ bool identity_same(const char *one, const char *other)
 
 		if (!lasting && length == 3 && !memcmp(key, "dev", 3))
 			continue;
-		if (!equal(one, other, key, length))
+		if (!identity_equal(one, other, key, length))
 			return false;
 	}
 	return true;

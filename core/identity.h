@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What tells a file or block device from every other one, as a line of text that
- * a record keeps and a message shows.
+ * A line of text that tells a file or block device from all others. Records
+ * keep it, and messages show it.
  */
 #ifndef CORE_IDENTITY_H
 #define CORE_IDENTITY_H
@@ -12,32 +12,33 @@
 
 #define IDENTITY_MAX 256
 
-/* What may be known of bytes that nobody changes. */
+/* Known properties of contents that nobody may change. */
 struct identity_contents {
 	uint64_t size;		/* bytes */
 	bool sampled;
-	uint32_t samples;	/* a checksum of some, if so */
+	uint32_t samples;	/* a checksum of samples, if @sampled */
 };
 
 /*
- * Writes what @fd is, such as "dev=8:1,inode=12,born=1732886400.5" of a file,
- * whose inode number is used again once it is removed, but not with its time of
- * birth; or "disk=8:0,sequence=3" of a block device, which has another sequence
- * number each time it appears. @contents, if not NULL, is part of it, and so is
- * when a file was last written. Returns 0 or -errno.
+ * Describes the file or block device @fd. Of a file, such as
+ * "dev=8:1,inode=12,born=1732886400.5": an inode number is used again after the
+ * file is removed, but with another time of birth. Of a block device, such as
+ * "disk=8:0,sequence=3": the kernel gives each new disk another sequence
+ * number. With @contents (may be NULL), adds them and the time of the last
+ * write to a file. Returns 0 or -errno, and prints nothing.
  */
 int identity_of(int fd, const struct identity_contents *contents,
 		char text[IDENTITY_MAX]);
 
 /*
- * Whether two such texts can be of the same file. What only one of them has does
- * not count: another kernel or filesystem does not know it.
+ * Whether two texts can describe the same file. A property that only one of
+ * them has is ignored: the other's kernel or filesystem may not have known it.
  */
 bool identity_same(const char *one, const char *other);
 
 /*
- * Whether @path leads to a block device, and to which. A filesystem that is a
- * server's is not asked: it may be slow, or gone.
+ * Whether @path is a block device, and its number. Does not query a server for
+ * a file on a network filesystem or FUSE: it may be slow, or gone.
  */
 bool identity_is_disk(const char *path, dev_t *dev);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files in memory with a name of their own, on a tmpfs that nobody else uses:
- * /run is often too small for a disk, and never ours to fill.
+ * Named files in memory, on a tmpfs of our own: /run is often too small for a
+ * disk, and is not ours to fill.
  */
 #include "core/memory.h"
 
@@ -22,10 +22,10 @@
 #define PATH_BYTES 64
 #define TRIES 4
 
-/* What memory_create() made and memory_keep() is to name. */
+/* The file of memory_create() that memory_keep() has to name. */
 static int created = -1;
 
-/* Flags that are newer than the headers of some; kernels before 6.3 refuse them. */
+/* Missing in older headers. Kernels before 6.3 refuse these flags. */
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8u
 #endif
@@ -55,7 +55,7 @@ static void memory_path(char path[PATH_BYTES], int id)
 	snprintf(path, PATH_BYTES, MEMORY_DIR "/%d", id);
 }
 
-/* The directory is that of a filesystem mounted there. */
+/* Whether the tmpfs is mounted on our directory. */
 static bool is_mounted(void)
 {
 	struct stat outer, inner;
@@ -76,8 +76,8 @@ static bool memory_mount(void)
 }
 
 /*
- * Another process may unmount what is still empty: then once more. Returns the
- * descriptor or -errno.
+ * Another process may unmount the tmpfs while it is still empty; then this
+ * tries again. Returns the descriptor or -errno.
  */
 static int create_named(void)
 {
@@ -126,7 +126,9 @@ int memory_keep(int id)
 		return 0;
 	memory_path(path, id);
 	snprintf(self, sizeof(self), "/proc/self/fd/%d", created);
-	/* One that is there is of a device that the driver has forgotten. */
+	/*
+	 * A file that has this name belonged to a device that no longer exists.
+	 */
 	unlink(path);
 	if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW))
 		return message_fail(errno, "%s", path);
@@ -183,7 +185,7 @@ void memory_forget(int id)
 
 void memory_release(void)
 {
-	/* As long as somebody has a file open there it stays mounted. */
+	/* The unmount fails while somebody has a file open there. */
 	if (is_mounted() && is_empty() && !umount2(MEMORY_DIR, UMOUNT_NOFOLLOW))
 		rmdir(MEMORY_DIR);
 }

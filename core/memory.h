@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Memory that holds a disk and outlives whoever serves it: a file on a tmpfs of
- * our own, RECORD_DIR.memory/ID. The tmpfs is mounted when it is first needed
- * and unmounted when it is empty. One such file a process. And files in memory
- * without a name.
+ * Memory that holds a disk and outlives the process that serves it: a file on
+ * our own tmpfs, RECORD_DIR.memory/ID. The tmpfs is mounted when it is first
+ * needed and unmounted when it is empty. A process can create one such file.
+ * Also: memfds.
  */
 #ifndef CORE_MEMORY_H
 #define CORE_MEMORY_H
@@ -12,40 +12,43 @@
 #include <stdint.h>
 
 /*
- * A file of @size bytes in memory, empty. With @outlives, and as root, it gets a name
- * by memory_keep(). Otherwise it is gone with the last process that has it open: an
- * ordinary user cannot mount the tmpfs. Returns the descriptor, or -errno without
- * telling.
+ * Creates an empty file of @size bytes in memory. If @outlives is set and the
+ * caller is root, memory_keep() can name it. Otherwise the file is gone when
+ * the last process closes it: an ordinary user cannot mount the tmpfs. Returns
+ * the descriptor, or -errno and prints nothing.
  */
 int memory_create(uint64_t size, bool outlives);
 
-/* Names the file after device @id. Returns 0 or -errno after telling. */
+/*
+ * Names the file of memory_create() after device @id. Returns 0, or -errno
+ * after printing why.
+ */
 int memory_keep(int id);
 
 /*
- * Opens what an earlier server of @id has left; it must have @size bytes.
- * Returns the descriptor, or -errno without telling.
+ * Opens the file that an earlier server of device @id left. It must be of @size
+ * bytes. Returns the descriptor, or -errno and prints nothing.
  */
 int memory_reopen(int id, uint64_t size);
 
-/* Whether one has left something. */
+/* Whether an earlier server of device @id left such a file. */
 bool memory_is_kept(int id);
 
-/* The memory of @id goes back when its last user closes it. */
+/* Removes the name: the memory is freed when its last user closes it. */
 void memory_forget(int id);
 
-/* Unmounts the tmpfs if nothing is on it. */
+/* Unmounts the tmpfs if it is empty. */
 void memory_release(void);
 
 /*
- * Files in memory without a name; /proc calls them @name. memory_program() makes one
- * that can be executed, which vm.memfd_noexec may forbid (EACCES). One of
- * memory_unnamed() never can be. Both return the descriptor, or -1 with errno.
+ * Create a memfd, called @name in /proc. That of memory_program() can be
+ * executed; vm.memfd_noexec may forbid this (EACCES). That of memory_unnamed()
+ * can never be. Both return the descriptor, or -1 with errno.
  */
 int memory_unnamed(const char *name);
 int memory_program(const char *name);
 
-/* Bytes of memory that the machine has, used or not; UINT64_MAX: nobody knows. */
+/* Total memory of the machine in bytes; UINT64_MAX if unknown. */
 uint64_t memory_of_machine(void);
 
 #endif

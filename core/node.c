@@ -11,7 +11,7 @@
 #include "lib/clock.h"
 #include "lib/message.h"
 
-#define NODE_WAIT_MS 5000	/* for udev or mdev to make a node */
+#define NODE_WAIT_MS 5000	/* for udev or mdev to create a node */
 #define NODE_TICK_MS 2
 
 void device_node(int id, char node[DEVICE_NODE_MAX])
@@ -19,7 +19,7 @@ void device_node(int id, char node[DEVICE_NODE_MAX])
 	snprintf(node, DEVICE_NODE_MAX, "/dev/ublkb%d", id);
 }
 
-/* As far as sysfs tells, the kernel has no device that @node would be of. */
+/* Whether sysfs says that the kernel has no device for @node. */
 static bool node_is_gone(const char *node)
 {
 	const char *name = strrchr(node, '/') + 1;

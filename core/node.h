@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The nodes of a device in /dev.
- */
+/* The nodes of a device in /dev. */
 #ifndef CORE_NODE_H
 #define CORE_NODE_H
 
-/* The node of device @id, "/dev/ublkb7". */
+/* Writes the path of the disk of device @id, such as "/dev/ublkb7". */
 #define DEVICE_NODE_MAX 32
 void device_node(int id, char node[DEVICE_NODE_MAX]);
 
 /*
- * Opens a node that the kernel has just announced: at once with devtmpfs, but
- * udev or mdev may take their time over it. It is not waited for when the kernel
- * has no such device any more. Returns the descriptor or -errno after telling.
+ * Opens a node that the kernel has just announced. devtmpfs makes it at once,
+ * but udev or mdev may need some time: waits for it, but not if the kernel no
+ * longer has the device. Returns the descriptor, or -errno after printing why.
  */
 int device_open_node(const char *node, int flags);
 

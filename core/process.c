@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The server as a process: background, readiness, protection. It knows
- * nothing of devices.
+ * The server as a process: background, readiness, protection. It knows nothing
+ * about devices.
  */
 #include "core/process.h"
 
@@ -27,7 +27,7 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
-/* Fields of /proc/PID/stat, as proc(5) numbers them. */
+/* Fields of /proc/PID/stat, numbered as in proc(5). */
 enum stat_field {
 	STAT_STATE = 3,		/* a letter */
 	STAT_FLAGS = 9,
@@ -37,7 +37,7 @@ enum stat_field {
 	STAT_PENDING = 31	/* signals of the first thread */
 };
 
-#define STAT_FLAG_EXITING 0x4	/* PF_EXITING of the kernel */
+#define STAT_FLAG_EXITING 0x4	/* the kernel's PF_EXITING */
 #define STAT_TRIES 100
 #define STAT_TICK_MS 10
 
@@ -49,9 +49,9 @@ static const int ending_signals[] = { SIGINT, SIGTERM, SIGHUP };
 #define ENDING_SIGNALS (sizeof(ending_signals) / sizeof(ending_signals[0]))
 
 /*
- * In the background process: the pipe that the caller waits at, until it is closed;
- * -1: nobody waits. What the caller is to return stands in memory that both have,
- * as a pipe may have no room for it.
+ * In the background process: the write end of a pipe whose closing ends the
+ * caller's wait, or -1. The exit status for the caller is in shared memory,
+ * because a write to the pipe may fail.
  */
 static int ready_fd = -1;
 static volatile int *caller_status;
@@ -59,11 +59,14 @@ static volatile int *caller_status;
 #define STATUS_TICK_MS 10
 static bool background;
 
-/* In the caller: the process it waits for, and the signal that came. */
+/*
+ * In the caller: the child that it waits for, and the signal that came
+ * meanwhile.
+ */
 static volatile pid_t body_pid;
 static volatile sig_atomic_t ended_by;
 
-static void pass_on(int signal)
+static void process_pass_signal(int signal)
 {
 	ended_by = signal;
 	kill(body_pid, SIGTERM);
@@ -78,7 +81,7 @@ static void handle_ending_signals(void (*handler)(int))
 		sigaction(ending_signals[i], &action, NULL);
 }
 
-/* Everything but 0, 1, 2 and @keep, which becomes 3. */
+/* Closes all descriptors but 0, 1, 2 and @keep, which becomes 3. */
 static void close_inherited(int keep)
 {
 	if (keep != 3) {
@@ -98,7 +101,7 @@ void process_replace(int fd, int by)
 		;
 }
 
-int process_tell(int fd, char byte)
+int process_send_byte(int fd, char byte)
 {
 	ssize_t n;
 
@@ -108,7 +111,7 @@ int process_tell(int fd, char byte)
 	return n < 0 ? -errno : 0;
 }
 
-bool process_hear(int fd, char *byte)
+bool process_receive_byte(int fd, char *byte)
 {
 	ssize_t n;
 
@@ -118,7 +121,7 @@ bool process_hear(int fd, char *byte)
 	return n == 1;
 }
 
-static int wait_for(pid_t pid)
+static int process_wait_for(pid_t pid)
 {
 	int status;
 
@@ -143,7 +146,10 @@ static void forget_caller(void)
 	caller_status = NULL;
 }
 
-/* Makes both; the pipe's ends are in @fds. Returns 0 or -errno after telling. */
+/*
+ * Creates both. @fds gets the pipe's two ends. Returns 0, or -errno after
+ * printing why.
+ */
 static int open_wait(int fds[2])
 {
 	void *shared = mmap(NULL, sizeof(*caller_status),
@@ -161,13 +167,13 @@ static int open_wait(int fds[2])
 	return -EAGAIN;
 }
 
-/* In the caller: waits until the body has let it go, or ends. */
+/* In the caller: waits until the child sets the status, or ends. */
 static int wait_for_status(int fd)
 {
 	siginfo_t ended = { 0 };
 	char byte;
 
-	/* Where the pipe cannot be read the memory is looked at again and again. */
+	/* If the pipe cannot be read, polls the shared memory. */
 	while (read(fd, &byte, 1) < 0 && *caller_status == STATUS_UNKNOWN &&
 	       !ended.si_pid)
 		if (errno != EINTR) {
@@ -188,7 +194,9 @@ int process_background(int (*body)(void *arg), void *arg)
 	if (open_wait(fds))
 		return EXIT_FAILED;
 
-	/* No signal may find the handler without a pid to pass it on to. */
+	/*
+	 * The handler needs the child's pid, so signals wait until it is known.
+	 */
 	sigemptyset(&block);
 	for (i = 0; i < ENDING_SIGNALS; i++)
 		sigaddset(&block, ending_signals[i]);
@@ -211,7 +219,7 @@ int process_background(int (*body)(void *arg), void *arg)
 	}
 
 	close(fds[1]);
-	handle_ending_signals(pass_on);
+	handle_ending_signals(process_pass_signal);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	status = wait_for_status(fds[0]);
 	close(fds[0]);
@@ -219,7 +227,7 @@ int process_background(int (*body)(void *arg), void *arg)
 	handle_ending_signals(SIG_DFL);
 	if (status != STATUS_UNKNOWN && !ended_by)
 		return status;
-	status = wait_for(body_pid);
+	status = process_wait_for(body_pid);
 	if (ended_by)
 		raise(ended_by);
 	return status;
@@ -234,7 +242,10 @@ static int print_line(const char *text)
 	return message_fail(errno, "standard output");
 }
 
-/* What can fail of leaving the caller's terminal. Returns /dev/null or -errno. */
+/*
+ * Does the steps of leaving the terminal that can fail. Returns a descriptor of
+ * /dev/null, or -errno after printing why.
+ */
 static int prepare_leaving(void)
 {
 	int fd, null;
@@ -244,7 +255,10 @@ static int prepare_leaving(void)
 	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return message_fail(errno, "/dev/null");
-	/* Where the caller gave no standard output it still has none. */
+	/*
+	 * Above 2, so that a standard output that the caller closed stays
+	 * closed.
+	 */
 	null = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (null < 0)
 		null = message_fail(errno, "/dev/null");
@@ -252,7 +266,7 @@ static int prepare_leaving(void)
 	return null;
 }
 
-static void leave(int null)
+static void process_leave(int null)
 {
 	int fd;
 
@@ -272,11 +286,11 @@ int process_leave_caller(void)
 	null = prepare_leaving();
 	if (null < 0)
 		return null;
-	leave(null);
+	process_leave(null);
 	return 0;
 }
 
-/* Ends the caller's wait, with an exit status. It cannot fail. */
+/* Ends the caller's wait with this exit status. It cannot fail. */
 static void release_caller(int status)
 {
 	if (caller_status)
@@ -296,7 +310,10 @@ int process_ready(const char *text)
 	int null = background ? prepare_leaving() : -1;
 	int err;
 
-	/* Who sees a node has a disk: what can fail comes before. */
+	/*
+	 * Once the node is printed the caller uses the disk, so do first what
+	 * can fail.
+	 */
 	if (background && null < 0)
 		return null;
 	err = caller_gone() ? message_fail(EPIPE, "the caller") :
@@ -307,7 +324,7 @@ int process_ready(const char *text)
 		return err;
 	}
 	if (null >= 0)
-		leave(null);
+		process_leave(null);
 	release_caller(EXIT_DONE);
 	return 0;
 }
@@ -338,7 +355,7 @@ int process_watch(pid_t pid)
 {
 	int fd = syscall(SYS_pidfd_open, pid, 0);
 
-	/* EINVAL: it is no process any more, but its number is still in use. */
+	/* EINVAL: the process has ended, but its pid is still in use. */
 	if (fd < 0)
 		return errno == EINVAL ? -ESRCH : -errno;
 	return fd;
@@ -348,7 +365,10 @@ int process_open(pid_t pid, unsigned long long started)
 {
 	int fd = process_watch(pid);
 
-	/* Behind the open: the descriptor stays with whom it found. */
+	/*
+	 * Checked after the open: from here on the descriptor stays with this
+	 * process.
+	 */
 	if (fd < 0 || process_runs(pid, started))
 		return fd;
 	close(fd);
@@ -366,7 +386,7 @@ int process_signal(int fd, int number, int value)
 								      0;
 }
 
-/* For dl_iterate_phdr(), which begins with the program itself. */
+/* For dl_iterate_phdr(), whose first call is for the program itself. */
 static int lock_segments(struct dl_phdr_info *program, size_t size, void *arg)
 {
 	const uintptr_t page = sysconf(_SC_PAGESIZE);
@@ -388,10 +408,10 @@ static int lock_segments(struct dl_phdr_info *program, size_t size, void *arg)
 }
 
 /*
- * MCL_ONFAULT leaves out pages of the program that nobody touched yet; they
- * would be read from the filesystem we may be serving. So the program itself
- * is locked whole, which also reads it: each segment, as there may be nothing
- * between them. Returns 0 or -errno.
+ * With MCL_ONFAULT, pages of the program that were never touched stay unlocked,
+ * and would be read from a filesystem that we may be serving. So the program is
+ * locked completely, which also reads it. Each segment is locked by itself, as
+ * there may be unmapped gaps between them. Returns 0 or -errno.
  */
 static int lock_program(void)
 {
@@ -401,8 +421,8 @@ static int lock_program(void)
 }
 
 /*
- * The kernel maps a first thread's stack larger than it is, and MCL_CURRENT takes
- * all that is mapped. What goes here comes back when it is needed.
+ * The kernel maps more stack for the first thread than it uses, and MCL_CURRENT
+ * would lock all of it. What is unmapped here grows back when it is needed.
  */
 static void shrink_stack(void)
 {
@@ -413,7 +433,7 @@ static void shrink_stack(void)
 	munmap((void *)(end - MAPPED), MAPPED);
 }
 
-/* The OOM killer must look elsewhere: what uses the disk would hang. */
+/* If the OOM killer killed a server, users of the disk would hang. */
 static int out_of_reach(void)
 {
 	static const char path[] = "/proc/self/oom_score_adj";
@@ -433,8 +453,8 @@ int process_protect(bool whole)
 	int err;
 
 	/*
-	 * None of this is allowed to an ordinary user, who goes without: with his
-	 * small limit MCL_FUTURE would make later mappings fail.
+	 * An ordinary user may do none of this, and goes without: with his low
+	 * limit, MCL_FUTURE would make later mappings fail.
 	 */
 	if (geteuid())
 		return 0;
@@ -454,14 +474,14 @@ int process_protect(bool whole)
 	return 0;
 }
 
-/* How the thread was scheduled before it hurried; -1: it does not. */
+/* The policy before process_hurry(); -1 if it changed nothing. */
 static int calm_policy = -1;
 static struct sched_param calm_param;
 
 /*
- * Where it is not allowed (a container) the thread goes on as it is: it gets less
- * memory than it might. musl's functions of these names do nothing, by its reading
- * of POSIX.
+ * Where it is not allowed (in a container), the thread keeps its priority, and
+ * gets less memory than it might. System calls, because musl's functions of
+ * these names always fail, by its reading of POSIX.
  */
 void process_hurry(void)
 {
@@ -489,7 +509,7 @@ int process_serve_root(void)
 	return 0;
 }
 
-/* Reads it to @text. Returns its length or -errno. */
+/* Reads /proc/PID/stat to @text. Returns its length or -errno. */
 static ssize_t read_stat(pid_t pid, char *text, size_t size)
 {
 	char path[32];
@@ -508,8 +528,8 @@ static ssize_t read_stat(pid_t pid, char *text, size_t size)
 }
 
 /*
- * Reads a field of process @pid, a letter as its code. False when there is no such
- * process.
+ * Reads a field of /proc/PID/stat; a letter becomes its character code. Returns
+ * false if there is no such process.
  */
 static bool process_stat(pid_t pid, unsigned int field,
 			 unsigned long long *value)
@@ -519,13 +539,19 @@ static bool process_stat(pid_t pid, unsigned int field,
 	ssize_t length;
 	char *at;
 
-	/* One that cannot be read for the moment is not gone. */
+	/*
+	 * A read that fails for another reason does not mean that the process
+	 * is gone.
+	 */
 	while ((length = read_stat(pid, text, sizeof(text) - 1)) < 0 &&
 	       length != -ENOENT && length != -ESRCH && tries++ < STAT_TRIES)
 		clock_sleep_ms(STAT_TICK_MS);
 	text[length > 0 ? length : 0] = '\0';
 
-	/* The second, the name in brackets, may hold spaces and brackets. */
+	/*
+	 * The second field, the name, is in brackets and may contain spaces and
+	 * brackets.
+	 */
 	at = strrchr(text, ')');
 	for (; at && field > STAT_STATE - 1; field--)
 		at = strchr(at + 1, ' ');
@@ -539,7 +565,7 @@ unsigned long long process_started(pid_t pid)
 {
 	unsigned long long started, state;
 
-	/* One that has ended may still wait to be collected. */
+	/* A zombie has ended, but still has an entry. */
 	if (!process_stat(pid, STAT_STARTED, &started) ||
 	    !process_stat(pid, STAT_STATE, &state) || state == 'Z' ||
 	    state == 'X')

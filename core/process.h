@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The server as a process: how it goes to the background and still tells its
- * caller how the start ended, and how it is kept from ever waiting for the
- * disk it serves.
+ * caller whether it started, and how it is protected from waiting for its own
+ * disk.
  */
 #ifndef CORE_PROCESS_H
 #define CORE_PROCESS_H
@@ -12,120 +12,124 @@
 #include <sys/types.h>
 
 /*
- * Runs body(@arg) in a process of its own, in a session of its own and with
- * none of the caller's descriptors but the standard ones, and waits until it
- * says that it is ready, or ends. Returns EXIT_DONE; or, when it ended first,
- * its exit status. A signal that would end the caller meanwhile (SIGINT,
- * SIGTERM, SIGHUP) ends the body first, so that nothing is left behind, and
- * then the caller.
+ * Runs body(@arg) in a child with a session of its own and none of the caller's
+ * descriptors but the standard ones. Waits until the child calls
+ * process_ready() or process_detach(), or ends. Returns EXIT_DONE, or the
+ * child's exit status if it ended first. SIGINT, SIGTERM and SIGHUP to the
+ * caller first end the child, so that nothing is left behind, and then the
+ * caller.
  */
 int process_background(int (*body)(void *arg), void *arg);
 
 /*
- * The server is ready: prints @text as a line on standard output. In the
- * background it then lets go of the terminal and of the caller, and sends later
- * messages to the kernel log. Returns 0 or -errno after telling.
+ * The server is ready: prints @text and a newline on standard output. A
+ * background process then lets go of the terminal, sends later messages to the
+ * kernel log, and ends its caller's wait. Returns 0, or -errno after printing
+ * why.
  */
 int process_ready(const char *text);
 
 /*
- * The same for one that goes on whether its caller hears of it or not: prints
- * nothing, and ends the caller's wait with success.
+ * As process_ready(), for a server that carries on even if the caller is gone:
+ * prints nothing, and ends the caller's wait with success.
  */
 void process_detach(void);
 
-/* The same, but the caller's wait ends with failure. */
+/* As process_detach(), but ends the caller's wait with failure. */
 void process_detach_failed(void);
 
 /*
- * In the background: lets go of the terminal and of the caller's directory, and
- * sends later messages to the kernel log. Nothing happens in the foreground.
- * Returns 0 or -errno after telling.
+ * In a background process: lets go of the terminal and of the caller's
+ * directory, and sends later messages to the kernel log. In the foreground it
+ * does nothing. Returns 0, or -errno after printing why.
  */
 int process_leave_caller(void);
 
 /*
- * For a process that was forked from one in the background and is not what its
- * caller waits for.
+ * For a child of a background process: the caller does not wait for this child.
  */
 void process_forked(void);
 
 /*
- * For a program that a server executes in its place: it is in the background,
- * and nobody waits for it.
+ * For a program that replaced a server by exec: it is in the background, and no
+ * caller waits for it.
  */
 void process_continued(void);
 
-/* From now on descriptor @fd is what @by is, which is open. */
+/* Makes descriptor @fd a duplicate of @by, which is open. */
 void process_replace(int fd, int by);
 
 /*
- * A byte for another process through a pipe, or one from it; signals do not get in
- * between. Return 0 or -errno, and whether there was one.
+ * Write a byte to a pipe, and read one from it; signals do not interrupt them.
+ * process_send_byte() returns 0 or -errno, and process_receive_byte() whether
+ * it read a byte.
  */
-int process_tell(int fd, char byte);
-bool process_hear(int fd, char *byte);
+int process_send_byte(int fd, char byte);
+bool process_receive_byte(int fd, char *byte);
 
 /*
- * A descriptor that becomes readable when process @pid ends. Returns it, -ESRCH
- * when that has ended, or another -errno.
+ * Returns a descriptor that becomes readable when process @pid ends, -ESRCH if
+ * it has ended, or another -errno.
  */
 int process_watch(pid_t pid);
 
 /*
- * A descriptor of process @pid, as of process_watch(), which is the one that
- * started at @started (record.h): -ESRCH when the number is another one's by now.
+ * As process_watch(), but only if process @pid is the one that started at
+ * @started (see record.h). Returns -ESRCH if another process has this number by
+ * now.
  */
 int process_open(pid_t pid, unsigned long long started);
 
 /*
- * Sends signal @number to the process of a descriptor, with @value as sigqueue()
- * does. Returns 0 or -errno: -ESRCH when it has ended.
+ * Sends signal @number, with @value as sigqueue() does, to the process of a
+ * descriptor from process_open(). Returns 0 or -errno: -ESRCH if it has ended.
  */
 int process_signal(int fd, int number, int value);
 
 /*
- * The program is in memory and locked there, and its data is locked as it is
- * touched; with @whole all that is mapped, now or later, is taken and locked at
- * once, so that nothing is left to wait for. The OOM killer looks elsewhere,
- * and memory reclaim never waits for I/O on our behalf. Returns 0, or -errno after
- * telling which of these cannot be had: then it must not serve. An ordinary user
- * may have none of them; his devices go without.
+ * Protects a server from waiting for its own disk. The program is loaded and
+ * locked in memory; its data is locked when it is first touched or, with
+ * @whole, all mappings, now and later, are populated and locked at once. The
+ * OOM killer spares the process, and memory reclaim never waits for I/O in it.
+ * Returns 0, or -errno after printing which step failed: then the process must
+ * not serve. An ordinary user may do none of this, and goes without.
  */
 int process_protect(bool whole);
 
 /*
- * What this thread, and those and the processes that it starts, does is urgent:
- * somebody may be waiting for memory that only a disk without a server could
- * free. A real-time thread gets memory that the kernel keeps back from others.
- * Silent where it is not allowed.
+ * Gives this thread, and all threads and processes that it starts from now on,
+ * real-time priority: the kernel keeps a reserve of memory for such threads,
+ * and a disk without a server may be what keeps the machine from freeing
+ * memory. Does nothing if it is not allowed.
  */
 void process_hurry(void);
 
-/* Ends that, in each thread and process for itself. */
+/* Returns the calling thread to its normal priority. */
 void process_calm(void);
 
 /*
- * The root filesystem hangs on this server: a mount namespace of its own (so
- * that it pins no mount of the system), and argv[0] begins with '@', which
- * asks init systems to spare the process at shutdown. It is called ublk however
- * it was executed. Returns 0 or -errno after telling.
+ * For the server of the root filesystem. Gives the process a mount namespace of
+ * its own, so that it pins no mount of the system, and an argv[0] that begins
+ * with '@', which asks init systems to spare the process at shutdown. Sets its
+ * name to ublk, however it was executed. Returns 0, or -errno after printing
+ * why.
  */
 int process_serve_root(void);
 
 /*
- * When a process started, in clock ticks since boot: with the pid it names a
- * process for good. 0 where there is none, or one that has ended.
+ * When process @pid started, in clock ticks since boot: the pid and this time
+ * identify a process for good. 0 if there is no such process, or if it has
+ * ended.
  */
 unsigned long long process_started(pid_t pid);
 
-/* The process @pid still is the one that started at @started. */
+/* Whether process @pid is still the one that started at @started. */
 bool process_runs(pid_t pid, unsigned long long started);
 
-/* Process @pid was killed or ends of itself, and is still there. */
+/* Whether process @pid has been killed, or is exiting, but still exists. */
 bool process_dying(pid_t pid);
 
-/* How long process @pid has worked, in clock ticks; 0 where nobody knows. */
+/* CPU time of process @pid in clock ticks; 0 if unknown. */
 uint64_t process_worked(pid_t pid);
 
 #endif

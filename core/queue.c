@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fetch and commit loop of one queue. It knows the ublk protocol of one
- * tag and the ring; it knows neither control commands nor what a target does.
+ * The fetch and commit loop of one queue. It knows io_uring and the ublk
+ * commands of a tag. It knows neither control commands nor what a target does.
  */
 #include "core/queue.h"
 
@@ -20,36 +20,37 @@
 #define QUEUE_FILES_MAX (1 + UBLK_DEVICE_FILES + 1)	/* with the wake_fd */
 
 /*
- * Submissions of a batch that go to the kernel at once. A page holds them, as
- * one does the completions of the usual depth: where memory is short, more than a
- * page in one piece may never be had, and then no worker could be replaced.
+ * Most SQEs that are submitted at once. They fill one page, and so do the CQEs
+ * at the default depth. When memory is short, the kernel may never find
+ * contiguous pages, and then a dead worker could not be replaced.
  */
 #define SUBMISSIONS_MAX 32
 #define COMPLETIONS_MIN 8
 
 /*
- * Of each buffer that is registered with the ring. Transfers that are small gain by
- * that; for all bytes of a large one the kernel would need more memory than a
- * worker can count on when there is hardly any.
+ * Bytes that are registered of each buffer. Registration makes small transfers
+ * faster. To register a whole large buffer the kernel would need more memory
+ * than a worker can rely on when memory is short.
  */
 #define REGISTERED_MAX (16 << 10)
 
 /*
- * What a queue answers while it still hurries, in turns of its loop. When it
- * starts, the machine may have less memory than anybody gets who does not, and
- * only the answers to requests that have waited bring it back: pages of swap.
+ * Turns of the loop for which a new queue keeps its real-time priority. It may
+ * start when the machine has no memory except the reserve that the kernel keeps
+ * for real-time threads, and only the answers to waiting requests (pages of
+ * swap) free more.
  */
-#define HURRIED_TURNS 1024
+#define URGENT_TURNS 1024
 
 /*
- * Of a queue's thread, as all of it may be locked. What it calls needs less than
- * 8 KiB; the rest is for whoever adds to that.
+ * Stack of a queue's thread, small because all of it may be locked. The loop
+ * and today's targets use less than 8 KiB; the rest is a margin for later ones.
  */
 #define STACK_BYTES (32 << 10)
 
 /*
- * user_data of a completion: a tag with the lowest bit set, or the address of
- * a struct ublk_completion, which is aligned.
+ * user_data of a CQE is a tag, shifted left, with the lowest bit set; or the
+ * address of a struct ublk_completion, whose lowest bit is clear.
  */
 static uint64_t user_data_of_tag(unsigned int tag)
 {
@@ -75,7 +76,9 @@ static struct io_uring_sqe *queue_sqe(struct ublk_queue *queue)
 	return sqe;
 }
 
-/* Hands a tag to the driver: FETCH at first, COMMIT_AND_FETCH ever after. */
+/*
+ * Gives a tag to the driver: FETCH the first time, COMMIT_AND_FETCH after that.
+ */
 static void queue_command(struct ublk_queue *queue, unsigned int tag,
 			  uint32_t op, int result)
 {
@@ -92,14 +95,19 @@ static void queue_command(struct ublk_queue *queue, unsigned int tag,
 	command->q_id = queue->id;
 	command->tag = tag;
 	command->result = result;
-	/* With zero copy each tag's pages have its number in the ring's table. */
+	/*
+	 * With zero copy, the tag is also the index in the ring's buffer table.
+	 */
 	if (setup->zero_copy)
 		sqe->addr = tag;
 	else
 		command->addr = (uintptr_t)queue->requests[tag].data;
 }
 
-/* The driver has read the buffers of all answers that it was given. */
+/*
+ * Once the submission queue is empty, the driver has read the buffers of all
+ * commits: they are free again.
+ */
 static void queue_free_buffers(struct ublk_queue *queue)
 {
 	if (!queue->used_buffers || io_uring_sq_ready(&queue->ring))
@@ -111,14 +119,15 @@ static void queue_free_buffers(struct ublk_queue *queue)
 }
 
 /*
- * A disk that is written has a buffer for each tag, where the driver puts the data
- * of the next write. One that is only read does not need that, and what a read
- * brings the driver takes from the address that comes with the answer: so
- * requests share buffers, and no more of them have memory than were in use at once.
- * A write does not come there, but if one does it finds a buffer when it asks.
+ * A writable disk has one buffer per tag, because the driver copies the data of
+ * the next write there at once. A read-only disk needs no such buffer. Its
+ * reads are copied from the address in the COMMIT, so its requests share
+ * buffers, and only as many get memory as were in use at the same time. A write
+ * that arrives all the same gets a buffer when the driver asks for one
+ * (NEED_GET_DATA).
  *
- * There is one free, or one of an answer that the kernel has not taken yet, as it
- * may leave some when it is out of memory.
+ * If no buffer is free, some belong to commits that are not submitted yet: the
+ * kernel may leave entries in the submission queue when it is out of memory.
  */
 static void queue_take_buffer(struct ublk_queue *queue,
 			      struct ublk_request *request)
@@ -155,7 +164,7 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		queue_put_buffer(queue, request);
 }
 
-/* The driver delivered a request: its descriptor is filled. */
+/* The driver delivered a request: its descriptor is filled in. */
 static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
 {
 	const struct ublksrv_io_desc *desc = &queue->descriptors[tag];
@@ -163,7 +172,7 @@ static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
 	int result;
 
 	request->op = ublksrv_get_op(desc);
-	/* Not ublksrv_get_flags(), which shifts them away from UBLK_IO_F_*. */
+	/* Not ublksrv_get_flags(): that shifts them away from UBLK_IO_F_*. */
 	request->flags = desc->op_flags & ~0xffu;
 	request->offset = desc->start_sector << 9;
 	request->length = desc->nr_sectors << 9;
@@ -186,7 +195,7 @@ static void queue_answered(struct ublk_queue *queue, unsigned int tag,
 		queue_command(queue, tag, UBLK_U_IO_NEED_GET_DATA, 0);
 		break;
 	default:
-		queue->held--;	/* the device stops: taken back */
+		queue->live_tags--;	/* the device stops: taken back */
 	}
 }
 
@@ -226,7 +235,9 @@ void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 			 bool write, void *data, uint32_t length)
 {
 	const struct ublk_queue_setup *setup = queue->setup;
-	/* Of what lies before the first buffer it is beyond the last. */
+	/*
+	 * Unsigned wrap makes addresses below the buffers fail the test below.
+	 */
 	size_t at = (uintptr_t)data - (uintptr_t)queue->registered;
 	size_t buffer = at / setup->max_io;
 
@@ -238,23 +249,23 @@ void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 		return;
 	sqe->opcode = write ? IORING_OP_WRITE_FIXED : IORING_OP_READ_FIXED;
 	sqe->buf_index = buffer;
-	if (setup->zero_copy)	/* pages of the kernel begin at 0 */
+	if (setup->zero_copy)	/* kernel pages start at address 0 */
 		sqe->addr = at % setup->max_io;
 }
 
 /*
- * Waits for messages of other queues. It is no operation of the target's: the
- * queue does not wait for it when it ends, but ends it.
+ * Waits for messages of other threads. This read does not count as one of the
+ * target's operations: the end of the queue does not wait for it, but ends it.
  */
 static void queue_listen(struct ublk_queue *queue)
 {
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &queue->wake);
 
 	queue->operations--;
-	queue->listens = true;
+	queue->listening = true;
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_FIXED_FILE;
-	sqe->fd = queue->setup->file_count;	/* behind the device's */
+	sqe->fd = queue->setup->file_count;	/* follows the device's */
 	sqe->addr = (uintptr_t)&queue->wake_count;
 	sqe->len = sizeof(queue->wake_count);
 }
@@ -266,14 +277,14 @@ static void queue_woken(struct ublk_queue *queue, struct ublk_completion *self,
 
 	(void)self;
 	(void)result;
-	queue->operations++;	/* queue_completed() counted it as one */
-	queue->listens = false;
+	queue->operations++;	/* undoes what queue_completed() subtracted */
+	queue->listening = false;
 	message = atomic_exchange(&queue->inbox, NULL);
 	for (; message; message = next) {
 		next = message->next;
 		message->done(queue, message, message->result);
 	}
-	if (queue->held || queue->operations)
+	if (queue->live_tags || queue->operations)
 		queue_listen(queue);
 }
 
@@ -281,17 +292,20 @@ static void queue_wake(const struct ublk_queue *queue)
 {
 	const uint64_t one = 1;
 
-	/* Again after any error: nobody else would wake it. */
+	/* Retried after any error: nothing else would wake the queue. */
 	while (write(queue->wake_fd, &one, sizeof(one)) < 0)
 		;
 }
 
-/* For a queue that has nothing left to do. True when it has to wait for that. */
+/*
+ * For a queue that has nothing left to do. Returns true while the read of
+ * wake_fd still has to end.
+ */
 static bool queue_stop_listening(const struct ublk_queue *queue)
 {
-	if (queue->listens)
+	if (queue->listening)
 		queue_wake(queue);
-	return queue->listens;
+	return queue->listening;
 }
 
 void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
@@ -304,7 +318,10 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 		completion->next = head;
 	} while (!atomic_compare_exchange_weak(&to->inbox, &head, completion));
 
-	/* Not empty: whoever put the first one in has woken the queue. */
+	/*
+	 * If the inbox was not empty, the first sender has already woken the
+	 * queue.
+	 */
 	if (!head)
 		queue_wake(to);
 }
@@ -320,14 +337,18 @@ void ublk_queue_release(struct ublk_queue *queue)
 }
 
 /*
- * Single issuer with deferred task work is the cheapest ring (6.1); a 6.0
- * kernel refuses it and gets the next best. It is disabled until it is known
- * what it may do.
+ * A single issuer with deferred task work makes the cheapest ring (Linux 6.1).
+ * Linux 6.0 refuses these flags and gets the next best. The ring starts
+ * disabled, so that it can be restricted first.
  */
 static int queue_ring_init(struct ublk_queue *queue)
 {
 	unsigned int depth = queue->setup->depth;
-	/* A tag is at the driver or the target's; some more are nobody's. */
+	/*
+	 * Each tag needs one entry, for the driver or for the target's
+	 * operation. The other half is for operations that belong to no
+	 * request.
+	 */
 	unsigned int completions = 2 * depth > COMPLETIONS_MIN ?
 				   2 * depth : COMPLETIONS_MIN;
 	unsigned int submissions = completions < SUBMISSIONS_MAX ?
@@ -354,7 +375,7 @@ static int queue_ring_init(struct ublk_queue *queue)
 	return err;
 }
 
-/* The files that the ring can reach, and no others. */
+/* The ring can use these files and no others. */
 static int queue_register_files(struct ublk_queue *queue)
 {
 	const struct ublk_queue_setup *setup = queue->setup;
@@ -363,10 +384,10 @@ static int queue_register_files(struct ublk_queue *queue)
 	memcpy(files, setup->files, setup->file_count * sizeof(*files));
 	files[setup->file_count] = queue->wake_fd;
 	return io_uring_register_files(&queue->ring, files,
-				       setup->file_count + setup->talks);
+				       setup->file_count + setup->has_inbox);
 }
 
-/* The table where the driver puts the pages of each request. */
+/* Registers the empty table where the driver puts the pages of each request. */
 static int queue_register_table(struct ublk_queue *queue)
 {
 	queue->registered = queue->requests[0].data;
@@ -375,13 +396,14 @@ static int queue_register_table(struct ublk_queue *queue)
 }
 
 /*
- * Buffers that are in memory for good the ring may know, so that it need not look
- * for their pages at each transfer with storage. Where it does not take them (a user
- * may lock too little memory) it looks.
+ * Registers locked buffers with the ring, so that the kernel need not look up
+ * their pages for each transfer to storage. If registration fails (an ordinary
+ * user's limit on locked memory is too small), the kernel looks them up.
  *
- * Not for a backing that the processor copies from: that looks for no pages, and a
- * kernel built for size copies by bytes to pages that are given (4,177 instructions
- * for 4 KiB on a tmpfs, in place of 530).
+ * Not used for backing files that the kernel reads with a copy, such as a
+ * tmpfs. Such a copy looks up no pages, and to registered pages a kernel that
+ * is built for size copies byte by byte (4,177 instructions for 4 KiB instead
+ * of 530).
  */
 static void queue_register_buffers(struct ublk_queue *queue)
 {
@@ -400,8 +422,9 @@ static void queue_register_buffers(struct ublk_queue *queue)
 }
 
 /*
- * A filter of system calls does not see what a ring does. So it may only do
- * what targets need, and that only with registered files: it opens nothing.
+ * A seccomp filter does not see what a ring does. So the ring itself is limited
+ * to the operations that targets need, on registered files only: it cannot open
+ * any.
  */
 static int queue_restrict(struct ublk_queue *queue)
 {
@@ -429,16 +452,16 @@ static int queue_restrict(struct ublk_queue *queue)
 }
 
 /*
- * The kernel takes a ring apart after its descriptor was closed, and waits for two
- * grace periods of RCU before it closes the ring's files. DEL_DEV waits for the
- * device's own, so they are let go of first, unless something still uses them: this
- * would wait for that.
+ * The kernel tears down a ring only after its descriptor is closed, and waits
+ * for two RCU grace periods before it closes the ring's files. DEL_DEV waits
+ * for /dev/ublkcN, so the files are unregistered first. That call would block
+ * while an operation still uses a file, so it is left out then.
  */
 static void queue_ring_close(struct ublk_queue *queue)
 {
 	if (queue->ring.ring_fd < 0)
 		return;
-	if (!queue->held && !queue->operations && !queue->listens)
+	if (!queue->live_tags && !queue->operations && !queue->listening)
 		io_uring_unregister_files(&queue->ring);
 	io_uring_queue_exit(&queue->ring);
 	queue->ring.ring_fd = -1;
@@ -536,7 +559,10 @@ static void queue_free(struct ublk_queue *queue)
 		close(queue->wake_fd);
 }
 
-/* Everything up to the ring; undone by queue_free() whatever it returns. */
+/*
+ * Sets up everything except the ring. queue_free() undoes it, also after an
+ * error.
+ */
 static int queue_prepare(struct ublk_queue *queue)
 {
 	int err;
@@ -549,14 +575,17 @@ static int queue_prepare(struct ublk_queue *queue)
 	err = queue_map_descriptors(queue);
 	if (err)
 		return err;
-	if (!queue->setup->talks)
+	if (!queue->setup->has_inbox)
 		return 0;
 	queue->wake.done = queue_woken;
 	queue->wake_fd = eventfd(0, EFD_CLOEXEC);
 	return queue->wake_fd < 0 ? -errno : 0;
 }
 
-/* Submits a FETCH for every tag; a refusal shows in the first completions. */
+/*
+ * Submits a FETCH for every tag. If the driver refuses, the error is among the
+ * first completions.
+ */
 static int queue_fetch_all(struct ublk_queue *queue)
 {
 	struct io_uring_cqe *cqe;
@@ -565,15 +594,15 @@ static int queue_fetch_all(struct ublk_queue *queue)
 
 	for (tag = 0; tag < queue->setup->depth; tag++)
 		queue_command(queue, tag, UBLK_U_IO_FETCH_REQ, 0);
-	queue->held = queue->setup->depth;
-	if (queue->setup->talks)
+	queue->live_tags = queue->setup->depth;
+	if (queue->setup->has_inbox)
 		queue_listen(queue);
 	do {
 		ret = io_uring_submit(&queue->ring);
 	} while (ret == -EINTR);
 	if (ret < 0)
 		return ret;
-	/* The disk does not exist yet, so that nothing but errors can come. */
+	/* The disk does not exist yet, so that only errors can complete. */
 	if (!io_uring_peek_cqe(&queue->ring, &cqe))
 		return cqe->res < 0 ? cqe->res : -EIO;
 	return 0;
@@ -587,7 +616,8 @@ static int queue_loop(struct ublk_queue *queue)
 	bool more = false;
 	int ret;
 
-	while (queue->held || queue->operations || queue_stop_listening(queue)) {
+	while (queue->live_tags || queue->operations ||
+	       queue_stop_listening(queue)) {
 		ret = more ? io_uring_submit_and_get_events(&queue->ring) :
 			     io_uring_submit_and_wait(&queue->ring, 1);
 		if (ret < 0 && ret != -EINTR && ret != -EAGAIN &&
@@ -601,17 +631,19 @@ static int queue_loop(struct ublk_queue *queue)
 		}
 		io_uring_cq_advance(&queue->ring, count);
 		more = target->work && target->work(queue);
-		if (queue->hurries && !--queue->hurries)
+		if (queue->urgent_turns && !--queue->urgent_turns)
 			process_calm();
 	}
 	return 0;
 }
 
 /*
- * From the fetch to the end of the loop, with the target's state around it.
- * Commands that the driver still has when that fails end with their submitter, this
- * thread, and the ring is closed behind it. Closed before, it would leave them to a
- * thread of the kernel, which one that checks itself (6.12) complains of.
+ * Fetches all tags and runs the loop, with the target's queue state around it.
+ *
+ * If it fails while the driver still has commands, the ring stays open until
+ * this thread, which submitted them, has ended; the kernel then cancels them.
+ * Closing the ring here would leave that to a kernel thread, and a debug kernel
+ * (6.12) warns about it.
  */
 static int queue_serve(struct ublk_queue *queue)
 {
@@ -625,12 +657,15 @@ static int queue_serve(struct ublk_queue *queue)
 	if (!err)
 		err = rights_drop(target->system_calls);
 	if (!err) {
-		queue->hurries = HURRIED_TURNS;
+		queue->urgent_turns = URGENT_TURNS;
 		queue->setup->report(queue->setup->report_arg, 0);
 		err = queue_loop(queue);
 	}
-	/* The ring must be gone before what its operations point at. */
-	if (!queue->held)
+	/*
+	 * The ring must be closed before the memory that its operations use is
+	 * freed.
+	 */
+	if (!queue->live_tags)
 		queue_ring_close(queue);
 	if (target->queue_stop)
 		target->queue_stop(queue);
@@ -647,7 +682,7 @@ static void *queue_thread(void *arg)
 		err = queue_ring_open(queue);
 	if (!err) {
 		err = queue_serve(queue);
-		if (queue->held)
+		if (queue->live_tags)
 			io_uring_unregister_ring_fd(&queue->ring);
 		else
 			queue_ring_close(queue);

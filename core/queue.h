@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A queue of a device: one thread, one ring. The thread keeps a command of
- * each tag at the driver (FETCH, then COMMIT_AND_FETCH), gives what is
- * delivered to the target, and ends when the driver has taken back every tag.
- * One io_uring_enter submits all answers of a batch and waits for the next.
+ * One hardware queue of a device: one thread and one io_uring. The thread keeps
+ * one command per tag at the driver (FETCH first, then COMMIT_AND_FETCH),
+ * passes each request to the target, and ends when the driver has returned
+ * every tag. One io_uring_enter() commits all finished requests of a batch and
+ * waits for more.
  */
 #ifndef CORE_QUEUE_H
 #define CORE_QUEUE_H
@@ -14,25 +15,25 @@
 
 #include "core/target.h"
 
-/* What a queue needs to know of its device; the device owns all of it. */
+/* What a queue needs to know about its device. The device owns all of it. */
 struct ublk_queue_setup {
 	struct ublk_device *device;
 	const struct ublk_target *target;
-	const int *files;	/* [0] the /dev/ublkcN, then the target's */
+	const int *files;	/* [0] is /dev/ublkcN, the rest the target's */
 	unsigned int file_count;
 	unsigned int depth;
-	unsigned int max_io;	/* bytes of one request at most */
+	unsigned int max_io;	/* largest request, in bytes */
 	char *buffers;		/* max_io bytes for each tag of each queue */
 	bool encoded;		/* I/O commands are ioctl-encoded */
-	bool talks;		/* takes messages of other threads */
-	bool shares_buffers;	/* UBLK_F_NEED_GET_DATA: see queue_take_buffer */
-	bool registers_buffers;	/* in memory for good, for storage to use */
-	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they are addresses only */
+	bool has_inbox;		/* accepts messages from other threads */
+	bool shares_buffers;	/* NEED_GET_DATA: see queue_take_buffer() */
+	bool registers_buffers;	/* they are locked, and storage uses them */
+	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they have no memory */
 
 	/*
-	 * Called in the queue's thread: with 0 when every tag is fetched; and
-	 * when the thread ends, with 1, or with -errno if it had to (without
-	 * an earlier call where it could not start).
+	 * Called in the queue's thread. @state is 0 once every tag is fetched.
+	 * When the thread ends, @state is 1, or -errno if the queue failed. A
+	 * queue that could not start reports only the error.
 	 */
 	void (*report)(void *arg, int state);
 	void *report_arg;
@@ -46,36 +47,40 @@ struct ublk_queue {
 	void *data;			/* the target's */
 
 	struct io_uring ring;
-	struct ublksrv_io_desc *descriptors;	/* read-only, the driver's */
+	struct ublksrv_io_desc *descriptors;	/* the driver's, read-only */
 	struct ublk_request *requests;	/* [depth] */
-	char *states;			/* [depth] of the target's bytes */
-	const char *registered;	/* the buffers, where the ring knows them */
+	char *states;			/* [depth] of request_size bytes */
+	const char *registered;	/* first registered buffer, or NULL */
 
 	/*
-	 * Shared buffers that no request has, the last one on top; and behind
-	 * @depth of them those that the driver has not read yet.
+	 * Shared buffers. The first @free_buffers entries are a stack of
+	 * buffers that no request uses. The @used_buffers entries that start at
+	 * index @depth belong to commits that the driver has not read yet.
 	 */
 	void **buffers;			/* [2 * depth], or NULL */
 	unsigned int free_buffers;
 	unsigned int used_buffers;
 
-	unsigned int held;		/* tags the driver has not taken back */
-	unsigned int operations;	/* the target's, on the ring or elsewhere */
-	unsigned int hurries;		/* turns of the loop before it calms */
+	unsigned int live_tags;		/* tags the driver has not returned */
+	unsigned int operations;	/* the target's, not yet completed */
+	unsigned int urgent_turns;	/* turns left at high priority */
 
-	/* Messages of other queues: a stack, and what wakes the ring. */
+	/*
+	 * Messages from other threads: a lock-free stack, and the eventfd that
+	 * wakes the ring.
+	 */
 	int wake_fd;
-	bool listens;			/* the ring reads from wake_fd */
+	bool listening;			/* a read of wake_fd is on the ring */
 	struct ublk_completion wake;
 	uint64_t wake_count;
 	_Atomic(struct ublk_completion *) inbox;
 };
 
 /*
- * Starts the thread of @queue, whose setup, id and cpus are set and the rest
- * zero. Where process_hurry() was called before, it is the thread that hurries
- * until it has answered a good many requests: those that were waiting. Returns 0
- * or -errno; the end comes by setup->report().
+ * Starts the thread of @queue. The caller sets setup, id and cpus; the rest is
+ * zero. If the caller runs at the priority of process_hurry(), so does the new
+ * thread, until it has answered the requests that waited for it. Returns 0 or
+ * -errno, and prints nothing. setup->report() says when the thread ends.
  */
 int queue_start(struct ublk_queue *queue);
 

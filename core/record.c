@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Records of running devices under /run/ublk. Nothing here asks the driver.
- */
+/* Records of devices under /run/ublk. It asks the driver nothing. */
 #include "core/record.h"
 
 #include <dirent.h>
@@ -18,7 +16,7 @@
 
 #define PATH_BYTES 128
 
-/* Where records are. An ordinary user has a place of his own. */
+/* Where records are. An ordinary user has a directory of his own. */
 static const char *record_dir(void)
 {
 	static char dir[PATH_BYTES - 16];
@@ -35,14 +33,14 @@ static const char *record_dir(void)
 }
 
 /*
- * Whether records there are ours: nobody else can have put them there. False,
- * with errno, also where it is not there.
+ * Whether the directory is ours, so that nobody else can have put records
+ * there. Returns false, with errno, also if it does not exist.
  */
 static bool record_dir_ours(const char *dir)
 {
 	struct stat st;
 
-	/* Root's is in a place that is nobody else's anyway. */
+	/* Root's directory is where only root can create one. */
 	if (!geteuid())
 		return true;
 	if (lstat(dir, &st))
@@ -57,7 +55,10 @@ bool record_make_dir(void)
 	const mode_t mode = geteuid() ? 0700 : 0755;
 	const char *dir = record_dir();
 
-	/* The umask is of no matter to those who read it later. */
+	/*
+	 * The mode must not depend on the umask, because others read the
+	 * records later.
+	 */
 	if (!mkdir(dir, mode))
 		return !chmod(dir, mode);
 	return errno == EEXIST && record_dir_ours(dir);
@@ -68,7 +69,7 @@ static void record_path(char path[PATH_BYTES], int id)
 	snprintf(path, PATH_BYTES, "%s/%d", record_dir(), id);
 }
 
-/* Makes the file anew, for everybody to read whatever the umask is. */
+/* Creates the file anew. Everybody may read it, whatever the umask is. */
 static FILE *record_make_file(const char *path)
 {
 	FILE *out = NULL;
@@ -88,7 +89,10 @@ static FILE *record_make_file(const char *path)
 	return NULL;
 }
 
-/* Writes and checks all of it: a full /run must not leave half a record. */
+/*
+ * Writes the file and checks for errors: a full /run must not leave half a
+ * record.
+ */
 static int record_write_file(const char *path,
 			     void (*fill)(FILE *out, const void *arg),
 			     const void *arg)
@@ -116,7 +120,7 @@ int record_write(int id, void (*fill)(FILE *out, const void *arg),
 	if (!record_make_dir())
 		return message_fail(errno, "%s", record_dir());
 	record_path(path, id);
-	/* A dot in front: record_each() must not take it for a record. */
+	/* The dot in front keeps record_each() from taking it for a record. */
 	snprintf(temporary, sizeof(temporary), "%s/.%d", record_dir(), id);
 	err = record_write_file(temporary, fill, arg);
 	if (!err && rename(temporary, path))
@@ -143,7 +147,10 @@ int record_create(int id, void (*fill)(FILE *out, const void *arg),
 	return err;
 }
 
-/* Reads all of @fd to memory that the caller frees. Its length or -errno. */
+/*
+ * Reads all of @fd to memory that the caller frees. Returns the length or
+ * -errno.
+ */
 static ssize_t read_whole(int fd, char **text)
 {
 	size_t length = 0, room = 4096;
@@ -187,7 +194,7 @@ int record_read(int id, char **text)
 	if (!record_dir_ours(record_dir()))
 		return -errno;
 	record_path(path, id);
-	/* A pipe of that name is not waited for. */
+	/* O_NONBLOCK: does not wait if somebody has put a pipe there. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
@@ -206,7 +213,7 @@ int record_open(int id)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Whether @path still is what was opened as @fd. */
+/* Whether @path is still the file that is open as @fd. */
 static bool is_same_file(int fd, const char *path)
 {
 	struct stat opened, there;
@@ -223,7 +230,9 @@ void record_remove(int id, int fd)
 	if (fd < 0)
 		return;
 	record_path(path, id);
-	/* The number is free: its next device may be about to write its own. */
+	/*
+	 * The id is free again: a new device may be about to write its record.
+	 */
 	lock = record_lock();
 	if (is_same_file(fd, path) && unlink(path))
 		message_fail(errno, "%s", path);

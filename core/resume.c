@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * From a record to a device. It changes nothing, at the driver or on disk.
+ * Sets up a device from its record. Changes nothing, at the driver or on disk.
  */
 #include "core/resume.h"
 
@@ -14,9 +14,9 @@
 #include "lib/key-value.h"
 #include "lib/message.h"
 
-/* A number of the record is this one, or is not there. */
-static bool says(const struct ublk_device *device, const char *key,
-		 uint64_t number)
+/* Whether the record has this number for @key, or has no such key. */
+static bool resume_agrees(const struct ublk_device *device, const char *key,
+			  uint64_t number)
 {
 	char value[24], wanted[24];
 
@@ -25,19 +25,21 @@ static bool says(const struct ublk_device *device, const char *key,
 	       !strcmp(value, wanted);
 }
 
-/* The record is that of device @id, whatever file it lies in. */
-static bool is_of(const struct ublk_device *device, int id)
+/*
+ * Whether the record was written for device @id, whatever its file is called.
+ */
+static bool resume_is_for(const struct ublk_device *device, int id)
 {
 	char node[DEVICE_NODE_MAX], value[DEVICE_NODE_MAX];
 
 	device_node(id, node);
-	return says(device, "id", id) &&
+	return resume_agrees(device, "id", id) &&
 	       (!key_value_get(device->record, "node", value, sizeof(value)) ||
 		!strcmp(value, node));
 }
 
-/* The driver's device is the one that the record speaks of. */
-static bool is_same(struct ublk_device *device)
+/* Whether the record matches the driver's device. */
+static bool resume_is_same(struct ublk_device *device)
 {
 	const struct ublksrv_ctrl_dev_info *info = &device->info;
 	const struct serve_settings *settings = device->settings;
@@ -47,7 +49,7 @@ static bool is_same(struct ublk_device *device)
 	       info->queue_depth == settings->depth &&
 	       info->max_io_buf_bytes == settings->max_io &&
 	       !ctrl_get_params(&device->ctrl, info->dev_id, &params) &&
-	       says(device, "size", params.basic.dev_sectors << 9);
+	       resume_agrees(device, "size", params.basic.dev_sectors << 9);
 }
 
 int resume_record(struct ublk_device *device, int id)
@@ -89,7 +91,7 @@ int resume_record(struct ublk_device *device, int id)
 	device->record = text;
 	device->resumed = true;
 	device->info.dev_id = id;
-	if (is_of(device, id))
+	if (resume_is_for(device, id))
 		return 0;
 	message("device %d: its record is that of another device", id);
 	return -EINVAL;
@@ -104,7 +106,7 @@ int resume_device(struct ublk_device *device, int id)
 	err = ctrl_get_dev_info(&device->ctrl, id, &device->info);
 	if (err)
 		return message_fail(err, "device %d", id);
-	if (is_same(device))
+	if (resume_is_same(device))
 		return 0;
 	message("device %d: its record is that of another device", id);
 	return -EINVAL;

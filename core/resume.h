@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A device that exists already, put together again from its record and from
- * what the driver says of it.
- */
+/* Sets up an existing device again, from its record and from the driver. */
 #ifndef CORE_RESUME_H
 #define CORE_RESUME_H
 
 struct ublk_device;
 
 /*
- * Fills in @device for what the record of @id says: target, argument, settings.
- * The target is not opened yet. What it points to is valid until the next call
- * of this or the next function. Returns 0, or -errno after telling.
+ * Fills in target, argument and settings of @device from the record of device
+ * @id. Does not open the target. The memory that @device then points to is
+ * valid until the next call of resume_record() or resume_device(). Returns 0,
+ * or -errno after printing why.
  */
 int resume_record(struct ublk_device *device, int id);
 
 /*
- * Fills in @device, whose control channel is open, for device @id: target,
- * argument, settings, info. As resume_record(). Returns 0, or -errno after
- * telling; a record that is not that of the driver's device is refused.
+ * As resume_record(), and fills in info from the driver. @device->ctrl is open.
+ * Refuses a record that does not match the driver's device. Returns 0, or
+ * -errno after printing why.
  */
 int resume_device(struct ublk_device *device, int id);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Gives rights away: capabilities, and system calls by a seccomp filter. What
- * a ring may do is restricted where the ring is made, in queue.c.
+ * Drops capabilities, and restricts system calls with a seccomp filter. The
+ * operations of a ring are restricted in queue.c, where the ring is created.
  */
 
 /*
- * A filter compares numbers of system calls, which mean something else on each
- * processor. Where none stands here there would be no filter.
+ * A filter compares system call numbers, which differ between processors. On a
+ * processor that is not listed here the server would have no filter, so the
+ * build fails.
  */
 #if defined(__x86_64__) && !defined(__ILP32__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
@@ -50,9 +51,9 @@
 #include "lib/message.h"
 
 /*
- * The ring; what wakes another queue; memory of what ends; locks and the end
- * of a thread; a line for the kernel log; the end of a real-time thread's hurry.
- * Processors of 32 bits have some of them twice, for times after 2038.
+ * For the ring, for waking another queue, for freeing memory, for locks and the
+ * end of a thread, for a line to the kernel log, and for the end of real-time
+ * priority. 32-bit processors have some calls twice, for times after 2038.
  */
 static const int loop_calls[] = {
 	SYS_io_uring_enter, SYS_io_uring_register, SYS_write, SYS_read,
@@ -76,7 +77,7 @@ static const int loop_calls[] = {
 #endif
 };
 
-/* Memory, but none that can be executed. */
+/* These get memory. They are refused for executable memory. */
 static const int memory_calls[] = {
 #ifdef SYS_mmap
 	SYS_mmap,
@@ -90,10 +91,13 @@ static const int memory_calls[] = {
 #define LOOP_CALLS COUNT(loop_calls)
 #define MEMORY_CALLS COUNT(memory_calls)
 #define ALL_CALLS (LOOP_CALLS + RIGHTS_CALLS + MEMORY_CALLS)
-#define FILTER_MAX (ALL_CALLS + 9)	/* and its frame */
+#define FILTER_MAX (ALL_CALLS + 9)	/* and the rest of the filter */
 #define FIELD(name) offsetof(struct seccomp_data, name)
 
-/* An argument has 64 bits; a filter reads 32. */
+/*
+ * An argument has 64 bits, a filter loads 32: the low half of the third
+ * argument.
+ */
 #define PROTECTION (FIELD(args[2]) + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
 
 static int drop_capabilities(void)
@@ -105,8 +109,9 @@ static int drop_capabilities(void)
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	/*
-	 * What is locked stays so, and what is mapped later must be, too. Of an
-	 * ordinary user nothing is, and the limit is not his to raise.
+	 * Locked memory stays locked, but later mappings have to be locked
+	 * without a capability, so the limit is raised. An ordinary user's
+	 * server locks nothing, and may not raise it.
 	 */
 	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) && !geteuid())
 		return message_fail(errno, "cannot lock memory without limit");
@@ -141,8 +146,10 @@ static int filter_calls(const int calls[RIGHTS_CALLS])
 	filter[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
 						   FIELD(nr));
 	/*
-	 * Each of those that are allowed jumps over the rest and the three that
-	 * follow, one that makes memory over the rest and one more.
+	 * @left entries remain after this one, itself included. An allowed call
+	 * jumps behind the list and the first three instructions after it; a
+	 * call that gets memory jumps behind the list and one instruction, to
+	 * the test of PROT_EXEC.
 	 */
 	left = ALL_CALLS;
 	for (i = 0; i < ALL_CALLS; i++, left--) {

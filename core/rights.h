@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The least rights: what a thread that serves requests may still do.
- */
+/* Drops the rights that a thread does not need to serve requests. */
 #ifndef CORE_RIGHTS_H
 #define CORE_RIGHTS_H
 
-/* How many system calls a target may need beyond those of a queue's loop. */
+/* How many system calls a target may allow besides those of the queue loop. */
 #define RIGHTS_CALLS 4
 
 /*
- * The calling thread, and threads that it makes from now on, lose every
- * capability, gain none by executing programs, can make no system call but
- * those of a queue's loop, those that end a thread or process, and @calls
- * (numbers, 0 for none), and get no memory that can be executed. Others fail with
- * EPERM. Returns 0, or -errno after telling which step failed: then it still has
- * rights, and must not serve.
+ * For the calling thread and threads that it creates later. They lose every
+ * capability, gain none when they execute a program, and cannot get executable
+ * memory. Of the system calls they keep those of the queue loop, those that end
+ * a thread or process, and @calls (numbers; 0 for none). Others fail with
+ * EPERM. Returns 0, or -errno after printing which step failed: then the thread
+ * still has rights, and must not serve.
  */
 int rights_drop(const int calls[RIGHTS_CALLS]);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Follows devices down to what they lie on, by way of sysfs and our records.
+ * Follows block devices down to their backing files, through sysfs and our
+ * records.
  */
 #include "core/same-store.h"
 
@@ -17,7 +18,10 @@
 #include "lib/key-value.h"
 #include "lib/message.h"
 
-/* Devices upon devices; records may even say that one lies on itself. */
+/*
+ * Most devices on top of each other. A record may even say that a device lies
+ * on itself.
+ */
 #define DEPTH_MAX 8
 
 static bool is_one(const struct stat *a, const struct stat *b)
@@ -27,7 +31,7 @@ static bool is_one(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* Reads a line of a file in the sysfs folder of a block device. */
+/* Reads the first line of an attribute in a block device's sysfs directory. */
 static bool read_attribute(dev_t dev, const char *name, char *text, size_t size)
 {
 	char path[64];
@@ -46,7 +50,10 @@ static bool read_attribute(dev_t dev, const char *name, char *text, size_t size)
 	return length > 0;
 }
 
-/* The disk that the partition @dev is on. */
+/*
+ * Finds the disk that the partition @dev is on. Returns false for another
+ * device.
+ */
 static bool find_disk(dev_t dev, struct stat *disk)
 {
 	unsigned int high;
@@ -74,7 +81,10 @@ static bool path_reaches(const char *path, const struct stat *to,
 	return *path == '/' && !stat(path, &st) && reaches(&st, to, depth);
 }
 
-/* Whether the device @dev, if it is ours, is served from @to or keeps writes there. */
+/*
+ * Whether @dev is a ublk device whose backing or copy-on-write file lies on
+ * @to.
+ */
 static bool served_reaches(dev_t dev, const struct stat *to, unsigned int depth)
 {
 	static const char *const keys[] = { "argument", "file_cow", "zimg_cow" };
@@ -126,7 +136,10 @@ int same_store_refuse(int in, const char *in_name, const struct stat *out,
 {
 	struct stat st;
 
-	/* What is no file or disk, as a terminal or /dev/null, loses nothing. */
+	/*
+	 * An input that is neither file nor disk (a pipe, /dev/null) loses
+	 * nothing.
+	 */
 	if (fstat(in, &st) || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) ||
 	    !same_store(&st, out))
 		return 0;

@@ -10,17 +10,18 @@
 #include <sys/stat.h>
 
 /*
- * Whether @a and @b are one file or device, or one of them is a device that the
- * other is part of or lies behind: a disk and its partition, a loop device or a
- * disk of ours and its file, in any number of steps. Two partitions of a disk
- * are not the same. What the kernel and our records do not tell is not known.
+ * Whether @a and @b are the same file or device, or one of them is a block
+ * device that the other lies below or is part of: a disk and its partition, a
+ * loop device and its file, a disk of ours and its backing file, in any number
+ * of steps. Two partitions of a disk are not the same. It sees only what sysfs
+ * and our records show.
  */
 bool same_store(const struct stat *a, const struct stat *b);
 
 /*
- * Refuses to write to @out (@out_name) what is read from the descriptor @in
- * (@in_name) where they are the same store. Returns 0, or -EINVAL after
- * telling.
+ * Refuses a copy from the descriptor @in to the file @out if both are the same
+ * store. @in_name and @out_name are for the message. Returns 0, or -EINVAL
+ * after printing why.
  */
 int same_store_refuse(int in, const char *in_name, const struct stat *out,
 		      const char *out_name);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * From a target to a device at the driver, and to its end.
- */
+/* Creates a device for a target, has it served, and deletes it. */
 #include "core/serve.h"
 
 #include <errno.h>
@@ -17,8 +15,8 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
-/* Returns when the device shall end: it was stopped, or a signal asks for it. */
-static void wait_end(const struct server *server)
+/* Returns when the device has been stopped, or a signal asks for its end. */
+static void serve_wait_end(const struct server *server)
 {
 	struct pollfd events[] = {
 		{ .fd = server->worker.ended_fd, .events = POLLIN },
@@ -37,7 +35,7 @@ static void wait_end(const struct server *server)
 	}
 }
 
-/* The device's own process serves it, and nobody comes after it. */
+/* Serves the device in this process, without a supervisor. */
 static int serve_alone(struct server *server)
 {
 	struct ublk_device *device = server->device;
@@ -58,8 +56,8 @@ static int serve_alone(struct server *server)
 	if (!err)
 		err = device_announce(device);
 	if (!err)
-		wait_end(server);
-	/* A disk that never appeared is no error here. */
+		serve_wait_end(server);
+	/* A disk that never appeared is not an error here. */
 	failed = ctrl_stop_dev(&device->ctrl, id);
 	if (failed && failed != -ENODEV) {
 		/* The driver takes the tags back when the process ends. */
@@ -82,7 +80,10 @@ static int serve_at_driver(struct server *server)
 	id = device->info.dev_id;
 	err = process_protect(device_takes_memory(device) &&
 			      !device_recovers(device));
-	/* By the mount that it was made on; a root's server gets others. */
+	/*
+	 * Before process_serve_root(): a name needs the mount that the file is
+	 * on, and a new mount namespace has copies.
+	 */
 	if (!err)
 		err = memory_keep(id);
 	if (!err)

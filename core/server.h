@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What a process has while it serves a device, or looks after the one that does.
- */
+/* State of a process that serves a device or supervises its worker. */
 #ifndef CORE_SERVER_H
 #define CORE_SERVER_H
 
@@ -10,8 +8,8 @@
 
 struct server {
 	struct ublk_device *device;
-	struct worker worker;	/* worker_prepare() has been called for it */
-	int signal_fd;		/* of signals_open() */
+	struct worker worker;	/* after worker_prepare() */
+	int signal_fd;		/* from signals_open() */
 };
 
 #endif

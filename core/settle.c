@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finishes what the servers of a device have left. It asks the driver nothing
- * and deletes nothing.
+ * Completes what a dead server left undone. It asks the driver nothing and
+ * deletes nothing.
  */
 #include "core/settle.h"
 
@@ -16,7 +16,7 @@
 #include "lib/key-value.h"
 #include "lib/message.h"
 
-/* The record says that something is to be done, and what is needed is there. */
+/* Whether the record asks for it, and the memory that it needs still exists. */
 static bool is_unfinished(int id)
 {
 	char *text, value[4] = "";
@@ -24,7 +24,10 @@ static bool is_unfinished(int id)
 	if (record_read(id, &text) >= 0)
 		key_value_get(text, "unfinished", value, sizeof(value));
 	free(text);
-	/* After a reboot, or without a memory that outlives, there is nothing. */
+	/*
+	 * After a reboot, or if the memory had no name, there is nothing to
+	 * save.
+	 */
 	return !strcmp(value, "1") && memory_is_kept(id);
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The signals of a server.
- */
+/* The signals of a server. */
 #ifndef CORE_SIGNALS_H
 #define CORE_SIGNALS_H
 
@@ -10,14 +8,15 @@
 struct ublk_device;
 
 /*
- * From here on signals that would end the process, and that of an upgrade, wait until
- * somebody reads them. Returns a signalfd, or -errno after telling.
+ * Blocks the signals that would end the process, and the one that asks for an
+ * upgrade, and ignores SIGPIPE. Returns a signalfd for them, or -errno after
+ * printing why.
  */
 int signals_open(void);
 
 /*
- * Whether signal @number ends the device now. One that is in use goes on, and says
- * so. This opens the disk.
+ * Whether signal @number ends the device. A device in use goes on; prints what
+ * uses it. This opens the disk, so it may wait for I/O.
  */
 bool signals_end_device(const struct ublk_device *device, int number);
 

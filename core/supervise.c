@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Starts, watches and replaces workers. It reads and writes nothing that could
- * lie on the disk that it looks after.
+ * Starts, watches and replaces workers. It does no I/O that could go to the
+ * disk it supervises.
  */
 #include "core/supervise.h"
 
@@ -25,58 +25,64 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
-/* So many workers in a row that answered nothing and lived no second. */
+/*
+ * Give up after this many workers in a row that answered no request and lived
+ * for less than LIFE_MS.
+ */
 #define DEATHS_MAX 8
 #define LIFE_MS 1000
 
 /*
- * The wait before the second attempt to start one; doubled for each further, also to
- * let the I/O of a device fail that has been given up.
+ * Pause before the second attempt to start a worker, or to fail the I/O of a
+ * device that was given up. Doubled for each further attempt.
  */
 #define RETRY_MS 50
 #define RETRY_MAX_MS 30000
 #define RECORD_RETRY_MS 250
 
-/* How long a driver may take to notice that a server has died. */
+/* How long the driver may take to notice that a worker has died. */
 #define NOTICE_MS 30000
 #define NOTICE_TICK_MS 2
 
-/* How long a worker may take until it has fetched everything. */
+/* How long a worker may take to fetch all tags. */
 #define START_MS 30000
 
-/* How long a server may take to answer what it has, before it is killed. */
+/*
+ * How long a worker may take to answer the requests it has, before it is
+ * killed.
+ */
 #define QUIESCE_MS 5000
 
 #define END_TEXT_MAX 40
 
 struct supervisor {
 	struct server *server;
-	struct ublk_device *device;	/* the server's */
-	pid_t worker;			/* 0: there is none */
+	struct ublk_device *device;	/* server->device */
+	pid_t worker;			/* pid, or 0 */
 	int ended_fd;			/* readable when it has ended */
-	int live_fd;			/* tells it that the disk is there */
-	uint64_t served_from;		/* in milliseconds; 0: it does not yet */
-	bool lived;			/* the last one did, for LIFE_MS */
+	int live_fd;			/* a byte says that the disk exists */
+	uint64_t served_from;		/* since when it serves, in ms, or 0 */
+	bool lived;			/* the last one lived for LIFE_MS */
 	uint64_t answered;		/* requests, when the last one died */
-	unsigned int deaths;		/* without progress */
+	unsigned int deaths;		/* in a row, without progress */
 
-	/* The record does not say yet who serves: it could not be written. */
+	/* The record does not name the worker yet: it could not be written. */
 	bool unrecorded;
-	int record_wait;		/* milliseconds until it is tried again */
+	int record_wait;		/* milliseconds until the next attempt */
 
-	bool given_up;			/* no worker: */
-	struct fail fail;		/* this process answers, with errors */
+	bool given_up;			/* there is no worker: */
+	struct fail fail;		/* this process fails all requests */
 
 	/*
-	 * The process that looks for partitions before the disk is announced,
-	 * or 0. That is I/O, which a worker has to serve, and the next one when
-	 * it dies: we must not wait for it ourselves.
+	 * Pid of the process that reads the partition table before the disk is
+	 * announced, or 0. That is I/O which the worker, or the one that
+	 * replaces it, has to serve, so the supervisor must not wait for it.
 	 */
 	pid_t prober;
 	int probed_fd;			/* readable when it has ended */
 };
 
-/* All requests that the disk has answered; 0 where nobody knows. */
+/* Counts the requests that the disk has completed; 0 if unknown. */
 static uint64_t answered_requests(int id)
 {
 	/* Fields of the disk's statistics: reads, writes, discards, flushes. */
@@ -103,8 +109,8 @@ static uint64_t answered_requests(int id)
 }
 
 /*
- * Waits for a byte of a worker that starts. False: it ended, or takes longer than
- * @milliseconds.
+ * Waits up to @milliseconds for the byte of a starting worker. Returns false if
+ * it ended or needs longer.
  */
 static bool wait_byte(int fd, unsigned int milliseconds)
 {
@@ -118,10 +124,10 @@ static bool wait_byte(int fd, unsigned int milliseconds)
 
 		ret = now < end ? poll(&event, 1, end - now) : 0;
 	} while (ret < 0 && errno == EINTR);
-	return ret > 0 && process_hear(fd, &byte);
+	return ret > 0 && process_receive_byte(fd, &byte);
 }
 
-/* Collects a worker that has ended or is killed now. Returns its wait status. */
+/* Collects a worker that has ended or was killed. Returns its wait status. */
 static int worker_collect(struct supervisor *s)
 {
 	int status = 0;
@@ -151,7 +157,7 @@ static void worker_kill(struct supervisor *s)
 	worker_collect(s);
 }
 
-/* How a worker ended, as a part of a message. */
+/* Describes how a worker ended, for a message. */
 static const char *end_text(int status, char text[END_TEXT_MAX])
 {
 	if (WIFSIGNALED(status))
@@ -163,7 +169,7 @@ static const char *end_text(int status, char text[END_TEXT_MAX])
 	return text;
 }
 
-/* In the new process. @next: the program to execute, or NULL for this one. */
+/* Runs in the child. @next is the program to execute, or NULL for this one. */
 static int worker_run(struct supervisor *s, const struct handover *next,
 		      int fetched_fd, int live_fd)
 {
@@ -205,8 +211,9 @@ static int worker_fork(struct supervisor *s, const struct handover *next,
 }
 
 /*
- * Starts a worker, and returns 0 when it has fetched every tag; otherwise it
- * has ended. Tells why, as the worker itself does.
+ * Starts a worker and returns 0 when it has fetched every tag. Otherwise the
+ * worker has ended, and this returns -errno; this function or the worker has
+ * printed why.
  */
 static int worker_begin(struct supervisor *s, const struct handover *next)
 {
@@ -238,7 +245,7 @@ static int worker_begin(struct supervisor *s, const struct handover *next)
 		return 0;
 	kill(s->worker, SIGKILL);
 	err = worker_collect(s);
-	/* Where it ended by itself it has said why. */
+	/* A worker that exited by itself has printed why. */
 	if (WIFSIGNALED(err))
 		message("device %d: a new server %s", s->device->info.dev_id,
 			end_text(err, text));
@@ -246,9 +253,9 @@ static int worker_begin(struct supervisor *s, const struct handover *next)
 }
 
 /*
- * A driver that cannot quiesce a device (before Linux 6.16) learns of a
- * server's death only from a command that it holds. So it always has one: of
- * all tags one is left without use.
+ * A driver without QUIESCE_DEV (before Linux 6.16) notices the death of a
+ * server only while it holds a command of that server. So one tag is always
+ * kept free of requests.
  */
 static void keep_one_tag(const struct ublk_device *device)
 {
@@ -268,8 +275,9 @@ static void keep_one_tag(const struct ublk_device *device)
 }
 
 /*
- * Writes who serves. A disk does not end because /run is full; but as long as the
- * record is wrong `ublk recover` would not find the worker.
+ * Writes to the record which process serves. A full /run must not end a disk,
+ * so a failure is only noted. But it has to be tried again: with a wrong
+ * record, `ublk recover` would not find the worker.
  */
 static void supervisor_record(struct supervisor *s)
 {
@@ -283,16 +291,16 @@ static void supervisor_record(struct supervisor *s)
 }
 
 /*
- * The disk is there: the worker lets go of all that it does not need. It ends
- * when this process dies before, as later nobody would know of it: it is in the
- * record first.
+ * Tells the worker that the disk exists. Until then the worker ends if this
+ * process dies. Afterwards only the record names the worker, so the record
+ * comes first.
  */
 static int worker_live(struct supervisor *s)
 {
 	int err;
 
 	supervisor_record(s);
-	err = process_tell(s->live_fd, '\0');
+	err = process_send_byte(s->live_fd, '\0');
 	if (err)
 		return message_fail(err, "the server process");
 	close(s->live_fd);
@@ -302,8 +310,8 @@ static int worker_live(struct supervisor *s)
 }
 
 /*
- * Whether the driver has a disk for us to serve, now or when it has noticed. As long
- * as it does not say that there is none, there is one.
+ * Whether the driver still has a disk for us to serve. Yes, unless the driver
+ * says that there is none.
  */
 static bool device_is_there(struct supervisor *s)
 {
@@ -315,10 +323,11 @@ static bool device_is_there(struct supervisor *s)
 }
 
 /*
- * Waits until the driver has taken everything back from the worker that is no
- * more, and lets another one begin. That is not before the last operation of
- * the old one's rings has ended: none can come after what the next one does.
- * Returns 0; -ENODEV when the disk is no more; or another -errno after telling.
+ * Waits until the driver has taken everything back from the dead worker, and
+ * accepts a new one. The driver does that only after the last operation on the
+ * old worker's rings has ended, so that none can be done after those of the new
+ * worker. Returns 0, -ENODEV if the disk is gone, or another -errno after
+ * printing why.
  */
 static int recovery_begin(struct supervisor *s)
 {
@@ -333,7 +342,10 @@ static int recovery_begin(struct supervisor *s)
 			return 0;
 		if (!device_is_there(s))
 			return -ENODEV;
-		/* Linux's: begun already, for one that then fetched nothing. */
+		/*
+		 * Linux's driver: recovery has begun already, for a worker that
+		 * fetched nothing.
+		 */
 		if (err == -EINVAL)
 			return 0;
 		if (err != -EBUSY)
@@ -347,7 +359,9 @@ static int recovery_begin(struct supervisor *s)
 	}
 }
 
-/* Whether the worker that died leaves hope for the next one. */
+/*
+ * Counts the deaths without progress. Returns whether to start another worker.
+ */
 static bool made_progress(struct supervisor *s)
 {
 	uint64_t answered = answered_requests(s->device->info.dev_id);
@@ -360,8 +374,8 @@ static bool made_progress(struct supervisor *s)
 }
 
 /*
- * One attempt to put a worker behind a disk that has none. Returns 0, -ENODEV when
- * the disk is no more, or -EIO when another one may succeed.
+ * Tries once to give the disk a worker. Returns 0, -ENODEV if the disk is gone,
+ * or -EIO if another attempt may succeed.
  */
 static int worker_try(struct supervisor *s, const struct handover *next)
 {
@@ -384,7 +398,10 @@ static int worker_try(struct supervisor *s, const struct handover *next)
 	return 0;
 }
 
-/* One attempt to let the I/O of a disk without a worker fail. As worker_try(). */
+/*
+ * Tries once to make the I/O of a disk without a worker fail. Returns as
+ * worker_try().
+ */
 static int fail_try(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
@@ -409,8 +426,8 @@ static int fail_try(struct supervisor *s)
 }
 
 /*
- * This process answers all requests with errors, and the device keeps what it has.
- * Returns 0, or -ENODEV when the disk is no more.
+ * From now on this process answers all requests with errors, and the device
+ * keeps its data. Returns 0, or -ENODEV if the disk is gone.
  */
 static int fail_all(struct supervisor *s)
 {
@@ -429,7 +446,7 @@ static int fail_all(struct supervisor *s)
 	return 0;
 }
 
-/* No worker can be started. Returns as fail_all(). */
+/* Gives up, since no worker can be started. Returns as fail_all(). */
 static int give_up(struct supervisor *s)
 {
 	int id = s->device->info.dev_id;
@@ -441,8 +458,8 @@ static int give_up(struct supervisor *s)
 }
 
 /*
- * Puts a new worker behind the disk, whatever that takes, or gives it up. Returns
- * 0, or -ENODEV when the disk is no more, without telling.
+ * Starts a new worker for the disk. Tries several times, then gives up. Returns
+ * 0, or -ENODEV if the disk is gone, and prints nothing then.
  */
 static int worker_replace(struct supervisor *s)
 {
@@ -451,7 +468,7 @@ static int worker_replace(struct supervisor *s)
 	process_hurry();
 	while (err == -EIO && made_progress(s)) {
 		err = worker_try(s, NULL);
-		/* The board may be out of memory, or of processes. */
+		/* The machine may be out of memory, or of processes. */
 		if (err == -EIO)
 			clock_sleep_ms(RETRY_MS << s->deaths);
 	}
@@ -459,7 +476,10 @@ static int worker_replace(struct supervisor *s)
 	return err == -EIO ? give_up(s) : err;
 }
 
-/* The worker has ended: because the device did, or another one has to come. */
+/*
+ * Called when the worker has ended: because the device was stopped, or because
+ * it died and must be replaced.
+ */
 static int worker_ended(struct supervisor *s)
 {
 	int status = worker_collect(s);
@@ -470,7 +490,7 @@ static int worker_ended(struct supervisor *s)
 	if (!device_is_there(s))
 		return -ENODEV;
 	err = worker_replace(s);
-	/* One line: the kernel's log takes ten in five seconds. */
+	/* One line only: the kernel log accepts ten in five seconds. */
 	if (!err && status && !s->given_up)
 		message("device %d: the server %s; process %d serves it now, "
 			"after %u ms", s->device->info.dev_id,
@@ -479,7 +499,10 @@ static int worker_ended(struct supervisor *s)
 	return err;
 }
 
-/* Takes the disk from the worker, gently where the driver can do that. */
+/*
+ * Takes the disk away from the worker: by QUIESCE_DEV, or by killing the worker
+ * if the driver has no such command.
+ */
 static void worker_dismiss(struct supervisor *s)
 {
 	struct ublk_device *device = s->device;
@@ -490,7 +513,7 @@ static void worker_dismiss(struct supervisor *s)
 	worker_collect(s);
 }
 
-/* The end of an upgrade that failed. */
+/* Ends an upgrade that failed. */
 static void upgrade_failed(const struct handover *next, int before)
 {
 	message_redirect(before);
@@ -508,9 +531,10 @@ static int upgrade_refuse(struct supervisor *s, const struct handover *next,
 }
 
 /*
- * `ublk upgrade` asks for another program: it gets a worker first, and when
- * that serves takes this process's place. Where it does not come up, a worker
- * of ours does. Returns as worker_replace().
+ * Handles a request of `ublk upgrade` to run another program. First that
+ * program runs as a worker. When it serves, this process executes the program
+ * as well. If the program's worker does not start, one of our own replaces it.
+ * Returns as worker_replace().
  */
 static int supervisor_upgrade(struct supervisor *s,
 			      const struct signalfd_siginfo *signal)
@@ -528,7 +552,7 @@ static int supervisor_upgrade(struct supervisor *s,
 	err = tried;
 	if (!tried) {
 		handover_supervisor(s->device, &next);
-		/* Only when it could not be executed. */
+		/* Reached only if the program could not be executed. */
 		worker_dismiss(s);
 	}
 	if (tried != -ENODEV) {
@@ -541,7 +565,9 @@ static int supervisor_upgrade(struct supervisor *s,
 	return err;
 }
 
-/* Starts the process that looks at the disk before others do. */
+/*
+ * Starts a process that reads the partition table before others open the disk.
+ */
 static int prober_begin(struct supervisor *s)
 {
 	int err = 0;
@@ -552,8 +578,9 @@ static int prober_begin(struct supervisor *s)
 	if (!s->prober) {
 		process_forked();
 		/*
-		 * It may outlive us and then waits for the next server, which
-		 * cannot open a backing disk that is still claimed here.
+		 * The child may outlive us, and then waits for the next server.
+		 * That server could not open a backing disk which the child
+		 * still has claimed.
 		 */
 		message_close_others();
 		_exit(device_probe(s->device) ? EXIT_FAILED : 0);
@@ -570,7 +597,7 @@ static int prober_begin(struct supervisor *s)
 	return message_fail(err, "a process that looks at the disk");
 }
 
-/* Collects it. Returns 0, or -EIO after it has told what is wrong. */
+/* Collects the child. Returns 0, or -EIO if it failed; it has printed why. */
 static int prober_collect(struct supervisor *s)
 {
 	int status = 0;
@@ -585,14 +612,14 @@ static int prober_collect(struct supervisor *s)
 	return status ? -EIO : 0;
 }
 
-/* It has ended: the disk is announced. */
+/* Called when the child has ended: announces the disk. */
 static int prober_ended(struct supervisor *s)
 {
 	int err = prober_collect(s);
 
 	if (!err)
 		err = device_announce(s->device);
-	/* Who asked for it may be gone; who uses the disk is not. */
+	/* The caller may be gone; the users of a resumed disk are not. */
 	if (err && s->device->resumed) {
 		process_detach();
 		err = 0;
@@ -601,8 +628,8 @@ static int prober_ended(struct supervisor *s)
 }
 
 /*
- * As signals_end_device(), which opens the disk: where this process answers the
- * disk's requests, it must not wait for one itself.
+ * As signals_end_device(), which opens the disk. If this process fails the
+ * disk's requests, it must not wait for one itself, so a child does the call.
  */
 static bool asked_to_end(struct supervisor *s, int number)
 {
@@ -629,8 +656,8 @@ static bool asked_to_end(struct supervisor *s, int number)
 }
 
 /*
- * The end of the disk, which was asked for: its I/O is done, or fails where nobody
- * is left. False where it goes on, as the driver cannot stop it.
+ * Stops the disk: its I/O is completed first, or fails if nothing serves it.
+ * Returns false if the driver cannot stop it.
  */
 static bool disk_stopped(struct supervisor *s)
 {
@@ -643,7 +670,10 @@ static bool disk_stopped(struct supervisor *s)
 	return false;
 }
 
-/* The driver has taken back all that was answered with errors. */
+/*
+ * Called when requests have been failed: returns -ENODEV once the driver has
+ * returned every tag.
+ */
 static int fail_ended(struct supervisor *s)
 {
 	ctrl_beside(&s->device->ctrl);
@@ -663,7 +693,7 @@ static int supervisor_loop(struct supervisor *s)
 			{ .fd = s->probed_fd, .events = POLLIN },
 			{ .fd = s->server->signal_fd, .events = POLLIN },
 		};
-		/* Signals wait until the disk has been announced. */
+		/* Signals have to wait until the disk has been announced. */
 		const nfds_t count = s->prober ? 2 : 3;
 
 		ready = poll(events, count,
@@ -691,8 +721,8 @@ static int supervisor_loop(struct supervisor *s)
 }
 
 /*
- * The worker is given its tags back, and ends. A disk that never appeared is no
- * error here.
+ * Stops the disk, so that the worker gets its tags back and ends. A disk that
+ * never appeared is not an error here.
  */
 static void supervisor_end(struct supervisor *s)
 {
@@ -738,7 +768,7 @@ int supervise(struct server *server)
 	return err;
 }
 
-/* From a worker that serves to the end of the device. */
+/* Runs from the time that a worker serves until the device has been deleted. */
 static int supervisor_serve(struct supervisor *s)
 {
 	int err = supervisor_loop(s);

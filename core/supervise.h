@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The process that looks after a device: it has the device's files, its record
- * and its control commands, and starts the worker that serves. When the worker
- * dies another one takes its place, by the driver's recovery: requests wait
- * meanwhile, and those that were being served are served again.
+ * The supervisor: the process that has a device's files, record and control
+ * commands, and starts the worker that serves it. When the worker dies, the
+ * supervisor starts another one by means of the driver's user recovery.
+ * Requests wait meanwhile, and those that were being served are served again.
  *
- * All of these return when the device has ended: 0, or -errno after telling.
+ * All functions return when the device has ended: 0, or -errno after printing
+ * why.
  */
 #ifndef CORE_SUPERVISE_H
 #define CORE_SUPERVISE_H
@@ -15,28 +16,29 @@
 struct server;
 
 /*
- * A new device, whose parameters the driver has: starts and announces it. The
- * disk is stopped afterwards, the device left to be deleted.
+ * For a new device whose parameters are set: starts and announces it. Stops the
+ * disk in the end; the caller deletes the device.
  */
 int supervise(struct server *server);
 
 /*
- * A device without a server: gives it one, and announces it. Deleted in the end;
- * but where it cannot be given one it stays as it is, to be tried again.
+ * For an existing device without a server: starts a worker, announces the disk,
+ * and deletes the device in the end. If no worker can be started, the device
+ * stays, and can be tried again.
  */
 int supervise_resumed(struct server *server);
 
 /*
- * A device without a server, which cannot be given one: fails all of its I/O, from
- * its record and a buffer of one request. The caller's wait has ended with failure.
- * Not deleted.
+ * For an existing device that no worker can serve: fails all of its I/O, which
+ * needs only the record and one request's buffer. The waiting caller gets an
+ * exit status of failure. Does not delete the device.
  */
 int supervise_failing(struct server *server);
 
 /*
- * A device whose supervisor has executed this program in its own place, as
- * `ublk upgrade` asks: goes on with @worker, a child of this process, and says
- * to @answer_fd that it does. Deleted in the end.
+ * After `ublk upgrade`, when the old supervisor has executed this program in
+ * its place: carries on with @worker, a child of this process, and reports
+ * success to @answer_fd. Deletes the device in the end.
  */
 int supervise_continued(struct server *server, pid_t worker, int answer_fd);
 

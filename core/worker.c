@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Starts and joins the queues of a device. It knows neither who supervises it
- * nor how the disk is started.
+ * Starts and joins the queues of a device. It does not know what supervises it,
+ * or how the disk is created.
  */
 #include "core/worker.h"
 
@@ -20,7 +20,7 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
-/* In a queue's thread. */
+/* Runs in a queue's thread. */
 static void worker_reported(void *arg, int state)
 {
 	struct worker *worker = arg;
@@ -29,7 +29,7 @@ static void worker_reported(void *arg, int state)
 
 	if (state < 0)
 		atomic_compare_exchange_strong(&worker->failed, &none, state);
-	/* Again after any error: who waits for it would wait for ever. */
+	/* Retried after any error: otherwise the reader would wait for ever. */
 	while (state && write(worker->ended_fd, &one, sizeof(one)) < 0)
 		;
 	sem_post(&worker->reports);
@@ -46,8 +46,9 @@ static int worker_start_queue(struct worker *worker, unsigned int id)
 }
 
 /*
- * Starts every queue and waits until each has fetched its tags, also when one
- * cannot be started: the driver gives back only tags that were fetched.
+ * Starts every queue and waits until each has fetched its tags. Also waits if
+ * one cannot be started, because the driver returns only tags that were
+ * fetched.
  */
 static int worker_start_queues(struct worker *worker)
 {
@@ -119,8 +120,8 @@ int worker_start(struct worker *worker)
 			.max_io = device->info.max_io_buf_bytes,
 			.buffers = device->buffers.data,
 			.encoded = device->ctrl.encoded,
-			.talks = device->info.nr_hw_queues > 1 ||
-				 device->target->tells,
+			.has_inbox = device->info.nr_hw_queues > 1 ||
+				     device->target->tells,
 			.shares_buffers = device->info.flags &
 					  UBLK_F_NEED_GET_DATA,
 			.registers_buffers = device->disk.direct &&
@@ -152,8 +153,9 @@ int worker_join(struct worker *worker)
 }
 
 /*
- * Waits until the supervisor says that the disk is there. False when it is gone,
- * or a queue has ended: then the device was stopped while it was started.
+ * Waits until the supervisor says that the disk exists. Returns false if the
+ * supervisor is gone, or if a queue has ended because the device was stopped
+ * while it started.
  */
 static bool worker_wait_live(const struct worker *worker, int live_fd)
 {
@@ -165,7 +167,7 @@ static bool worker_wait_live(const struct worker *worker, int live_fd)
 
 	while (poll(events, 2, -1) < 0)
 		;
-	return events[0].revents && process_hear(live_fd, &byte);
+	return events[0].revents && process_receive_byte(live_fd, &byte);
 }
 
 int worker_main(struct worker *worker, int fetched_fd, int live_fd)
@@ -173,13 +175,13 @@ int worker_main(struct worker *worker, int fetched_fd, int live_fd)
 	struct ublk_device *device = worker->device;
 	int err;
 
-	/* Locked memory is no child's by itself. */
+	/* A child does not inherit memory locks. */
 	err = process_protect(device_takes_memory(device));
 	if (!err)
 		err = worker_start(worker);
 	if (err)
 		return EXIT_FAILED;
-	err = process_tell(fetched_fd, '\0');
+	err = process_send_byte(fetched_fd, '\0');
 	if (err)
 		message_fail(err, "the supervisor");
 	if (err || !worker_wait_live(worker, live_fd))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What serves the requests of a device: /dev/ublkcN and a thread for each
- * queue. It lives in the process of the device's own or, supervised, in one
- * beside it that can be replaced.
+ * Serves the requests of a device: opens /dev/ublkcN and runs one thread per
+ * queue. A supervised device has its worker in a child process, which can be
+ * replaced. Without a supervisor, the device's only process is the worker.
  */
 #ifndef CORE_WORKER_H
 #define CORE_WORKER_H
@@ -25,33 +25,34 @@ struct worker {
 };
 
 /*
- * Asks the driver what its queues have to know, by device->ctrl: once, for
- * worker_start() in this process and in any that are forked from it. A worker
- * asks nothing more, as that takes memory which it may have to bring back first.
- * Returns 0 or -errno after telling; undone by worker_forget() in any case.
+ * Asks the driver for what the queues have to know, over device->ctrl. Once,
+ * for worker_start() in this process and in all that are forked from it: a
+ * worker asks nothing, because that takes memory, and the machine may have none
+ * until the worker serves. Returns 0, or -errno after printing why.
+ * worker_forget() undoes it in either case.
  */
 int worker_prepare(struct worker *worker, struct ublk_device *device);
 void worker_forget(struct worker *worker);
 
 /*
- * Opens the device's /dev/ublkcN, starts its queues and returns when every tag
- * has been fetched. After worker_prepare(). Returns 0 or -errno after telling; what
- * was started before that ends with STOP_DEV and worker_join(), or with the
- * process.
+ * Opens /dev/ublkcN, starts the queues, and returns when every tag has been
+ * fetched. After worker_prepare(). Returns 0, or -errno after printing why.
+ * What has been started by then is ended by STOP_DEV and worker_join(), or with
+ * the process.
  */
 int worker_start(struct worker *worker);
 
 /*
- * Waits until every queue has ended, since the driver has taken back its tags,
- * and closes /dev/ublkcN. Returns 0, or the -errno of a queue that had to end.
+ * Waits until the driver has returned all tags and every queue has ended, and
+ * closes /dev/ublkcN. Returns 0, or the -errno of a queue that failed.
  */
 int worker_join(struct worker *worker);
 
 /*
- * A whole life in a process of its own: starts, writes a byte to @fetched_fd,
- * waits for one from @live_fd, which says that the disk is there (without one
- * it gives up), gives away all rights that serving does not need, and serves
- * until the queues end. Returns an exit status.
+ * The main function of a worker process. Starts the queues, writes a byte to
+ * @fetched_fd, waits for a byte from @live_fd, which says that the disk exists,
+ * drops the rights that it does not need, and serves until the queues end. If
+ * @live_fd is closed without a byte, it ends. Returns an exit status.
  */
 int worker_main(struct worker *worker, int fetched_fd, int live_fd);
 

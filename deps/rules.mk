@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Fetches and compiles what ublk is linked with: musl, zlib and liburing from
-# the distribution's source packages, and the headers of the kernel we build.
-# Everything is made once; a new version in deps/versions makes it again.
+# Fetches and compiles the libraries of ublk (musl, zlib and liburing, from the
+# distribution's source packages) and the headers of the kernel that we build.
+# Everything is built once; a new version in deps/versions rebuilds it.
 #
-# A library that the user names (MUSL=, ZLIB=, LIBURING=: the prefix that it was
-# installed with) is taken from there. It has to be compiled against musl; the
-# sanitized programs, which are made with the host's C library, always use ours.
+# If the user names a library (MUSL=, ZLIB=, LIBURING=: its installation
+# prefix), that one is used. It must have been compiled with musl. The sanitized
+# programs use the host's C library, and always our own libraries.
 
 MUSL ?=
 ZLIB ?=
@@ -24,7 +24,7 @@ ZLIB_READY := $(if $(ZLIB),,$(O)/lib/libz.a)
 LIBURING_READY := $(if $(LIBURING),,$(O)/lib/liburing.a)
 DEPS := $(MUSL_READY) $(ZLIB_READY) $(LIBURING_READY) $(KERNEL_HEADERS_READY)
 
-# What the host itself lacks to compile anything; checked before all else.
+# What the host needs to compile anything; checked before everything else.
 BUILD_PACKAGES := gcc libc6-dev
 FETCH_PACKAGES := dpkg-dev
 
@@ -32,15 +32,15 @@ SRC := build/src
 ASAN := build/asan
 ASAN_DEPS := $(ASAN)/lib/libz.a $(ASAN)/lib/liburing.a $(KERNEL_HEADERS_READY)
 
-# Code and data that nobody calls are left out function by function, and a
-# program that is not relocated needs neither PIC nor unwind tables.
+# Unused code and data are removed per function. A program that is not relocated
+# needs neither PIC nor unwind tables.
 LIB_CFLAGS := -ffunction-sections -fdata-sections -fno-pie \
 	-fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 
-# $(call logged,FILE,COMMAND): runs a talkative command, shows its words only
-# when it fails.
+# $(call logged,FILE,COMMAND): runs a verbose command, and shows its output only
+# if it fails.
 logged = (set -e; $(2)) >$(1) 2>&1 || { tail -n 40 $(1) >&2; \
 	echo "failed; all of it is in $(1)" >&2; exit 1; }
 
@@ -61,9 +61,9 @@ $(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
 	$(Q)find $(@D)/include -name '.*.cmd' -exec rm {} +
 	$(Q)touch $@
 
-# Installed beside its place first: what is being compiled meanwhile keeps its C
-# library until the new one is whole. All of it is made for size, since nothing
-# that a request runs through calls malloc or the like.
+# Installed in a temporary place first, so that compilers running meanwhile keep
+# the old C library until the new one is complete. All of musl is compiled for
+# size, because the I/O path calls nothing of it that takes time.
 $(O)/musl/.ready: $(SRC)/musl/.unpacked
 	$(call say,MUSL,$(@D))
 	$(Q)rm -rf $(O)/obj/musl
@@ -80,11 +80,11 @@ $(O)/musl/.ready: $(SRC)/musl/.unpacked
 	$(Q)rm -rf $(O)/obj/musl
 	$(Q)touch $@
 
-# zlib: memory to memory only, and without headers (they are the images' own).
-# Where a gzip is read most of the time is spent, speed is worth its size; elsewhere
-# -O2 was not seen to be faster. Checksums take 0.6 of the instructions with -O3,
-# which unrolls them; by words of four bytes they are as fast as by eight, with
-# half the tables.
+# zlib: without files and without gzip headers, which image/ handles itself.
+# Expansion takes most of the time when a gzip file is read, so it is compiled
+# for speed; elsewhere -O2 was not measurably faster. Checksums take 0.6 of the
+# instructions with -O3, which unrolls the loops. With words of four bytes they
+# are as fast as with eight, and the tables are half the size.
 ZLIB_FASTEST := crc32
 ZLIB_FAST := inffast
 ZLIB_SMALL := adler32 deflate inflate inftrees trees zutil
@@ -110,8 +110,8 @@ define zlib
 	$(Q)rm -rf $(1)/obj/zlib
 endef
 
-# $(call liburing,DIRECTORY,COMPILER,CFLAGS,LDFLAGS). It compiles only where its sources
-# are, hence the copy.
+# $(call liburing,DIRECTORY,COMPILER,CFLAGS,LDFLAGS). It can only be built in
+# its source directory, so the sources are copied.
 define liburing
 	$(call say,URING,$(1)/lib/liburing.a)
 	$(Q)deps/packages $(BUILD_PACKAGES)

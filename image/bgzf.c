@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The index of a BGZF file. Each header says how long its member is, each
- * trailer how much of the disk it holds; one pass over these finds all.
+ * The index of a BGZF file. A header contains the length of its member in the
+ * file, a trailer the length on the disk, so one pass over headers and trailers
+ * finds all blocks.
  *
- * A trailer is a mere claim until its block is expanded, and one false length
- * would move all that follows. bgzip gives all blocks the same length but the
- * last one, so a block in the middle whose length is unlike its neighbours' is
- * expanded here and now, to be sure.
+ * A trailer proves nothing until its block is expanded, and one wrong length
+ * would shift everything that follows. bgzip makes all blocks of the same
+ * length, except the last one. So a block whose length differs from both its
+ * neighbours' is expanded during the pass.
  */
 #include "image/bgzf.h"
 
@@ -20,46 +21,50 @@
 #include "lib/message.h"
 #include "lib/whole-io.h"
 
-#define GROUP_BLOCKS 128	/* most blocks that a search walks over */
+#define GROUP_BLOCKS 128	/* most blocks that a search steps over */
 #define WINDOW 4096
 
-/* A block's length in the file and on the disk, each less one. */
+/* A block's length in the file and on the disk, each minus one. */
 struct bgzf_block {
 	uint16_t file;
 	uint16_t disk;
 };
 
-/* Blocks that follow on each other without an empty one between. */
+/* Consecutive blocks without an empty one between them. */
 struct bgzf_group {
 	uint64_t file_offset;
 	uint64_t disk_offset;
 	uint64_t first;		/* number of its first block */
 };
 
-/* The pass over the file. */
+/* State of the pass over the file. */
 struct hop {
 	struct image_bgzf *bgzf;
 	int fd;
 	const char *name;
 	uint64_t available;
-	uint64_t offset;	/* of the member looked at */
-	bool apart;		/* an empty member came before it */
-	bool ended;		/* and that was BGZF's last one */
-	struct image_chunk suspect;	/* a block unlike the one before */
+	uint64_t offset;	/* of the current member */
+	bool apart;		/* the previous member was empty */
+	bool ended;		/* and was BGZF's end marker */
+	struct image_chunk suspect;	/* unlike the block before it */
 	uint64_t window_offset;
 	size_t window_length;
 	uint8_t window[WINDOW];
 };
 
-static int refuse(const struct hop *hop, const char *why)
+static int bgzf_refuse(const struct hop *hop, const char *why)
 {
 	message("%s: %s (at byte %" PRIu64 ")", hop->name, why,
 		hop->offset);
 	return -EBADMSG;
 }
 
-/* Up to @length (at most WINDOW) bytes at @offset; NULL after telling. */
-static const uint8_t *look(struct hop *hop, uint64_t offset, size_t *length)
+/*
+ * Returns up to @length (at most WINDOW) bytes at @offset, or NULL after
+ * printing why.
+ */
+static const uint8_t *bgzf_look(struct hop *hop, uint64_t offset,
+				size_t *length)
 {
 	uint64_t rest = hop->available - offset;
 	int ret;
@@ -81,8 +86,9 @@ static const uint8_t *look(struct hop *hop, uint64_t offset, size_t *length)
 	return hop->window + (offset - hop->window_offset);
 }
 
-/* Makes room for one more; the old memory is kept when there is none. */
-static int make_room(void **items, size_t size, uint64_t count, uint64_t *room)
+/* Makes room for one more item. On error the old memory stays valid. */
+static int bgzf_make_room(void **items, size_t size, uint64_t count,
+			  uint64_t *room)
 {
 	uint64_t more = *room ? *room * 2 : 256;
 	void *larger;
@@ -99,22 +105,22 @@ static int make_room(void **items, size_t size, uint64_t count, uint64_t *room)
 	return 0;
 }
 
-static int add_block(struct hop *hop, uint32_t file_length,
-		     uint32_t disk_length)
+static int bgzf_add_block(struct hop *hop, uint32_t file_length,
+			  uint32_t disk_length)
 {
 	struct image_bgzf *bgzf = hop->bgzf;
 	uint64_t in_group = 0;
 	void *items = bgzf->blocks;
 	int ret;
 
-	ret = make_room(&items, sizeof(*bgzf->blocks), bgzf->count,
-			&bgzf->room);
+	ret = bgzf_make_room(&items, sizeof(*bgzf->blocks), bgzf->count,
+			     &bgzf->room);
 	bgzf->blocks = items;
 	if (ret)
 		return ret;
 	items = bgzf->groups;
-	ret = make_room(&items, sizeof(*bgzf->groups), bgzf->group_count,
-			&bgzf->group_room);
+	ret = bgzf_make_room(&items, sizeof(*bgzf->groups), bgzf->group_count,
+			     &bgzf->group_room);
 	bgzf->groups = items;
 	if (ret)
 		return ret;
@@ -135,8 +141,8 @@ static int add_block(struct hop *hop, uint32_t file_length,
 	return 0;
 }
 
-/* Expands a block that cannot be believed unseen. */
-static int expand_block(struct hop *hop, const struct image_chunk *block)
+/* Expands a block to verify it. */
+static int bgzf_verify_block(struct hop *hop, const struct image_chunk *block)
 {
 	uint8_t *member = malloc(2 * MEMBER_BGZF_MAX);
 	const char *why = "out of memory";
@@ -162,16 +168,19 @@ static int expand_block(struct hop *hop, const struct image_chunk *block)
 	return -EBADMSG;
 }
 
-/* Compares a block's length with the one before and settles what was open. */
-static int judge_block(struct hop *hop, uint32_t file_length,
-		       uint32_t disk_length)
+/*
+ * Compares a block's length with the previous one's. Verifies the previous
+ * block if its length differs from both neighbours'.
+ */
+static int bgzf_compare_block(struct hop *hop, uint32_t file_length,
+			      uint32_t disk_length)
 {
 	const struct image_bgzf *bgzf = hop->bgzf;
 	int ret;
 
 	if (hop->suspect.disk_length &&
 	    hop->suspect.disk_length != disk_length) {
-		ret = expand_block(hop, &hop->suspect);
+		ret = bgzf_verify_block(hop, &hop->suspect);
 		if (ret)
 			return ret;
 	}
@@ -187,10 +196,11 @@ static int judge_block(struct hop *hop, uint32_t file_length,
 }
 
 /*
- * Takes in an empty block, of which @last are the last bytes. No chunk has it,
- * so that nobody looks at it later, and other expanders do.
+ * Handles an empty block whose last bytes are @last. Since no chunk contains
+ * it, it is verified here: other programs expand it, and would fail if it were
+ * damaged.
  */
-static int take_empty(struct hop *hop, uint32_t length, const uint8_t *last)
+static int bgzf_add_empty(struct hop *hop, uint32_t length, const uint8_t *last)
 {
 	const struct image_chunk block = {
 		.file_offset = hop->offset,
@@ -202,28 +212,28 @@ static int take_empty(struct hop *hop, uint32_t length, const uint8_t *last)
 	if (hop->ended && !memcmp(last, member_eof + MEMBER_BC,
 				  MEMBER_EMPTY + MEMBER_TRAILER))
 		return 0;
-	return expand_block(hop, &block);
+	return bgzf_verify_block(hop, &block);
 }
 
-/* Takes in one member of which @length bytes are its own. */
-static int take_member(struct hop *hop, uint32_t length)
+/* Handles one member of @length bytes. */
+static int bgzf_add_member(struct hop *hop, uint32_t length)
 {
 	size_t size = MEMBER_EMPTY + MEMBER_TRAILER;
 	const uint8_t *last;
 	uint32_t disk_length;
 	int ret;
 
-	last = look(hop, hop->offset + length - size, &size);
+	last = bgzf_look(hop, hop->offset + length - size, &size);
 	if (!last)
 		return -EIO;
 	disk_length = get_le32(last + size - 4);
 	if (disk_length > MEMBER_BGZF_MAX)
-		return refuse(hop, "a BGZF block of an impossible length");
+		return bgzf_refuse(hop, "a BGZF block of an impossible length");
 	if (!disk_length)
-		return take_empty(hop, length, last);
-	ret = judge_block(hop, length, disk_length);
+		return bgzf_add_empty(hop, length, last);
+	ret = bgzf_compare_block(hop, length, disk_length);
 	if (!ret)
-		ret = add_block(hop, length, disk_length);
+		ret = bgzf_add_block(hop, length, disk_length);
 	if (ret == -ENOMEM)
 		message_fail(ret, "%s: its index", hop->name);
 	hop->apart = hop->ended = false;
@@ -236,10 +246,10 @@ static int take_member(struct hop *hop, uint32_t length)
 }
 
 /*
- * Whether bytes that are no member look like one all the same: what follows an
- * end is then the next of several files in one, and damaged.
+ * Whether bytes that are not a valid member header still resemble one. After an
+ * end marker they are then the damaged start of another file that was appended.
  */
-static bool resembles_member(const uint8_t *data, size_t length)
+static bool bgzf_resembles_member(const uint8_t *data, size_t length)
 {
 	static const uint8_t places[] = { 0, 1, 2, 3, 10, 12, 13, 14 };
 	unsigned int equal = 0, count = 0;
@@ -250,11 +260,10 @@ static bool resembles_member(const uint8_t *data, size_t length)
 }
 
 /*
- * The blocks end without the empty one that bgzip puts behind them. Several
- * programs leave it out, and zcat does not ask for it; but so looks a file,
- * too, that was cut between two blocks.
+ * The file has no end marker. Several programs do not write one, and zcat does
+ * not need it; but a file that was truncated between two blocks looks the same.
  */
-static int end_missing(const struct hop *hop)
+static int bgzf_warn_no_end(const struct hop *hop)
 {
 	message("%s: warning: without the empty block that ends a BGZF file (at "
 		"byte %" PRIu64 "); if the file was cut, the end of the disk "
@@ -263,21 +272,21 @@ static int end_missing(const struct hop *hop)
 }
 
 /*
- * Whether nothing but one byte, of an erased or an empty medium, comes now: 1, 0, or
- * -EIO after telling.
+ * Whether only one repeated byte follows, 0 or 0xff, as on an erased or empty
+ * medium. Returns 1, 0, or -EIO after printing why.
  */
-static int nothing_follows(struct hop *hop)
+static int bgzf_rest_is_blank(struct hop *hop)
 {
 	uint64_t rest = hop->available - hop->offset, at = 0;
 	const uint8_t *data;
 
-	/* Were it a hole in the file, a block would begin behind it. */
+	/* If it were a hole in the file, a block would begin in this range. */
 	if (rest > 2 * MEMBER_BGZF_MAX)
 		rest = 2 * MEMBER_BGZF_MAX;
 	while (at < rest) {
 		size_t size = rest - at < WINDOW ? rest - at : WINDOW;
 
-		data = look(hop, hop->offset + at, &size);
+		data = bgzf_look(hop, hop->offset + at, &size);
 		if (!data)
 			return -EIO;
 		if ((data[0] != 0 && data[0] != 0xff) ||
@@ -289,11 +298,11 @@ static int nothing_follows(struct hop *hop)
 }
 
 /*
- * Goes to the next member. Returns 1, 0 where the image ends, or -errno. It
- * ends where the file does, or, on a partition that is larger, with an end
- * that no other member follows, or before an empty rest.
+ * Finds the next member. Returns 1, 0 at the end of the image, or -errno. The
+ * image ends at the end of the file. On a larger partition it ends at an end
+ * marker that no other member follows, or where the rest is empty.
  */
-static int next_member(struct hop *hop, uint32_t *length)
+static int bgzf_next_member(struct hop *hop, uint32_t *length)
 {
 	size_t size = MEMBER_BC;
 	const uint8_t *header;
@@ -301,42 +310,45 @@ static int next_member(struct hop *hop, uint32_t *length)
 	int ret;
 
 	if (hop->offset == hop->available)
-		return hop->ended ? 0 : end_missing(hop);
-	header = look(hop, hop->offset, &size);
+		return hop->ended ? 0 : bgzf_warn_no_end(hop);
+	header = bgzf_look(hop, hop->offset, &size);
 	if (!header)
 		return -EIO;
 	plain = size >= MEMBER_FIXED && member_starts_gzip(header);
-	if (hop->ended && !plain && !resembles_member(header, size))
+	if (hop->ended && !plain && !bgzf_resembles_member(header, size))
 		return 0;
 	if (size == MEMBER_BC && get_le16(header + 10) > MEMBER_BC - 12) {
-		/* Other subfields beside BC; more of them than fit are rare. */
+		/*
+		 * There are other subfields besides BC. Those longer than
+		 * WINDOW are rare.
+		 */
 		size = 12 + get_le16(header + 10);
 		if (size > WINDOW)
 			size = WINDOW;
-		header = look(hop, hop->offset, &size);
+		header = bgzf_look(hop, hop->offset, &size);
 		if (!header)
 			return -EIO;
 	}
 	if (!member_bgzf_header(header, size, length)) {
 		if (plain)
 			return -ENOTSUP;
-		ret = hop->bgzf->count ? nothing_follows(hop) : 0;
+		ret = hop->bgzf->count ? bgzf_rest_is_blank(hop) : 0;
 		if (ret)
-			return ret < 0 ? ret : end_missing(hop);
-		return refuse(hop, "not a BGZF block");
+			return ret < 0 ? ret : bgzf_warn_no_end(hop);
+		return bgzf_refuse(hop, "not a BGZF block");
 	}
 	if (*length > hop->available - hop->offset)
-		return refuse(hop, "truncated");
+		return bgzf_refuse(hop, "truncated");
 	return 1;
 }
 
-static int hop_over(struct hop *hop)
+static int bgzf_hop(struct hop *hop)
 {
 	uint32_t length = 0;
 	int ret;
 
-	while ((ret = next_member(hop, &length)) > 0) {
-		ret = take_member(hop, length);
+	while ((ret = bgzf_next_member(hop, &length)) > 0) {
+		ret = bgzf_add_member(hop, length);
 		if (ret)
 			return ret;
 		hop->offset += length;
@@ -344,8 +356,8 @@ static int hop_over(struct hop *hop)
 	return ret;
 }
 
-/* Gives back what doubling took too much. */
-static void *shrink(void *items, size_t size)
+/* Returns the memory that doubling has allocated in excess. */
+static void *bgzf_shrink(void *items, size_t size)
 {
 	void *smaller = size ? realloc(items, size) : NULL;
 
@@ -365,15 +377,15 @@ int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
 	hop->fd = fd;
 	hop->name = name;
 	hop->available = available;
-	ret = hop_over(hop);
+	ret = bgzf_hop(hop);
 	bgzf->file_size = hop->offset;
 	free(hop);
 	if (ret)
 		return ret;
-	bgzf->blocks = shrink(bgzf->blocks,
-			      bgzf->count * sizeof(*bgzf->blocks));
-	bgzf->groups = shrink(bgzf->groups,
-			      bgzf->group_count * sizeof(*bgzf->groups));
+	bgzf->blocks = bgzf_shrink(bgzf->blocks,
+				   bgzf->count * sizeof(*bgzf->blocks));
+	bgzf->groups = bgzf_shrink(bgzf->groups,
+				   bgzf->group_count * sizeof(*bgzf->groups));
 	return 0;
 }
 
@@ -389,9 +401,9 @@ uint64_t image_bgzf_size(const struct image_bgzf *bgzf)
 	       bgzf->group_count * sizeof(*bgzf->groups);
 }
 
-/* The last group that begins at or before @disk_offset. */
-static const struct bgzf_group *find_group(const struct image_bgzf *bgzf,
-				      uint64_t disk_offset)
+/* Finds the last group that begins at or before @disk_offset. */
+static const struct bgzf_group *bgzf_find_group(const struct image_bgzf *bgzf,
+						uint64_t disk_offset)
 {
 	uint64_t low = 0, high = bgzf->group_count;
 
@@ -409,7 +421,7 @@ static const struct bgzf_group *find_group(const struct image_bgzf *bgzf,
 void image_bgzf_find(const struct image_bgzf *bgzf, uint64_t disk_offset,
 		     struct image_chunk *chunk)
 {
-	const struct bgzf_group *group = find_group(bgzf, disk_offset);
+	const struct bgzf_group *group = bgzf_find_group(bgzf, disk_offset);
 
 	*chunk = (struct image_chunk){
 		.number = group->first,

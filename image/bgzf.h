@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The index of a BGZF file, found by hopping over the headers of its members.
+ * The index of a BGZF file, made from the headers and trailers of its members.
  */
 #ifndef IMAGE_BGZF_H
 #define IMAGE_BGZF_H
@@ -14,9 +14,9 @@ struct bgzf_group;
 struct image_bgzf {
 	uint64_t disk_size;
 	uint64_t file_size;	/* to the end of the last block */
-	uint64_t count;		/* blocks that hold anything */
-	uint32_t chunk_max;	/* most bytes of the disk in a block */
-	uint32_t member_max;	/* most bytes of the file that hold one */
+	uint64_t count;		/* blocks that are not empty */
+	uint32_t chunk_max;	/* largest size of a block on the disk */
+	uint32_t member_max;	/* largest size of a block in the file */
 
 	struct bgzf_block *blocks;
 	struct bgzf_group *groups;
@@ -26,18 +26,18 @@ struct image_bgzf {
 
 /*
  * Makes the index of the BGZF file in the first @available bytes of @fd, which
- * messages call @name; some 4.2 bytes of memory a block. Returns 0, -ENOTSUP (untold)
- * where other gzip members follow, or -errno after telling what is wrong and where.
- * @bgzf is to be freed in any case.
+ * messages call @name. The index needs about 4.2 bytes of memory per block.
+ * Returns 0; -ENOTSUP, printing nothing, if other gzip members follow; or
+ * -errno after printing why and where. The caller frees @bgzf in any case.
  */
 int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
 		    uint64_t available);
 void image_bgzf_free(struct image_bgzf *bgzf);
 
-/* Bytes of memory. */
+/* Size of the index in memory, in bytes. */
 uint64_t image_bgzf_size(const struct image_bgzf *bgzf);
 
-/* The chunk that holds @disk_offset, which is below disk_size. */
+/* Finds the chunk that contains @disk_offset, which is less than disk_size. */
 void image_bgzf_find(const struct image_bgzf *bgzf, uint64_t disk_offset,
 		     struct image_chunk *chunk);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A chunk of an image: where it is on the disk and in the file.
- */
+/* A chunk of an image: its place on the disk and in the file. */
 #ifndef IMAGE_CHUNK_H
 #define IMAGE_CHUNK_H
 
@@ -15,7 +13,7 @@ struct image_chunk {
 	uint64_t file_offset;
 	uint32_t disk_length;
 	uint32_t file_length;
-	bool zero;		/* known to be all zeroes: no need to read it */
+	bool zero;		/* known to be all zeroes; need not be read */
 };
 
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * The disk that is packed, read once from its start to its end.
- */
+/* The disk that is packed, read once from start to end. */
 #include "image/disk-source.h"
 
 #include <errno.h>
@@ -18,10 +16,10 @@
 #include "lib/whole-io.h"
 
 /*
- * Whether the file says nothing about its length, as those of /proc do (0) and
- * of /sys (a page): then it is read to its end, as a pipe is.
+ * Whether the file's size says nothing about its length, as in /proc (size 0)
+ * and /sys (a page). Such a file is read to its end, like a pipe.
  */
-static bool tells_no_size(int fd, const struct stat *st)
+static bool disk_source_is_unsized(int fd, const struct stat *st)
 {
 	struct statfs fs;
 	char byte;
@@ -31,8 +29,11 @@ static bool tells_no_size(int fd, const struct stat *st)
 	return !st->st_size && pread(fd, &byte, 1, 0) != 0;
 }
 
-/* A descriptor may have been handed to us that was read from already. */
-static int find_size(struct disk_source *source)
+/*
+ * Standard input may already have been read from, so the disk begins at the
+ * current offset.
+ */
+static int disk_source_find_size(struct disk_source *source)
 {
 	struct stat st;
 	off_t start;
@@ -44,7 +45,8 @@ static int find_size(struct disk_source *source)
 	if (S_ISBLK(st.st_mode)) {
 		if (ioctl(source->fd, BLKGETSIZE64, &source->size))
 			return message_fail(errno, "%s", source->name);
-	} else if (S_ISREG(st.st_mode) && !tells_no_size(source->fd, &st)) {
+	} else if (S_ISREG(st.st_mode) &&
+		   !disk_source_is_unsized(source->fd, &st)) {
 		source->size = st.st_size;
 		source->holes = true;
 	} else {
@@ -73,7 +75,7 @@ int disk_source_open(struct disk_source *source, const char *path)
 		source->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (source->fd < 0)
 		return message_fail(errno, "%s", path);
-	ret = find_size(source);
+	ret = disk_source_find_size(source);
 	if (ret)
 		disk_source_close(source);
 	else
@@ -87,8 +89,8 @@ void disk_source_close(struct disk_source *source)
 		close(source->fd);
 }
 
-/* Whether the next @length bytes lie in a hole. */
-static bool in_hole(struct disk_source *source, size_t length)
+/* Whether the next @length bytes are in a hole. */
+static bool disk_source_in_hole(struct disk_source *source, size_t length)
 {
 	off_t data;
 
@@ -106,7 +108,8 @@ static bool in_hole(struct disk_source *source, size_t length)
 	return source->holes && source->data >= source->offset + length;
 }
 
-static ssize_t read_pipe(struct disk_source *source, void *data, size_t length)
+static ssize_t disk_source_read_pipe(struct disk_source *source, void *data,
+				     size_t length)
 {
 	ssize_t n = whole_read(source->fd, data, length);
 
@@ -120,10 +123,10 @@ ssize_t disk_source_read(struct disk_source *source, void *data, size_t length,
 
 	*hole = false;
 	if (!source->sized)
-		return read_pipe(source, data, length);
+		return disk_source_read_pipe(source, data, length);
 	if (length > source->size - source->offset)
 		length = source->size - source->offset;
-	*hole = length && in_hole(source, length);
+	*hole = length && disk_source_in_hole(source, length);
 	if (!*hole) {
 		ret = whole_pread(source->fd, data, length, source->offset);
 		if (ret == -ENODATA)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The disk that is packed: a file, a block device or a pipe, read once from
- * its start to its end. Holes of a file are told without being read. A file of
- * /proc or /sys, which tells no size, is read as a pipe is.
+ * start to end. Holes in a file are reported without being read. Files of /proc
+ * and /sys, which have no useful size, are read like a pipe.
  */
 #ifndef IMAGE_DISK_SOURCE_H
 #define IMAGE_DISK_SOURCE_H
@@ -14,23 +14,23 @@
 struct disk_source {
 	int fd;
 	const char *name;
-	bool sized;		/* a file or device; else a pipe */
+	bool sized;		/* a file or device, not a pipe */
 	bool holes;		/* SEEK_DATA works */
-	uint64_t size;		/* if sized */
-	uint64_t offset;	/* read so far */
-	uint64_t data;		/* if holes: up to here is a hole */
+	uint64_t size;		/* bytes, if sized */
+	uint64_t offset;	/* bytes read so far */
+	uint64_t data;		/* if holes: the current hole ends here */
 };
 
 /*
- * Opens @path, `-` for standard input. Returns 0, or -errno after telling.
+ * Opens @path; `-` is standard input. Returns 0, or -errno after printing why.
  */
 int disk_source_open(struct disk_source *source, const char *path);
 void disk_source_close(struct disk_source *source);
 
 /*
- * Reads the next @length bytes, fewer only at the end of the disk. Sets *@hole
- * and does not touch @data where they are known to be zeroes. Returns the
- * bytes, or -errno after telling.
+ * Reads the next @length bytes; fewer only at the end of the disk. If they are
+ * in a hole, sets *@hole and leaves @data unchanged. Returns the number of
+ * bytes, or -errno after printing why.
  */
 ssize_t disk_source_read(struct disk_source *source, void *data,
 			 size_t length, bool *hole);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The length and CRC-32 of a disk, put together from those of its chunks in
- * their order: a chunk that is another one, or elsewhere, makes another sum.
+ * The length and CRC-32 of a disk, combined from those of its chunks in order.
+ * A chunk with other contents or in another place changes the sum.
  */
 #ifndef IMAGE_DISK_SUM_H
 #define IMAGE_DISK_SUM_H

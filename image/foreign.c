@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Names for what is not an image that we serve. A table of magic numbers; none
- * of the formats is read any further.
+ * Recognizes files that are not images by their magic numbers. It reads nothing
+ * else of them.
  */
 #include "image/foreign.h"
 
@@ -15,7 +15,7 @@ static const struct {
 	uint16_t length;
 	const char *magic;
 	const char *name;
-	const char *expander;	/* NULL: it is not compressed as a whole */
+	const char *expander;	/* NULL: not a compressed file */
 } formats[] = {
 	{ 0, 6, "\xfd" "7zXZ", "xz", "xzcat" },
 	{ 0, 4, "\x28\xb5\x2f\xfd", "zstd", "zstdcat" },

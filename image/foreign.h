@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Names for what is not an image that we serve, so that a person learns what
- * they have and what to do with it.
+ * Recognizes files that are not images, so that the user learns what they are
+ * and what to do with them.
  */
 #ifndef IMAGE_FOREIGN_H
 #define IMAGE_FOREIGN_H
@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IMAGE_FOREIGN_HEAD 2048	/* bytes of a file that tell most */
+#define IMAGE_FOREIGN_HEAD 2048	/* first bytes; enough for most formats */
 
 /*
- * Tells what a file seems to be by its first @length bytes, and which command
- * makes an image of it. Returns -EINVAL.
+ * Prints what a file seems to be, judging by its first @length bytes, and which
+ * command makes an image of it. Returns -EINVAL.
  */
 int image_refuse_foreign(const char *name, const uint8_t *head, size_t length);
 

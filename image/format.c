@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The front and the index pages of an image, between structs and memory. Does
- * no I/O.
+ * Converts the front and the index pages of an image between structs and bytes.
+ * Does no I/O.
  */
 #include "image/format.h"
 
@@ -34,7 +34,7 @@ enum {
 
 #define KIND_FRONT 'D'
 #define KIND_PAGE 'I'
-#define FLAG_BC 1	/* data members have BC, BGZF's last member ends all */
+#define FLAG_BC 1	/* data members have BC; BGZF's end marker is last */
 
 bool image_has_bc(const struct image_front *front)
 {
@@ -97,7 +97,10 @@ void image_put_front(const struct image_front *front, uint8_t to[IMAGE_FRONT])
 	put_le32(fields + FRONT_CRC, crc32(0, fields, FRONT_CRC));
 }
 
-/* What was made by us must also make sense: the maker may be an enemy. */
+/*
+ * Values must be in range even if all checksums match: the image may be
+ * malicious.
+ */
 static bool front_is_sane(const struct image_front *front)
 {
 	if (!front->chunk_size || front->chunk_size % IMAGE_CHUNK_STEP ||
@@ -128,7 +131,7 @@ const char *image_get_front(const uint8_t from[IMAGE_FRONT],
 	front->index_offset = get_le64(fields + FRONT_INDEX_OFFSET);
 	if (!front_is_sane(front))
 		return "the header makes no sense";
-	/* The rest has only one right value. */
+	/* The other fields each have one valid value. */
 	image_put_front(front, expected);
 	if (memcmp(from, expected, IMAGE_FRONT))
 		return "the header makes no sense";
@@ -162,7 +165,10 @@ uint32_t image_page_entry(const uint8_t *page, uint32_t i)
 	return get_le32(page + MEMBER_PRIVATE + PAGE_ENTRIES + 4 * i);
 }
 
-/* Entries ascend from 0 by what a member can have, the end is no chunk. */
+/*
+ * Checks that entries ascend from 0 in steps that a member can have, and that
+ * the end has no flag.
+ */
 static bool check_entries(const uint8_t *from, const struct image_front *front,
 			  struct image_page *page)
 {

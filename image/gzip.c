@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A gzip file of anyone's making as an image.
- */
+/* Any gzip file as an image. */
 #include "image/gzip.h"
 
 #include <errno.h>
@@ -10,11 +8,12 @@
 #include "lib/message.h"
 
 /*
- * Writes the points to @keep, unless another start has done so meanwhile. What
- * fails is told, and no reason not to serve the disk.
+ * Writes the points to @keep, unless another process has done so meanwhile. An
+ * error is printed, but the disk can be served without the file.
  */
-static void keep_points(const struct restart_index *index, int fd,
-			const char *name, uint64_t available, const char *keep)
+static void gzip_keep_points(const struct restart_index *index, int fd,
+			     const char *name, uint64_t available,
+			     const char *keep)
 {
 	struct restart_index other;
 
@@ -41,7 +40,7 @@ int image_gzip_open(struct restart_index *index, int fd, const char *name,
 	ret = restart_find(index, fd, name, available,
 			   section ? section : RESTART_SECTION_DEFAULT);
 	if (!ret && keep)
-		keep_points(index, fd, name, available, keep);
+		gzip_keep_points(index, fd, name, available, keep);
 	return ret;
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reading a compressed image: opening it, finding and expanding its chunks.
- * The bytes of our format are format.c's, those of BGZF bgzf.c's, and gzip.c's
- * is a gzip that is neither.
+ * Reads compressed images: opens them, finds and expands their chunks. format.c
+ * knows our format, bgzf.c BGZF, and gzip.c any other gzip file.
  */
 #include "image/image.h"
 
@@ -25,27 +24,29 @@
 #include "lib/message.h"
 #include "lib/whole-io.h"
 
-static int refuse(const struct image *image, uint64_t offset, const char *why)
+static int image_refuse(const struct image *image, uint64_t offset,
+			const char *why)
 {
 	message("%s: %s (at byte %" PRIu64 ")", image->name, why, offset);
 	return -EBADMSG;
 }
 
-static int refuse_read(const struct image *image, uint64_t offset, int err)
+static int image_refuse_read(const struct image *image, uint64_t offset,
+			     int err)
 {
 	return message_fail(err, "%s: cannot read at byte %" PRIu64,
 			    image->name, offset);
 }
 
-/* Where page @number lies in the file. */
-static uint64_t page_offset(const struct image *image, uint64_t number)
+/* File offset of page @number. */
+static uint64_t image_page_offset(const struct image *image, uint64_t number)
 {
 	return image->front.index_offset + number * IMAGE_PAGE_MAX;
 }
 
-/* Checks pages @first and following that fill @size bytes at @pages. */
-static int check_pages(struct image *image, uint64_t first,
-		       const uint8_t *pages, size_t size, uint64_t *next)
+/* Checks the pages from @first on, which fill @size bytes at @pages. */
+static int image_check_pages(struct image *image, uint64_t first,
+			     const uint8_t *pages, size_t size, uint64_t *next)
 {
 	struct image_page page;
 
@@ -57,7 +58,9 @@ static int check_pages(struct image *image, uint64_t first,
 		if (!why && page.base != *next)
 			why = "the index makes no sense";
 		if (why)
-			return refuse(image, page_offset(image, number), why);
+			return image_refuse(image,
+					    image_page_offset(image, number),
+					    why);
 		*next = page.end;
 		image->zeroes += page.zeroes;
 	}
@@ -65,10 +68,10 @@ static int check_pages(struct image *image, uint64_t first,
 }
 
 /*
- * Reads the whole index once. A small one stays in memory, of a large one only
- * the pages in use are read again.
+ * Reads the whole index once, to check it. A small index stays in memory. The
+ * pages of a large one are read again when they are used.
  */
-static int read_index(struct image *image)
+static int image_read_index(struct image *image)
 {
 	const struct image_front *front = &image->front;
 	uint64_t step = IMAGE_INDEX_RESIDENT / IMAGE_PAGE_MAX;
@@ -85,20 +88,21 @@ static int read_index(struct image *image)
 		return message_fail(ENOMEM, "%s", image->name);
 	for (uint64_t first = 0; !ret && first < image_pages(front);
 	     first += step) {
-		uint64_t offset = page_offset(image, first);
+		uint64_t offset = image_page_offset(image, first);
 		uint64_t rest = front->index_offset + size - offset;
 		size_t now = rest < step * IMAGE_PAGE_MAX ? rest :
 			     step * IMAGE_PAGE_MAX;
 
 		ret = whole_pread(image->fd, pages, now, offset);
 		if (ret)
-			refuse_read(image, offset, ret);
+			image_refuse_read(image, offset, ret);
 		else
-			ret = check_pages(image, first, pages, now, &next);
+			ret = image_check_pages(image, first, pages, now,
+						&next);
 	}
 	if (!ret && next != front->index_offset)
-		ret = refuse(image, front->index_offset,
-			     "the index makes no sense");
+		ret = image_refuse(image, front->index_offset,
+				   "the index makes no sense");
 	if (ret || size > step * IMAGE_PAGE_MAX)
 		free(pages);
 	else
@@ -106,7 +110,7 @@ static int read_index(struct image *image)
 	return ret;
 }
 
-static int read_end(const struct image *image)
+static int image_check_end(const struct image *image)
 {
 	uint64_t offset = image->file_size - MEMBER_EOF;
 	uint8_t end[MEMBER_EOF];
@@ -116,18 +120,19 @@ static int read_end(const struct image *image)
 		return 0;
 	ret = whole_pread(image->fd, end, sizeof(end), offset);
 	if (ret)
-		return refuse_read(image, offset, ret);
+		return image_refuse_read(image, offset, ret);
 	if (memcmp(end, member_eof, MEMBER_EOF))
-		return refuse(image, offset, "the last member is damaged");
+		return image_refuse(image, offset,
+				    "the last member is damaged");
 	return 0;
 }
 
 /*
- * Whether @image goes on behind its end: to zcat all members of a file are its
- * disk. On a partition or flash device there may be what is left of an older
- * image, so there only the front of another one counts.
+ * Whether another image follows @image: to zcat, all members of a file together
+ * are its disk. On a partition or flash device the remains of an older image
+ * may follow, so there only a valid front counts.
  */
-static int goes_on(const struct image *image, uint64_t available)
+static int image_goes_on(const struct image *image, uint64_t available)
 {
 	uint64_t rest = available - image->file_size;
 	uint8_t behind[IMAGE_FRONT] = { 0 };
@@ -140,15 +145,18 @@ static int goes_on(const struct image *image, uint64_t available)
 		return 0;
 	ret = whole_pread(image->fd, behind, length, image->file_size);
 	if (ret)
-		return refuse_read(image, image->file_size, ret);
+		return image_refuse_read(image, image->file_size, ret);
 	if (!fstat(image->fd, &st) && S_ISREG(st.st_mode))
 		return WITH_GZIP && restart_resembles_member(behind, length);
 	return length == IMAGE_FRONT && !image_get_front(behind, &front);
 }
 
-/* -ENOTSUP (untold): it is one to be read as any other gzip. */
-static int open_ours(struct image *image, const uint8_t *head,
-		     uint64_t available)
+/*
+ * Returns -ENOTSUP, and prints nothing, if the file must be read like any other
+ * gzip file.
+ */
+static int image_open_ours(struct image *image, const uint8_t *head,
+			   uint64_t available)
 {
 	struct image_front *front = &image->front;
 	const char *why = "truncated";
@@ -157,7 +165,7 @@ static int open_ours(struct image *image, const uint8_t *head,
 	if (available >= IMAGE_FRONT)
 		why = image_get_front(head, front);
 	if (why)
-		return refuse(image, 0, why);
+		return image_refuse(image, 0, why);
 	image->format = IMAGE_OURS;
 	image->disk_size = front->disk_size;
 	image->file_size = image_file_size(front);
@@ -171,16 +179,16 @@ static int open_ours(struct image *image, const uint8_t *head,
 			image->file_size);
 		return -EBADMSG;
 	}
-	ret = goes_on(image, available);
+	ret = image_goes_on(image, available);
 	if (ret)
 		return ret < 0 ? ret : -ENOTSUP;
-	ret = read_index(image);
+	ret = image_read_index(image);
 	if (!ret)
-		ret = read_end(image);
+		ret = image_check_end(image);
 	return ret;
 }
 
-static int open_bgzf(struct image *image, uint64_t available)
+static int image_open_bgzf(struct image *image, uint64_t available)
 {
 	struct image_bgzf *bgzf = malloc(sizeof(*bgzf));
 	int ret;
@@ -199,8 +207,8 @@ static int open_bgzf(struct image *image, uint64_t available)
 	return ret;
 }
 
-static int open_gzip(struct image *image, uint64_t available,
-		     const struct image_options *options)
+static int image_open_gzip(struct image *image, uint64_t available,
+			   const struct image_options *options)
 {
 	struct restart_index *index;
 	struct restart_point point;
@@ -253,11 +261,12 @@ int image_open(struct image *image, int fd, const char *name,
 	}
 	ret = whole_pread(fd, head, length, 0);
 	if (ret)
-		return refuse_read(image, 0, ret);
+		return image_refuse_read(image, 0, ret);
 	if (member_starts_private(head))
-		ret = open_ours(image, head, available);
-	else if (WITH_GZIP && member_bgzf_header(head, length, &member_length))
-		ret = open_bgzf(image, available);
+		ret = image_open_ours(image, head, available);
+	else if (WITH_GZIP &&
+		 member_bgzf_header(head, length, &member_length))
+		ret = image_open_bgzf(image, available);
 	else if (member_starts_gzip(head))
 		ret = -ENOTSUP;
 	else
@@ -265,15 +274,17 @@ int image_open(struct image *image, int fd, const char *name,
 	if (ret == -ENOTSUP) {
 		image_release(image);
 		*image = (struct image){ .fd = fd, .name = name };
-		ret = open_gzip(image, available, options);
+		ret = image_open_gzip(image, available, options);
 	}
 	if (ret)
 		image_release(image);
 	return ret;
 }
 
-/* The bytes of a file or block device; -1 with errno for anything else. */
-static int64_t backing_size(int fd)
+/*
+ * The size of a file or block device in bytes; -1 with errno for anything else.
+ */
+static int64_t image_backing_size(int fd)
 {
 	struct stat st;
 	uint64_t size;
@@ -288,8 +299,11 @@ static int64_t backing_size(int fd)
 	return -1;
 }
 
-/* A pipe is refused, not waited for. `-` is what standard input is. */
-static int open_image(const char *path)
+/*
+ * O_NONBLOCK: do not wait for the writer of a pipe; it will be refused. `-` is
+ * standard input.
+ */
+static int image_open_file(const char *path)
 {
 	if (!strcmp(path, "-"))
 		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
@@ -299,14 +313,14 @@ static int open_image(const char *path)
 int image_open_backing(const char *path, uint64_t *size)
 {
 	const char *name = strcmp(path, "-") ? path : "standard input";
-	int fd = open_image(path);
+	int fd = image_open_file(path);
 	int64_t bytes;
 	char byte;
 	int ret;
 
 	if (fd < 0)
 		return message_fail(errno, "%s", name);
-	bytes = backing_size(fd);
+	bytes = image_backing_size(fd);
 	if (bytes > 0 || (!bytes && pread(fd, &byte, 1, 0) == 0)) {
 		*size = bytes;
 		return fd;
@@ -343,7 +357,7 @@ int image_open_path(struct image *image, const char *path,
 int image_open_again(struct image *image, int fd, const char *name,
 		     const struct image_options *options)
 {
-	int64_t bytes = backing_size(fd);
+	int64_t bytes = image_backing_size(fd);
 
 	if (bytes < 0)
 		return message_fail(errno, "%s", name);
@@ -424,9 +438,9 @@ void image_reader_free(struct image_reader *reader)
 	free(reader->pages);
 }
 
-/* Page @number of a large index, from memory or from the file. */
-static int load_page(struct image_reader *reader, uint64_t number,
-		     const uint8_t **page)
+/* Gets page @number of a large index from the cache or the file. */
+static int image_load_page(struct image_reader *reader, uint64_t number,
+			   const uint8_t **page)
 {
 	const struct image *image = reader->image;
 	const struct image_front *front = &image->front;
@@ -441,10 +455,13 @@ static int load_page(struct image_reader *reader, uint64_t number,
 	reader->page_numbers[slot] = 0;
 	ret = whole_pread(image->fd, at,
 			  IMAGE_PAGE(image_page_chunks(front, number)),
-			  page_offset(image, number));
+			  image_page_offset(image, number));
 	if (ret)
 		return ret;
-	/* It was good when the image was opened; flash may forget. */
+	/*
+	 * The page was valid when the image was opened, but media can lose
+	 * data.
+	 */
 	if (image_get_page(at, front, number, &checked) ||
 	    checked.end > front->index_offset)
 		return -EBADMSG;
@@ -452,8 +469,8 @@ static int load_page(struct image_reader *reader, uint64_t number,
 	return 0;
 }
 
-static int find_ours(struct image_reader *reader, uint64_t disk_offset,
-		     struct image_chunk *chunk)
+static int image_find_ours(struct image_reader *reader, uint64_t disk_offset,
+			   struct image_chunk *chunk)
 {
 	const struct image *image = reader->image;
 	uint64_t number = disk_offset / image->chunk_max;
@@ -467,7 +484,7 @@ static int find_ours(struct image_reader *reader, uint64_t disk_offset,
 	if (image->pages) {
 		page = image->pages + page_number * IMAGE_PAGE_MAX;
 	} else {
-		ret = load_page(reader, page_number, &page);
+		ret = image_load_page(reader, page_number, &page);
 		if (ret)
 			return ret;
 	}
@@ -490,7 +507,7 @@ int image_find(struct image_reader *reader, uint64_t disk_offset,
 	const struct image *image = reader->image;
 
 	if (!WITH_GZIP || image->format == IMAGE_OURS)
-		return find_ours(reader, disk_offset, chunk);
+		return image_find_ours(reader, disk_offset, chunk);
 	if (image->format == IMAGE_BGZF)
 		image_bgzf_find(image->bgzf, disk_offset, chunk);
 	else

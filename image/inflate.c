@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Expanding deflate streams that are whole in memory. What zlib refuses is
- * refused here, and what it takes is taken (tests/unit/inflate.c,
- * tests/fuzz/member.c).
+ * Expands deflate streams that are completely in memory. It accepts and refuses
+ * the same streams as zlib (tests/unit/inflate.c, tests/fuzz/member.c).
  *
- * Bits are taken from a word of 64, which is filled up without a look at how
- * many it lacks. A code of usual length is found in a table by the bits that come
- * next, and what it stands for there, an entry:
+ * Bits are taken from a 64-bit word, which is refilled without computing how
+ * many bits it lacks. A table, indexed by the next bits, has an entry for each
+ * code of usual length:
  *
- *   bits 0-7    how many bits the code and the extra bits behind it take
- *   bits 8-13   how many the code takes
+ *   bits 0-7    length of the code and of the extra bits after it
+ *   bits 8-13   length of the code
  *   bit 31      ENTRY_BYTE: bits 16-23 are a byte
  *   bit 15      ENTRY_OTHER: bits 16-30 are END, LONG or BAD
- *   bits 16-30  else the least length or distance, to which the extra bits are
- *               added
+ *   bits 16-30  otherwise the smallest length or distance, to which the
+ *               extra bits are added
  */
 #include "image/inflate.h"
 
@@ -25,7 +24,7 @@
 #define ENTRY_BYTE (1U << 31)
 #define ENTRY_OTHER (1U << 15)
 #define ENTRY_END (ENTRY_OTHER | 0 << 16)	/* of the block */
-#define ENTRY_LONG (ENTRY_OTHER | 1 << 16)	/* not in the table */
+#define ENTRY_LONG (ENTRY_OTHER | 1 << 16)	/* longer than a table lookup */
 #define ENTRY_BAD (ENTRY_OTHER | 2 << 16)	/* no code */
 
 #define BITS_MAX 15		/* of a code */
@@ -33,7 +32,7 @@
 #define SYMBOL_END 256
 #define LITERALS_MAX 286	/* codes that a block may have */
 #define DISTANCES_MAX 30
-#define PRECODES 19		/* of lengths of codes */
+#define PRECODES 19		/* for the lengths of codes */
 #define PRECODE_BITS 7
 
 #define LENGTH_BITS_MAX (BITS_MAX + 5)
@@ -43,7 +42,7 @@
 #define LITERALS (1 << INFLATE_LITERAL_BITS)
 #define DISTANCES (1 << INFLATE_DISTANCE_BITS)
 
-/* Bytes that copy() may write behind what it copies. */
+/* Bytes that inflate_copy() may write beyond its output. */
 #define COPY_BEHIND 8
 
 static const char not_deflate[] = "not a deflate stream of its length";
@@ -51,16 +50,16 @@ static const char not_deflate[] = "not a deflate stream of its length";
 struct reader {
 	const uint8_t *data;
 	size_t length;
-	size_t at;		/* the byte that is taken next */
-	uint64_t bits;		/* from the lowest on */
-	uint8_t left;		/* how many of them there are */
+	size_t at;		/* index of the next byte */
+	uint64_t bits;		/* unused ones, the lowest first */
+	uint8_t left;		/* how many of them are valid */
 };
 
 /*
- * Fills the word up, to 56 bits or more. Behind the end there are bits of any
- * value; false when it is certain that some of them were used.
+ * Fills the word to at least 56 bits. Beyond the end of the stream the bits are
+ * undefined. Returns false if such bits have certainly been used.
  */
-static inline bool refill(struct reader *reader)
+static inline bool inflate_refill(struct reader *reader)
 {
 	if (reader->at <= reader->length)
 		reader->bits |= get_le64(reader->data + reader->at) <<
@@ -72,23 +71,23 @@ static inline bool refill(struct reader *reader)
 	return true;
 }
 
-/* @count may have anything above its lowest byte. */
-static inline void drop(struct reader *reader, uint32_t count)
+/* Only the lowest byte of @count is used. */
+static inline void inflate_drop(struct reader *reader, uint32_t count)
 {
 	reader->bits >>= count & 63;
 	reader->left -= count;
 }
 
-static uint32_t take(struct reader *reader, unsigned int count)
+static uint32_t inflate_take(struct reader *reader, unsigned int count)
 {
 	uint32_t value = reader->bits & ((1U << count) - 1);
 
-	drop(reader, count);
+	inflate_drop(reader, count);
 	return value;
 }
 
-/* How many bytes are used, the one that is used in part among them. */
-static size_t used(const struct reader *reader)
+/* The number of bytes used, including a partly used one. */
+static size_t inflate_used(const struct reader *reader)
 {
 	return reader->at - reader->left / 8;
 }
@@ -136,11 +135,12 @@ static inline uint32_t with_bits(uint32_t entry, unsigned int bits)
 }
 
 /*
- * Sorts the @n symbols by the lengths of their codes. False where there are more
- * codes than fit, or fewer: a code of one bit alone may be by itself if @lone.
+ * Sorts the @n symbols by the lengths of their codes. Returns false if the code
+ * is oversubscribed or incomplete; a single code of one bit is accepted if
+ * @lone is set.
  */
-static bool sort(struct inflate_code *code, const uint8_t *lengths,
-		 unsigned int n, bool lone)
+static bool inflate_sort(struct inflate_code *code, const uint8_t *lengths,
+			 unsigned int n, bool lone)
 {
 	uint16_t place[BITS_MAX + 2];
 	int room = 1;
@@ -159,11 +159,11 @@ static bool sort(struct inflate_code *code, const uint8_t *lengths,
 		if (lengths[i])
 			code->symbols[place[lengths[i]]++] = i;
 	if (code->count[0] == n)
-		return true;	/* which nothing may make use of */
+		return true;	/* valid as long as nothing uses it */
 	return !room || (lone && n - code->count[0] == 1 && code->count[1]);
 }
 
-/* The code of @bits behind @code, both with their first bit lowest. */
+/* The code of @bits that follows @code, both with their first bit lowest. */
 static unsigned int next_code(unsigned int code, unsigned int bits)
 {
 	unsigned int bit = 1U << (bits - 1);
@@ -176,8 +176,9 @@ static unsigned int next_code(unsigned int code, unsigned int bits)
 }
 
 /*
- * Makes the table of a code, 1 << @table_bits entries. It is of one bit first, and
- * doubled for each length: what was in it holds whatever bit comes next.
+ * Makes the table of a code, with 1 << @table_bits entries. It starts with one
+ * entry and is doubled for each code length, because a shorter code is valid
+ * whatever bit follows.
  */
 static void make_table(const struct inflate_code *code, uint32_t *table,
 		       unsigned int table_bits, entry_of *entry)
@@ -197,11 +198,13 @@ static void make_table(const struct inflate_code *code, uint32_t *table,
 	}
 }
 
-/* The entry of the code that the lowest of @stream are, of any length. */
+/*
+ * Finds the entry for the code, of any length, in the lowest bits of @stream.
+ */
 static uint32_t find_long(const struct inflate_code *code, uint64_t stream,
 			  entry_of *entry)
 {
-	/* Codes of a length are numbers in a row. */
+	/* The codes of one length are consecutive numbers. */
 	unsigned int number = 0, first = 0, place = 0;
 
 	for (unsigned int bits = 1; bits <= BITS_MAX; bits++) {
@@ -219,13 +222,16 @@ static uint32_t find_long(const struct inflate_code *code, uint64_t stream,
 	return ENTRY_BAD;
 }
 
-/* Takes what an entry is, and returns the length or distance that it stands for. */
+/*
+ * Takes a code and its extra bits, and returns the length or distance that they
+ * stand for.
+ */
 static inline size_t take_value(struct reader *reader, uint32_t entry)
 {
 	uint64_t mask = ~(UINT64_MAX << (entry & 63));
 	uint64_t bits = reader->bits & mask;
 
-	drop(reader, entry);
+	inflate_drop(reader, entry);
 	return (entry >> 16) + (bits >> (entry >> 8 & 63));
 }
 
@@ -235,15 +241,15 @@ static inline void copy_word(uint8_t *to, const uint8_t *from)
 }
 
 /*
- * Copies @length bytes from @distance before @to, which may be from what they
- * themselves make. Writes up to COPY_BEHIND bytes behind them.
+ * Copies @length bytes from @distance before @to; source and destination may
+ * overlap. May write up to COPY_BEHIND bytes more.
  */
-static inline void copy(uint8_t *to, size_t distance, size_t length)
+static inline void inflate_copy(uint8_t *to, size_t distance, size_t length)
 {
 	const uint8_t *end = to + length;
 	const uint8_t *from = to - distance;
 
-	/* A pattern that repeats is one of twice its length. */
+	/* A pattern that repeats is also a pattern of twice its length. */
 	while (distance < sizeof(uint64_t)) {
 		copy_word(to, from);
 		to += distance;
@@ -256,27 +262,27 @@ static inline void copy(uint8_t *to, size_t distance, size_t length)
 	}
 }
 
-/* The same, and writes nothing else. */
-static void copy_bytes(uint8_t *to, size_t distance, size_t length)
+/* As inflate_copy(), but writes nothing beyond its output. */
+static void inflate_copy_bytes(uint8_t *to, size_t distance, size_t length)
 {
 	for (; length; length--, to++)
 		*to = *(to - distance);
 }
 
 /*
- * Expands what comes behind the header of a block, to *@to, before @end; @start is
- * where the stream's first byte went.
+ * Expands the codes of a block to *@to, up to @end. @start is where the output
+ * of the stream began.
  */
-static bool expand_codes(const struct inflate *self, struct reader *from,
-			 const uint8_t *start, uint8_t **to, uint8_t *end)
+static bool inflate_codes(const struct inflate *self, struct reader *from,
+			  const uint8_t *start, uint8_t **to, uint8_t *end)
 {
-	struct reader reader = *from;	/* which no store may change */
+	struct reader reader = *from;	/* no store can alias it */
 	uint8_t *out = *to;
 	size_t length, distance;
 	uint32_t entry;
 
 	for (;;) {
-		if (reader.left < LENGTH_BITS_MAX && !refill(&reader))
+		if (reader.left < LENGTH_BITS_MAX && !inflate_refill(&reader))
 			return false;
 		entry = self->literals[reader.bits % LITERALS];
 		if (entry == ENTRY_LONG)
@@ -286,14 +292,14 @@ static bool expand_codes(const struct inflate *self, struct reader *from,
 			if (out == end)
 				return false;
 			*out++ = entry >> 16;
-			drop(&reader, entry);
+			inflate_drop(&reader, entry);
 			continue;
 		}
 		if (entry & ENTRY_OTHER)
 			break;
 		length = take_value(&reader, entry);
 
-		if (reader.left < DISTANCE_BITS_MAX && !refill(&reader))
+		if (reader.left < DISTANCE_BITS_MAX && !inflate_refill(&reader))
 			return false;
 		entry = self->distances[reader.bits % DISTANCES];
 		if (entry == ENTRY_LONG)
@@ -306,20 +312,20 @@ static bool expand_codes(const struct inflate *self, struct reader *from,
 		    length > (size_t)(end - out))
 			return false;
 		if (length + COPY_BEHIND <= (size_t)(end - out))
-			copy(out, distance, length);
+			inflate_copy(out, distance, length);
 		else
-			copy_bytes(out, distance, length);
+			inflate_copy_bytes(out, distance, length);
 		out += length;
 	}
-	drop(&reader, entry);
+	inflate_drop(&reader, entry);
 	*from = reader;
 	*to = out;
 	return entry >> 16 == ENTRY_END >> 16;
 }
 
-static bool expand_stored(struct reader *reader, uint8_t **to, uint8_t *end)
+static bool inflate_stored(struct reader *reader, uint8_t **to, uint8_t *end)
 {
-	size_t at = used(reader), length;
+	size_t at = inflate_used(reader), length;
 
 	if (at + 4 > reader->length)
 		return false;
@@ -345,12 +351,12 @@ static void set_fixed(struct inflate *self)
 	memset(lengths + 144, 9, 112);
 	memset(lengths + 256, 7, 24);
 	memset(lengths + 280, 8, 8);
-	sort(&self->literal, lengths, SYMBOLS, false);
+	inflate_sort(&self->literal, lengths, SYMBOLS, false);
 	memset(lengths, 5, 32);
-	sort(&self->distance, lengths, 32, false);
+	inflate_sort(&self->distance, lengths, 32, false);
 }
 
-/* Reads the lengths of @n codes, themselves in the code that comes before. */
+/* Reads the lengths of @n codes, which are encoded with the precode. */
 static bool read_lengths(struct inflate *self, struct reader *reader,
 			 uint8_t *lengths, unsigned int n)
 {
@@ -360,24 +366,24 @@ static bool read_lengths(struct inflate *self, struct reader *reader,
 		unsigned int count = 1, length = 0;
 		uint32_t entry;
 
-		if (!refill(reader))
+		if (!inflate_refill(reader))
 			return false;
 		entry = self->distances[reader->bits % (1 << PRECODE_BITS)];
 		if (entry == ENTRY_LONG)
 			return false;
-		drop(reader, entry);
+		inflate_drop(reader, entry);
 		switch (entry >> 16) {
 		case 16:
 			if (!i)
 				return false;
 			length = lengths[i - 1];
-			count = 3 + take(reader, 2);
+			count = 3 + inflate_take(reader, 2);
 			break;
 		case 17:
-			count = 3 + take(reader, 3);
+			count = 3 + inflate_take(reader, 3);
 			break;
 		case 18:
-			count = 11 + take(reader, 7);
+			count = 11 + inflate_take(reader, 7);
 			break;
 		default:
 			length = entry >> 16;
@@ -395,40 +401,41 @@ static bool read_codes(struct inflate *self, struct reader *reader)
 	static const uint8_t order[PRECODES] = {
 		16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
 	};
-	unsigned int literals = 257 + take(reader, 5);
-	unsigned int distances = 1 + take(reader, 5);
-	unsigned int precodes = 4 + take(reader, 4);
+	unsigned int literals = 257 + inflate_take(reader, 5);
+	unsigned int distances = 1 + inflate_take(reader, 5);
+	unsigned int precodes = 4 + inflate_take(reader, 4);
 	uint8_t lengths[LITERALS_MAX + DISTANCES_MAX] = { 0 };
 
 	if (literals > LITERALS_MAX || distances > DISTANCES_MAX)
 		return false;
 	for (unsigned int i = 0; i < precodes; i++) {
-		if (!refill(reader))
+		if (!inflate_refill(reader))
 			return false;
-		lengths[order[i]] = take(reader, 3);
+		lengths[order[i]] = inflate_take(reader, 3);
 	}
-	/* The table of distances is not made yet. */
-	if (!sort(&self->distance, lengths, PRECODES, false))
+	/* The distance table is free until the codes have been read. */
+	if (!inflate_sort(&self->distance, lengths, PRECODES, false))
 		return false;
 	make_table(&self->distance, self->distances, PRECODE_BITS,
 		   precode_entry);
 	if (!read_lengths(self, reader, lengths, literals + distances))
 		return false;
-	return sort(&self->literal, lengths, literals, true) &&
-	       sort(&self->distance, lengths + literals, distances, true);
+	return inflate_sort(&self->literal, lengths, literals, true) &&
+	       inflate_sort(&self->distance, lengths + literals, distances,
+			    true);
 }
 
-/* Expands a block; *@last: whether it says that it is the last one. */
-static bool expand_block(struct inflate *self, struct reader *reader,
-			 const uint8_t *start, uint8_t **to, uint8_t *end,
-			 bool *last)
+/* Expands a block. *@last says whether it is the last one. */
+static bool inflate_block(struct inflate *self, struct reader *reader,
+			  const uint8_t *start, uint8_t **to, uint8_t *end,
+			  bool *last)
 {
-	if (!refill(reader))
+	if (!inflate_refill(reader))
 		return false;
-	*last = take(reader, 1);
-	switch (take(reader, 2)) {
+	*last = inflate_take(reader, 1);
+	switch (inflate_take(reader, 2)) {
 	case 0:
-		return expand_stored(reader, to, end);
+		return inflate_stored(reader, to, end);
 	case 1:
 		set_fixed(self);
 		break;
@@ -443,7 +450,7 @@ static bool expand_block(struct inflate *self, struct reader *reader,
 		   literal_entry);
 	make_table(&self->distance, self->distances, INFLATE_DISTANCE_BITS,
 		   distance_entry);
-	return expand_codes(self, reader, start, to, end);
+	return inflate_codes(self, reader, start, to, end);
 }
 
 const char *inflate_whole(struct inflate *self, const uint8_t *data,
@@ -454,9 +461,10 @@ const char *inflate_whole(struct inflate *self, const uint8_t *data,
 	bool last = false;
 
 	while (!last)
-		if (!expand_block(self, &reader, to, &out, to + room, &last))
+		if (!inflate_block(self, &reader, to, &out, to + room, &last))
 			return not_deflate;
-	if (used(&reader) > length)
+	if (inflate_used(&reader) > length)
 		return not_deflate;
-	return used(&reader) < length || out < to + room ? "ends early" : NULL;
+	return inflate_used(&reader) < length || out < to + room ?
+	       "ends early" : NULL;
 }

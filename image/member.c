@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One member of a gzip file, whole in memory. What is written here is checked
- * here, byte for byte, on the way back: a bit that changed is never ignored.
+ * One member of a gzip file, completely in memory. The headers that are written
+ * here are compared byte by byte when they are read: no changed bit is ignored.
  */
 #include "image/member.h"
 
@@ -53,7 +53,7 @@ static void put_private_start(uint8_t *to, size_t length)
 	put_le16(to + 14, length);
 }
 
-/* The last bytes of every empty member: no contents, CRC 0, length 0. */
+/* The last bytes of every empty member: an empty stream, CRC 0, length 0. */
 static const uint8_t *empty_end(void)
 {
 	return member_eof + MEMBER_EOF - MEMBER_EMPTY - MEMBER_TRAILER;
@@ -88,7 +88,7 @@ bool member_starts_gzip(const uint8_t *data)
 	return !memcmp(data, member_eof, 3);
 }
 
-/* The value of the BC subfield among @length bytes of subfields, or -1. */
+/* The value of the BC subfield in @length bytes of subfields, or -1. */
 static int find_bc(const uint8_t *data, size_t length)
 {
 	while (length >= 4) {
@@ -123,8 +123,11 @@ size_t member_bgzf_header(const uint8_t *data, size_t length,
 	return header;
 }
 
-/* Behind the zero byte that ends a text at @at; @length where none does. */
-static size_t behind_text(const uint8_t *data, size_t length, size_t at)
+/*
+ * The offset after the zero byte that ends a text at @at, or @length if there
+ * is none.
+ */
+static size_t member_skip_text(const uint8_t *data, size_t length, size_t at)
 {
 	while (at < length && data[at])
 		at++;
@@ -135,16 +138,19 @@ size_t member_header(const uint8_t *data, size_t length)
 {
 	size_t at = MEMBER_FIXED;
 
-	/* Most have a part that needs two more bytes, all have a stream. */
+	/*
+	 * The two bytes are the length of an extra field or the shortest
+	 * stream.
+	 */
 	if (length < MEMBER_FIXED + 2 || !member_starts_gzip(data) ||
 	    data[3] & FLAGS_RESERVED)
 		return 0;
 	if (data[3] & FLAG_EXTRA)
 		at += 2 + get_le16(data + at);
 	if (data[3] & FLAG_NAME)
-		at = behind_text(data, length, at);
+		at = member_skip_text(data, length, at);
 	if (data[3] & FLAG_COMMENT)
-		at = behind_text(data, length, at);
+		at = member_skip_text(data, length, at);
 	if (data[3] & FLAG_CRC) {
 		if (at + 2 > length ||
 		    get_le16(data + at) != (crc32(0, data, at) & 0xffff))
@@ -169,8 +175,10 @@ void deflater_free(struct deflater *self)
 	deflateEnd(&self->stream);
 }
 
-/* Returns the bytes of the deflate stream, always stored_size(length). */
-static size_t store(const uint8_t *data, size_t length, uint8_t *to)
+/*
+ * Returns the size of the deflate stream, which is always stored_size(length).
+ */
+static size_t member_store(const uint8_t *data, size_t length, uint8_t *to)
 {
 	uint8_t *start = to;
 
@@ -188,9 +196,11 @@ static size_t store(const uint8_t *data, size_t length, uint8_t *to)
 	return to - start;
 }
 
-/* Returns the bytes of the deflate stream, 0 where it would not fit @room. */
-static size_t squeeze(z_stream *stream, const uint8_t *data, size_t length,
-		      uint8_t *to, size_t room)
+/*
+ * Returns the size of the deflate stream, or 0 if it would not fit into @room.
+ */
+static size_t member_squeeze(z_stream *stream, const uint8_t *data,
+			     size_t length, uint8_t *to, size_t room)
 {
 	deflateReset(stream);
 	stream->next_in = (z_const Bytef *)(uintptr_t)data;
@@ -208,10 +218,10 @@ size_t member_deflate(struct deflater *self, const uint8_t *data,
 	size_t header = bc ? MEMBER_BC : MEMBER_FIXED;
 	size_t size;
 
-	size = squeeze(&self->stream, data, length, to + header,
-		       stored_size(length));
+	size = member_squeeze(&self->stream, data, length, to + header,
+			      stored_size(length));
 	if (!size)
-		size = store(data, length, to + header);
+		size = member_store(data, length, to + header);
 	put_le32(to + header + size, crc32(0, data, length));
 	put_le32(to + header + size + 4, length);
 	size += header + MEMBER_TRAILER;
@@ -243,15 +253,15 @@ int inflater_add_window(struct inflater *self)
 {
 	int ret = inflateInit2(&self->stream, -MAX_WBITS);
 
-	/* The window comes with the first dictionary and outlives that. */
+	/* zlib allocates the window with the first dictionary, and keeps it. */
 	if (ret == Z_OK)
 		ret = inflateSetDictionary(&self->stream, member_eof, 1);
 	return ret == Z_OK ? 0 : -ENOMEM;
 }
 
-/* Bytes of the member's header, 0 when it is not the one it should be. */
-static size_t check_header(enum member_kind kind, const uint8_t *data,
-			   size_t length)
+/* The size of the member's header, or 0 if it is not of this @kind. */
+static size_t member_check_header(enum member_kind kind, const uint8_t *data,
+				  size_t length)
 {
 	uint8_t expected[MEMBER_BC];
 	uint32_t member_length;
@@ -275,7 +285,7 @@ const char *member_inflate(struct inflater *self, enum member_kind kind,
 			   const uint8_t *data, size_t length, uint8_t *to,
 			   size_t room)
 {
-	size_t header = check_header(kind, data, length);
+	size_t header = member_check_header(kind, data, length);
 	const uint8_t *trailer = data + length - MEMBER_TRAILER;
 	const char *why;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * One member of a gzip file (RFC 1952), whole in memory: making it, taking it
- * apart, and expanding it. Knows nothing of files and indexes.
+ * One member of a gzip file (RFC 1952), completely in memory: creates, parses
+ * and expands it. Knows nothing about files and indexes.
  */
 #ifndef IMAGE_MEMBER_H
 #define IMAGE_MEMBER_H
@@ -14,39 +14,44 @@
 #include "image/inflate.h"
 
 #define MEMBER_FIXED 10		/* header without an extra field */
-#define MEMBER_BC 18		/* header with BGZF's BC subfield alone */
+#define MEMBER_BC 18		/* header with only BGZF's BC subfield */
 #define MEMBER_TRAILER 8	/* CRC-32 and length of the contents */
 #define MEMBER_EMPTY 2		/* deflate stream of no bytes */
-#define MEMBER_EOF 28		/* BGZF's last, empty member */
-#define MEMBER_BGZF_MAX 65536	/* a BGZF member, and its contents */
+#define MEMBER_EOF 28		/* BGZF's end marker, an empty member */
+#define MEMBER_BGZF_MAX 65536	/* largest BGZF member, and its contents */
 
 extern const uint8_t member_eof[MEMBER_EOF];
 
 /*
- * Most bytes that member_deflate() makes of @length bytes: what does not get
- * smaller is stored.
+ * The most bytes that member_deflate() makes of @length bytes: data that does
+ * not get smaller is stored.
  */
 size_t member_bound(size_t length);
 
-/* A header: ours have no time, no name and no flag but the extra field's. */
+/*
+ * Writes a header. Ours have no time, no name, and no flag except that for the
+ * extra field.
+ */
 void member_put_header(uint8_t *to, bool extra);
 
 /*
- * An empty member around a private subfield UB of @length bytes at
- * to + MEMBER_PRIVATE, which are the caller's to fill in. Returns the bytes of
- * the whole member.
+ * Writes an empty member with a private subfield UB of @length bytes. Its
+ * contents, at to + MEMBER_PRIVATE, are the caller's to fill in. Returns the
+ * size of the member in bytes.
  */
 #define MEMBER_PRIVATE 16
 #define MEMBER_PRIVATE_SIZE(length) \
 	(MEMBER_PRIVATE + (length) + MEMBER_EMPTY + MEMBER_TRAILER)
 size_t member_put_private(uint8_t *to, size_t length);
 
-/* Whether @data has just the bytes around @length bytes of such a subfield. */
+/*
+ * Whether @data is such a member, apart from the @length bytes of the subfield.
+ */
 bool member_is_private(const uint8_t *data, size_t length);
 
 /*
- * Whether the first MEMBER_PRIVATE bytes at @data say a subfield UB follows. One
- * letter of it is enough: the other may be damaged.
+ * Whether the first MEMBER_PRIVATE bytes at @data announce a subfield UB. One
+ * matching letter is enough: the other may be damaged.
  */
 bool member_starts_private(const uint8_t *data);
 
@@ -54,20 +59,20 @@ bool member_starts_private(const uint8_t *data);
 bool member_starts_gzip(const uint8_t *data);
 
 /*
- * Reads the header of a BGZF member of which @length bytes are at hand.
- * Returns the header's bytes and the member's in *@member_length, or 0 when it
- * is no BGZF member, its header not wholly there, or its length impossible.
+ * Parses the header of a BGZF member, of which @length bytes are in memory.
+ * Returns the header's size and stores the member's in *@member_length. Returns
+ * 0 if it is not a BGZF member, is incomplete, or has an impossible length.
  */
 size_t member_bgzf_header(const uint8_t *data, size_t length,
 			  uint32_t *member_length);
 
 /*
- * Bytes of a gzip header of anyone's making, with something behind it; 0 when
- * it is none, damaged, or not wholly in the @length bytes at @data.
+ * The size of any gzip header that something follows, in bytes. Returns 0 if it
+ * is none, damaged, or not completely in the @length bytes at @data.
  */
 size_t member_header(const uint8_t *data, size_t length);
 
-/* State to deflate with; one thread's. */
+/* State for compression, for one thread at a time. */
 struct deflater {
 	z_stream stream;
 };
@@ -77,17 +82,22 @@ int deflater_init(struct deflater *self, int level);
 void deflater_free(struct deflater *self);
 
 /*
- * Makes one member of @length (> 0) bytes, with a BC subfield or without, at
- * @to, which has room for member_bound(length). Returns its length. The same
- * contents give the same bytes, whatever was deflated before.
+ * Makes one member of @length (> 0) bytes, with a BC subfield if @bc is set, at
+ * @to, which has room for member_bound(length) bytes. Returns its size. The
+ * same contents always give the same bytes.
  */
 size_t member_deflate(struct deflater *self, const uint8_t *data,
 		      size_t length, bool bc, uint8_t *to);
 
-/* What the member of @length bytes at @data says its contents' CRC-32 is. */
+/*
+ * The CRC-32 of the contents according to the member of @length bytes at @data.
+ */
 uint32_t member_crc(const uint8_t *data, size_t length);
 
-/* State to inflate with; one thread's. Allocates when made, never later. */
+/*
+ * State for expansion, for one thread at a time. Memory is allocated only by
+ * inflater_add_window().
+ */
 struct inflater {
 	struct inflate whole;
 	z_stream stream;	/* zlib's, if it has a window */
@@ -97,24 +107,24 @@ void inflater_init(struct inflater *self);
 void inflater_free(struct inflater *self);
 
 /*
- * Makes the stream, with the memory of a window, for what is not expanded from
- * its beginning, or in pieces. Returns 0 or -ENOMEM. @self must not be moved then
- * until it is freed.
+ * Creates the zlib stream and its window, for streams that come in pieces or
+ * are not expanded from their beginning. @self must not be moved afterwards
+ * until it is freed. Returns 0 or -ENOMEM.
  */
 int inflater_add_window(struct inflater *self);
 
-/* What a member of an image has to look like. */
+/* The header that a member must have. */
 enum member_kind {
 	MEMBER_OURS,		/* ublk pack's header */
 	MEMBER_OURS_BC,		/* the same with a BC subfield */
-	MEMBER_ANY_BGZF,	/* a BGZF header of anyone's making */
+	MEMBER_ANY_BGZF,	/* any BGZF header */
 };
 
 /*
- * Expands the member of @length bytes at @data, all of it and nothing more,
- * to exactly @room bytes at @to, which is not NULL also where they are none.
- * Returns NULL, or what is wrong with it in a few words; @to has anything in
- * it then.
+ * Expands the member of @length bytes at @data. The member must use all of
+ * them, and fill exactly @room bytes at @to, which must not be NULL even if
+ * @room is 0. Returns NULL, or what is wrong in a few words; then the contents
+ * of @to are undefined.
  */
 const char *member_inflate(struct inflater *self, enum member_kind kind,
 			   const uint8_t *data, size_t length, uint8_t *to,

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Restart points in a file of their own. format.md describes its bytes.
- */
+/* Index files of restart points. format.md describes their bytes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,12 +18,12 @@
 
 static const char magic[8] = "ublkgzi\1";
 
-static uint32_t points_crc(const struct restart_index *index)
+static uint32_t restart_points_crc(const struct restart_index *index)
 {
 	uint32_t crc = crc32(0, index->entries,
 			     (size_t)index->count * RESTART_ENTRY);
 
-	/* To zlib no memory is a beginning. */
+	/* crc32() restarts if it gets NULL. */
 	return index->windows_size ?
 	       crc32(crc, index->windows, index->windows_size) : crc;
 }
@@ -40,11 +38,11 @@ static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
 }
 
 /*
- * What tells the gzip file from another one of its size: its first bytes, and
- * trailers, which change with what is before them.
+ * A checksum that tells the gzip file from others of its size: over its first
+ * bytes, and over trailers, which depend on everything before them.
  */
-static int fingerprint(const struct restart_index *index, int fd,
-		       uint32_t *crc)
+static int restart_fingerprint(const struct restart_index *index, int fd,
+			       uint32_t *crc)
 {
 	uint64_t size = index->file_size;
 	struct restart_point point;
@@ -71,7 +69,7 @@ int restart_save(const struct restart_index *index, int fd, const char *name,
 	struct output output;
 	uint8_t front[FRONT];
 	uint32_t print;
-	int ret = fingerprint(index, fd, &print);
+	int ret = restart_fingerprint(index, fd, &print);
 
 	if (ret)
 		return message_fail(ret, "%s", name);
@@ -81,7 +79,7 @@ int restart_save(const struct restart_index *index, int fd, const char *name,
 	put_le32(front + 24, index->section);
 	put_le32(front + 28, print);
 	put_le64(front + 32, index->windows_size);
-	put_le32(front + 40, points_crc(index));
+	put_le32(front + 40, restart_points_crc(index));
 	put_le32(front + 44, crc32(0, front, 44));
 
 	ret = output_create(&output, path, replace);
@@ -100,9 +98,9 @@ int restart_save(const struct restart_index *index, int fd, const char *name,
 	return ret;
 }
 
-/* Takes the front apart. Returns NULL, or what is wrong with it. */
-static const char *get_front(struct restart_index *index,
-			     const uint8_t *front, uint64_t size)
+/* Parses the front. Returns NULL, or what is wrong with it. */
+static const char *restart_get_front(struct restart_index *index,
+				     const uint8_t *front, uint64_t size)
 {
 	uint64_t windows = get_le64(front + 32), count;
 
@@ -129,8 +127,8 @@ static const char *get_front(struct restart_index *index,
 	return NULL;
 }
 
-/* Whether all that the points say lies where it can. */
-static bool are_sane(const struct restart_index *index)
+/* Whether all values of the points are in range. */
+static bool restart_are_sane(const struct restart_index *index)
 {
 	struct restart_point point = { }, last;
 
@@ -155,15 +153,15 @@ static bool are_sane(const struct restart_index *index)
 	return true;
 }
 
-static int refuse(const char *path, const char *why)
+static int restart_file_refuse(const char *path, const char *why)
 {
 	message("%s: %s; without this file a new one is made", path, why);
 	return -EBADMSG;
 }
 
-/* Reads what is behind the front. */
-static int load_points(struct restart_index *index, int file,
-		       const char *path, uint32_t crc)
+/* Reads what follows the front. */
+static int restart_load_points(struct restart_index *index, int file,
+			       const char *path, uint32_t crc)
 {
 	size_t entries = (size_t)index->count * RESTART_ENTRY;
 	int ret;
@@ -178,14 +176,16 @@ static int load_points(struct restart_index *index, int file,
 				  FRONT + entries);
 	if (ret)
 		return message_fail(ret, "%s", path);
-	if (points_crc(index) != crc)
-		return refuse(path, "damaged: wrong checksum");
-	return are_sane(index) ? 0 : refuse(path, "damaged: it makes no sense");
+	if (restart_points_crc(index) != crc)
+		return restart_file_refuse(path, "damaged: wrong checksum");
+	return restart_are_sane(index) ? 0 :
+	       restart_file_refuse(path, "damaged: it makes no sense");
 }
 
-/* Whether the gzip file is the one that the points are of. */
-static int compare(const struct restart_index *index, int fd, const char *name,
-		   uint64_t available, const char *path, uint32_t print)
+/* Whether the points belong to this gzip file. */
+static int restart_file_compare(const struct restart_index *index, int fd,
+				const char *name, uint64_t available,
+				const char *path, uint32_t print)
 {
 	uint64_t size = index->file_size;
 	uint8_t behind[MEMBER_FIXED];
@@ -198,12 +198,12 @@ static int compare(const struct restart_index *index, int fd, const char *name,
 			length = available - size;
 		ret = whole_pread(fd, behind, length, size);
 		if (!ret)
-			ret = fingerprint(index, fd, &crc);
+			ret = restart_fingerprint(index, fd, &crc);
 	}
 	if (ret)
 		return message_fail(ret, "%s", name);
 	if (crc != print || restart_resembles_member(behind, length))
-		return refuse(path, "of another image");
+		return restart_file_refuse(path, "of another image");
 	return 0;
 }
 
@@ -223,15 +223,16 @@ int restart_load(struct restart_index *index, int fd, const char *name,
 	size = lseek(file, 0, SEEK_END);
 	ret = size ? whole_pread(file, front, FRONT, 0) : -ENOENT;
 	if (ret == -ENODATA)
-		ret = refuse(path, "damaged or truncated");
+		ret = restart_file_refuse(path, "damaged or truncated");
 	else if (ret && size)
 		message_fail(ret, "%s", path);
 	if (!ret) {
-		why = get_front(index, front, size);
-		ret = why ? refuse(path, why) :
-		      load_points(index, file, path, get_le32(front + 40));
+		why = restart_get_front(index, front, size);
+		ret = why ? restart_file_refuse(path, why) :
+		      restart_load_points(index, file, path,
+					  get_le32(front + 40));
 	}
 	close(file);
-	return ret ? ret : compare(index, fd, name, available, path,
-				   get_le32(front + 28));
+	return ret ? ret : restart_file_compare(index, fd, name, available,
+						path, get_le32(front + 28));
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Finding the restart points of a gzip file: one pass that expands all of it,
+ * Finds the restart points of a gzip file: one pass that expands it completely,
  * member by member, and verifies each.
  *
- * zlib stops at the end of each block, and wherever the output is full. In the
- * middle of a block it tells how many bits of a code it has in hand, and how
- * much of what that code makes is already out.
+ * zlib returns at the end of each block, and when the output is full. In the
+ * middle of a block it says how many bits of a code it has read ahead, and how
+ * much of that code's output has been written.
  */
 #include "image/restart.h"
 
@@ -26,7 +26,7 @@
 #define HISTORY (RESTART_WINDOW + CODE_MAX)
 #define LEVEL 6			/* of windows */
 
-/* zlib's data_type. */
+/* Bits of zlib's data_type. */
 #define UNUSED_BITS 63
 #define LAST_BLOCK 64
 #define BLOCK_ENDED 128
@@ -42,13 +42,13 @@ struct pass {
 
 	uint64_t read;		/* bytes of the file, to the end of in[] */
 	size_t used;		/* of out[] */
-	uint64_t member_made;	/* bytes of the member so far, and CRC-32 */
+	uint64_t member_made;	/* the member's output so far, and its CRC */
 	uint32_t member_crc;
 	uint64_t block;		/* where the block begins, in bits */
-	struct restart_point point;	/* of the section that is open */
-	uint64_t trailer;	/* where the last trailer lies */
-	uint32_t made;		/* bytes of the section so far */
-	bool due;		/* the section is full, the next has no point */
+	struct restart_point point;	/* of the current section */
+	uint64_t trailer;	/* offset of the last trailer */
+	uint32_t made;		/* the section's output so far */
+	bool due;		/* section full, the next has no point yet */
 	size_t entries_room, windows_room;
 
 	uint8_t in[IN_SIZE];
@@ -56,22 +56,23 @@ struct pass {
 	uint8_t scratch[RESTART_SCRATCH];
 };
 
-/* How far the pass has come in the file. */
-static uint64_t position(const struct pass *pass)
+/* The current offset in the file. */
+static uint64_t pass_position(const struct pass *pass)
 {
 	return pass->read - pass->inflater.stream.avail_in;
 }
 
-static int refuse(const struct pass *pass, const char *why)
+static int pass_refuse(const struct pass *pass, const char *why)
 {
 	progress_clear(&pass->progress);
 	message("%s: %s (at byte %" PRIu64 ", sector %" PRIu64 " of the disk)",
-		pass->name, why, position(pass), pass->index->disk_size / 512);
+		pass->name, why, pass_position(pass),
+		pass->index->disk_size / 512);
 	return -EBADMSG;
 }
 
-/* It is no damage, but there are limits to what can be served so. */
-static int refuse_size(const struct pass *pass, const char *why)
+/* For files that are not damaged, but exceed a limit. */
+static int pass_refuse_size(const struct pass *pass, const char *why)
 {
 	progress_clear(&pass->progress);
 	message("%s: %s; `zcat %s | ublk pack - NEW.gz` makes an image of it",
@@ -79,15 +80,15 @@ static int refuse_size(const struct pass *pass, const char *why)
 	return -EINVAL;
 }
 
-static int fail(const struct pass *pass, int err)
+static int pass_fail(const struct pass *pass, int err)
 {
 	progress_clear(&pass->progress);
 	return message_fail(err, "%s: at byte %" PRIu64, pass->name,
 			    pass->read);
 }
 
-/* Sees to it that @size bytes are at hand, where the file has as many. */
-static int fill(struct pass *pass, size_t size)
+/* Makes @size bytes available in in[], or fewer at the end of the file. */
+static int pass_fill(struct pass *pass, size_t size)
 {
 	z_stream *stream = &pass->inflater.stream;
 	uint64_t rest = pass->available - pass->read;
@@ -103,15 +104,18 @@ static int fill(struct pass *pass, size_t size)
 	ret = whole_pread(pass->fd, pass->in + stream->avail_in, room,
 			  pass->read);
 	if (ret)
-		return fail(pass, ret);
+		return pass_fail(pass, ret);
 	stream->avail_in += room;
 	pass->read += room;
 	progress_add(&pass->progress, room);
 	return 0;
 }
 
-/* Makes room for @more bytes; half as much again, as most of them will come. */
-static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
+/*
+ * Makes room for @more bytes. Grows by half, because more will usually follow.
+ */
+static int pass_make_room(uint8_t **data, size_t *room, size_t used,
+			  size_t more)
 {
 	size_t larger = (used + more) / 2 * 3;
 	uint8_t *moved;
@@ -126,27 +130,30 @@ static int make_room(uint8_t **data, size_t *room, size_t used, size_t more)
 	return 0;
 }
 
-/* Ends the open section, where the one that begins at byte @next follows. */
-static int close_section(struct pass *pass, uint64_t next)
+/*
+ * Ends the current section. @next is the file offset of the next one's point.
+ */
+static int pass_close_section(struct pass *pass, uint64_t next)
 {
 	struct restart_index *index = pass->index;
 	struct restart_point *point = &pass->point;
 	int ret;
 
 	if (next - point->file_offset > RESTART_SPAN(index->section))
-		return refuse_size(pass, "members of next to nothing");
-	ret = make_room(&index->entries, &pass->entries_room,
-			(size_t)index->count * RESTART_ENTRY, RESTART_ENTRY);
+		return pass_refuse_size(pass, "members of next to nothing");
+	ret = pass_make_room(&index->entries, &pass->entries_room,
+			     (size_t)index->count * RESTART_ENTRY,
+			     RESTART_ENTRY);
 	if (ret)
-		return fail(pass, ret);
+		return pass_fail(pass, ret);
 	if (pass->trailer > point->file_offset)
 		point->trailer = pass->trailer - point->file_offset;
 	restart_put(index, index->count++, point);
 	return 0;
 }
 
-/* Makes one section of each two. */
-static void join_sections(struct restart_index *index)
+/* Joins each pair of sections into one. */
+static void pass_join_sections(struct restart_index *index)
 {
 	struct restart_point point, second;
 	size_t to = 0;
@@ -174,21 +181,28 @@ static void join_sections(struct restart_index *index)
 	index->section *= 2;
 }
 
-static int limit_memory(struct pass *pass)
+static int pass_limit_memory(struct pass *pass)
 {
 	struct restart_index *index = pass->index;
 
-	/* With an odd one the section that begins would be half of one. */
+	/*
+	 * With an odd count, the section that begins here would be only half of
+	 * a pair.
+	 */
 	if (index->count % 2 || restart_size(index) < RESTART_MEMORY)
 		return 0;
 	if (index->section > RESTART_SECTION_MAX / 2)
-		return refuse_size(pass, "too large, so many restart points");
-	join_sections(index);
+		return pass_refuse_size(pass,
+					"too large, so many restart points");
+	pass_join_sections(index);
 	return 0;
 }
 
-/* Keeps what point->header and the window, which ends at @end, are. */
-static int add_window(struct pass *pass, const uint8_t *end)
+/*
+ * Stores the block's header (point->header bytes) and the window that ends at
+ * @end.
+ */
+static int pass_add_window(struct pass *pass, const uint8_t *end)
 {
 	struct restart_index *index = pass->index;
 	struct restart_point *point = &pass->point;
@@ -200,10 +214,10 @@ static int add_window(struct pass *pass, const uint8_t *end)
 	point->window = index->windows_size;
 	if (!size)
 		return 0;
-	ret = make_room(&index->windows, &pass->windows_room,
-			index->windows_size, member_bound(size));
+	ret = pass_make_room(&index->windows, &pass->windows_room,
+			     index->windows_size, member_bound(size));
 	if (ret)
-		return fail(pass, ret);
+		return pass_fail(pass, ret);
 	memcpy(pass->scratch + point->header, end - window, window);
 	index->windows_size += member_deflate(&pass->deflater, pass->scratch,
 					      size, false, index->windows +
@@ -211,8 +225,8 @@ static int add_window(struct pass *pass, const uint8_t *end)
 	return 0;
 }
 
-/* Reads the header of the block that has the code at bit @code. */
-static int read_header(struct pass *pass, uint64_t code)
+/* Reads the header of the block that contains the code at bit @code. */
+static int pass_read_header(struct pass *pass, uint64_t code)
 {
 	struct restart_point *point = &pass->point;
 	uint64_t length = code / 8 + 1 - pass->block / 8;
@@ -224,11 +238,13 @@ static int read_header(struct pass *pass, uint64_t code)
 		point->header = pass->available - pass->block / 8;
 	ret = whole_pread(pass->fd, pass->scratch, point->header,
 			  pass->block / 8);
-	return ret ? fail(pass, ret) : 0;
+	return ret ? pass_fail(pass, ret) : 0;
 }
 
-/* A stored block as if it began here, with @rest bytes to come. */
-static void make_header(struct pass *pass, bool last, uint16_t rest)
+/*
+ * Makes the header of a stored block that begins here, with @rest bytes left.
+ */
+static void pass_make_header(struct pass *pass, bool last, uint16_t rest)
 {
 	pass->scratch[0] = last;
 	put_le16(pass->scratch + 1, rest);
@@ -236,11 +252,15 @@ static void make_header(struct pass *pass, bool last, uint16_t rest)
 	pass->point.header = 5;
 }
 
-/* A section begins here; at the beginning of a block, or within one. */
-static int add_point(struct pass *pass, bool block)
+/*
+ * Adds the point of a section that begins here; @block: at the beginning of a
+ * block.
+ */
+static int pass_add_point(struct pass *pass, bool block)
 {
 	z_stream *stream = &pass->inflater.stream;
-	uint64_t code = position(pass) * 8 - (stream->data_type & UNUSED_BITS);
+	uint64_t code = pass_position(pass) * 8 -
+			(stream->data_type & UNUSED_BITS);
 	struct restart_point point = { .zero = true };
 	long mark = inflateMark(stream);
 	long back = mark >> 16;
@@ -251,9 +271,9 @@ static int add_point(struct pass *pass, bool block)
 	else if (back >= 0)
 		code -= back;
 	if (pass->made)
-		ret = close_section(pass, code / 8);
+		ret = pass_close_section(pass, code / 8);
 	if (!ret)
-		ret = limit_memory(pass);
+		ret = pass_limit_memory(pass);
 	if (ret)
 		return ret;
 	point.file_offset = code / 8;
@@ -262,18 +282,18 @@ static int add_point(struct pass *pass, bool block)
 	pass->made = 0;
 	pass->due = false;
 	if (!block && back < 0) {
-		make_header(pass, stream->data_type & LAST_BLOCK, mark);
+		pass_make_header(pass, stream->data_type & LAST_BLOCK, mark);
 	} else if (!block) {
 		pass->point.skip = mark & 0xffff;
-		ret = read_header(pass, code);
+		ret = pass_read_header(pass, code);
 	}
 	if (ret)
 		return ret;
-	return add_window(pass, pass->out + pass->used - pass->point.skip);
+	return pass_add_window(pass, pass->out + pass->used - pass->point.skip);
 }
 
-/* Takes in @length bytes that were expanded. */
-static void take(struct pass *pass, size_t length)
+/* Accounts for @length bytes that were expanded. */
+static void pass_account(struct pass *pass, size_t length)
 {
 	const uint8_t *data = pass->out + pass->used;
 	struct restart_point *point = &pass->point;
@@ -292,8 +312,11 @@ static void take(struct pass *pass, size_t length)
 	pass->due = pass->made == pass->index->section;
 }
 
-/* Expands some. Returns 1, 0 where the member's stream has ended, or -errno. */
-static int expand(struct pass *pass)
+/*
+ * Expands some bytes. Returns 1, 0 at the end of the member's stream, or
+ * -errno.
+ */
+static int pass_expand(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
 	uint32_t room = pass->index->section - pass->made;
@@ -309,107 +332,109 @@ static int expand(struct pass *pass)
 	stream->next_out = pass->out + pass->used;
 	stream->avail_out = room;
 	ret = inflate(stream, Z_BLOCK);
-	take(pass, room - stream->avail_out);
+	pass_account(pass, room - stream->avail_out);
 	if (ret == Z_STREAM_END)
 		return 0;
 	if (ret == Z_BUF_ERROR && pass->read == pass->available)
-		return refuse(pass, "truncated");
+		return pass_refuse(pass, "truncated");
 	if (ret != Z_OK && ret != Z_BUF_ERROR)
-		return refuse(pass, stream->msg ? stream->msg :
-			      "not a deflate stream");
+		return pass_refuse(pass, stream->msg ? stream->msg :
+				   "not a deflate stream");
 	block = stream->data_type & BLOCK_ENDED;
 	if (block)
-		pass->block = position(pass) * 8 -
+		pass->block = pass_position(pass) * 8 -
 			      (stream->data_type & UNUSED_BITS);
-	/* What begins behind a last block is another member. */
+	/* After the last block, the section begins with the next member. */
 	if (pass->due && !(block && stream->data_type & LAST_BLOCK)) {
-		ret = add_point(pass, block);
+		ret = pass_add_point(pass, block);
 		if (ret)
 			return ret;
 	}
 	return 1;
 }
 
-static int check_trailer(struct pass *pass)
+static int pass_check_trailer(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
-	int ret = fill(pass, MEMBER_TRAILER);
+	int ret = pass_fill(pass, MEMBER_TRAILER);
 
 	if (ret)
 		return ret;
 	if (stream->avail_in < MEMBER_TRAILER)
-		return refuse(pass, "truncated");
+		return pass_refuse(pass, "truncated");
 	if (get_le32(stream->next_in) != pass->member_crc)
-		return refuse(pass, "damaged: wrong checksum");
+		return pass_refuse(pass, "damaged: wrong checksum");
 	if (get_le32(stream->next_in + 4) != (uint32_t)pass->member_made)
-		return refuse(pass, "damaged: wrong length");
-	pass->trailer = position(pass);
+		return pass_refuse(pass, "damaged: wrong length");
+	pass->trailer = pass_position(pass);
 	stream->next_in += MEMBER_TRAILER;
 	stream->avail_in -= MEMBER_TRAILER;
 	return 0;
 }
 
-/* Expands the member of which the header begins here. */
-static int take_member(struct pass *pass)
+/* Expands the member whose header begins here. */
+static int pass_expand_member(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
 	size_t header = member_header(stream->next_in, stream->avail_in);
 	int ret = 0;
 
 	if (!header) {
-		ret = fill(pass, IN_SIZE);
+		ret = pass_fill(pass, IN_SIZE);
 		header = member_header(stream->next_in, stream->avail_in);
 	}
 	if (ret)
 		return ret;
 	if (!header && stream->avail_in == IN_SIZE &&
 	    member_starts_gzip(stream->next_in))
-		return refuse_size(pass, "a gzip header longer than 128K, with "
-				   "such a name, comment or extra field");
+		return pass_refuse_size(pass,
+					"a gzip header longer than 128K, with "
+					"such a name, comment or extra field");
 	if (!header)
-		return refuse(pass, "damaged or truncated: no gzip header");
+		return pass_refuse(pass,
+				   "damaged or truncated: no gzip header");
 	stream->next_in += header;
 	stream->avail_in -= header;
 	inflateReset(stream);
 	pass->member_made = 0;
 	pass->member_crc = 0;
-	pass->block = position(pass) * 8;
+	pass->block = pass_position(pass) * 8;
 	if (pass->due)
-		ret = add_point(pass, true);
+		ret = pass_add_point(pass, true);
 	while (!ret) {
-		ret = fill(pass, 1);
+		ret = pass_fill(pass, 1);
 		if (!ret)
-			ret = expand(pass);
+			ret = pass_expand(pass);
 		if (!ret)
-			return check_trailer(pass);
+			return pass_check_trailer(pass);
 		if (ret > 0)
 			ret = 0;
 	}
 	return ret;
 }
 
-static int take_all(struct pass *pass)
+static int pass_expand_all(struct pass *pass)
 {
 	z_stream *stream = &pass->inflater.stream;
 	int ret;
 
 	stream->next_in = pass->in;
 	do {
-		ret = take_member(pass);
+		ret = pass_expand_member(pass);
 		if (!ret) {
-			pass->index->file_size = position(pass);
-			ret = fill(pass, MEMBER_FIXED);
+			pass->index->file_size = pass_position(pass);
+			ret = pass_fill(pass, MEMBER_FIXED);
 		}
 	} while (!ret && restart_resembles_member(stream->next_in,
 						  stream->avail_in));
 	if (!ret && pass->made)
-		return close_section(pass, pass->index->file_size);
-	/* The last point has nothing behind it. */
+		return pass_close_section(pass, pass->index->file_size);
+	/* Nothing follows the last point, so it needs no window. */
 	pass->index->windows_size = pass->point.window;
 	return ret;
 }
 
-static void shrink(uint8_t **data, size_t size)
+static void pass_shrink(uint8_t **data, size_t size)
 {
 	uint8_t *smaller = size ? realloc(*data, size) : NULL;
 
@@ -435,10 +460,10 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	pass->available = available;
 	pass->due = true;
 	progress_start(&pass->progress, available);
-	ret = take_all(pass);
+	ret = pass_expand_all(pass);
 	progress_clear(&pass->progress);
-	shrink(&index->entries, (size_t)index->count * RESTART_ENTRY);
-	shrink(&index->windows, index->windows_size);
+	pass_shrink(&index->entries, (size_t)index->count * RESTART_ENTRY);
+	pass_shrink(&index->windows, index->windows_size);
 out_inflater:
 	inflater_free(&pass->inflater);
 	deflater_free(&pass->deflater);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Restart points: as they are kept, and expanding a section from one.
+ * Restart points: their form in memory, and how to expand a section from one.
  */
 #include "image/restart.h"
 
@@ -9,8 +9,8 @@
 #include "lib/little-endian.h"
 
 /*
- * A code that begins before the next point may end behind it: 48 bits at most,
- * and 7 before its first one.
+ * The last code of a section may end after the next point: 48 bits at most, and
+ * up to 7 unused bits before the first.
  */
 #define CODE_BYTES 7
 
@@ -51,9 +51,12 @@ void restart_put(struct restart_index *index, uint32_t number,
 	entry[27] = 0;
 }
 
-/* What the next point begins with; of the last one, what ends the file. */
-static void get_next(const struct restart_index *index, uint32_t number,
-		     struct restart_point *next)
+/*
+ * The values that the next point begins with; for the last point, those of the
+ * end of the file.
+ */
+static void restart_get_next(const struct restart_index *index, uint32_t number,
+			     struct restart_point *next)
 {
 	if (number + 1 < index->count) {
 		restart_get(index, number + 1, next);
@@ -69,7 +72,7 @@ uint64_t restart_span(const struct restart_index *index, uint32_t number)
 	uint64_t end;
 
 	restart_get(index, number, &point);
-	get_next(index, number, &next);
+	restart_get_next(index, number, &next);
 	end = index->file_size - next.file_offset > CODE_BYTES ?
 	      next.file_offset + CODE_BYTES : index->file_size;
 	return end - point.file_offset;
@@ -95,9 +98,9 @@ bool restart_resembles_member(const uint8_t *data, size_t length)
 	return 2 * equal > count;
 }
 
-/* Gives the inflater the bits of @data from bit @bit of its first byte on. */
-static void set_input(z_stream *stream, const uint8_t *data, size_t length,
-		      unsigned int bit)
+/* Sets the input to @data, from bit @bit of its first byte on. */
+static void restart_set_input(z_stream *stream, const uint8_t *data,
+			      size_t length, unsigned int bit)
 {
 	if (bit)
 		inflatePrime(stream, 8 - bit, data[0] >> bit);
@@ -105,16 +108,20 @@ static void set_input(z_stream *stream, const uint8_t *data, size_t length,
 	stream->avail_in = length - !!bit;
 }
 
-/* Expands the header and window of @point to @scratch; -1 where it cannot. */
-static int unpack_window(const struct restart_index *index,
-			 struct inflater *inflater, uint8_t *scratch,
-			 uint32_t number, const struct restart_point *point)
+/*
+ * Expands the header and window of @point to @scratch. Returns their size, or
+ * -1 on error.
+ */
+static int restart_unpack_window(const struct restart_index *index,
+				 struct inflater *inflater, uint8_t *scratch,
+				 uint32_t number,
+				 const struct restart_point *point)
 {
 	struct restart_point next;
 	const uint8_t *packed;
 	uint32_t length, size;
 
-	get_next(index, number, &next);
+	restart_get_next(index, number, &next);
 	length = next.window - point->window;
 	if (!length)
 		return point->header ? -1 : 0;
@@ -129,13 +136,14 @@ static int unpack_window(const struct restart_index *index,
 	return size;
 }
 
-/* Makes the inflater what it was when it had come to @point. */
-static bool restart(const struct restart_index *index,
-		    struct inflater *inflater, uint8_t *scratch,
-		    uint32_t number, const struct restart_point *point)
+/* Restores the inflater's state at @point. */
+static bool restart_restore(const struct restart_index *index,
+			    struct inflater *inflater, uint8_t *scratch,
+			    uint32_t number, const struct restart_point *point)
 {
 	z_stream *stream = &inflater->stream;
-	int size = unpack_window(index, inflater, scratch, number, point);
+	int size = restart_unpack_window(index, inflater, scratch, number,
+					 point);
 
 	if (size < 0)
 		return false;
@@ -145,16 +153,16 @@ static bool restart(const struct restart_index *index,
 				     size - point->header);
 	if (!point->header)
 		return true;
-	set_input(stream, scratch, point->header, point->header_bit);
+	restart_set_input(stream, scratch, point->header, point->header_bit);
 	stream->next_out = scratch;
 	stream->avail_out = 0;
 	inflate(stream, Z_TREES);
-	/* Behind the header, and nothing of what follows it there is left. */
+	/* zlib must have read the header, and keep no bits from after it. */
 	return stream->data_type & 256 && inflatePrime(stream, -1, 0) == Z_OK;
 }
 
-/* Expands to what is left of the output, from one member to the next. */
-static const char *expand(z_stream *stream)
+/* Expands data until the output is full, across members if necessary. */
+static const char *restart_expand_input(z_stream *stream)
 {
 	size_t header;
 
@@ -188,19 +196,19 @@ const char *restart_expand(const struct restart_index *index,
 	const char *why = NULL;
 
 	restart_get(index, number, &point);
-	if (!restart(index, inflater, scratch, number, &point))
+	if (!restart_restore(index, inflater, scratch, number, &point))
 		return "its restart point is damaged";
-	set_input(stream, data, restart_span(index, number), point.bit);
+	restart_set_input(stream, data, restart_span(index, number), point.bit);
 	if (point.skip) {
 		stream->next_out = scratch;
 		stream->avail_out = point.skip;
-		why = expand(stream);
+		why = restart_expand_input(stream);
 	}
 	if (why)
 		return why;
 	stream->next_out = to;
 	stream->avail_out = room;
-	why = expand(stream);
+	why = restart_expand_input(stream);
 	if (!why && crc32(0, to, room) != point.crc)
 		why = "wrong checksum";
 	return why;

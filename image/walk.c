@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * All chunks of an image, each read, expanded and verified on every CPU.
- */
+/* Reads, expands and verifies all chunks of an image, on all CPUs. */
 #include "image/walk.h"
 
 #include <errno.h>
@@ -10,7 +8,7 @@
 #include "lib/message.h"
 #include "lib/parallel.h"
 
-static int item_init(void *context, void *memory)
+static int walk_item_init(void *context, void *memory)
 {
 	const struct image_walk *walk = context;
 	struct image_walk_item *item = memory;
@@ -20,7 +18,7 @@ static int item_init(void *context, void *memory)
 	return item->data && item->member ? 0 : -ENOMEM;
 }
 
-static void item_free(void *memory)
+static void walk_item_free(void *memory)
 {
 	struct image_walk_item *item = memory;
 
@@ -28,19 +26,19 @@ static void item_free(void *memory)
 	free(item->member);
 }
 
-static int worker_init(void *context, void *worker)
+static int walk_worker_init(void *context, void *worker)
 {
 	const struct image_walk *walk = context;
 
 	return image_reader_init(worker, walk->image);
 }
 
-static void worker_free(void *worker)
+static void walk_worker_free(void *worker)
 {
 	image_reader_free(worker);
 }
 
-static int fetch(void *context, void *memory)
+static int walk_fetch(void *context, void *memory)
 {
 	struct image_walk *walk = context;
 	struct image_walk_item *item = memory;
@@ -58,7 +56,7 @@ static int fetch(void *context, void *memory)
 	return 1;
 }
 
-static int work(void *context, void *worker, void *memory)
+static int walk_work(void *context, void *worker, void *memory)
 {
 	struct image_walk *walk = context;
 	struct image_walk_item *item = memory;
@@ -68,7 +66,7 @@ static int work(void *context, void *worker, void *memory)
 	return walk->work ? walk->work(walk->context, item) : 0;
 }
 
-static int finish(void *context, void *memory)
+static int walk_finish(void *context, void *memory)
 {
 	struct image_walk *walk = context;
 	struct image_walk_item *item = memory;
@@ -85,13 +83,13 @@ int image_walk(struct image_walk *walk)
 		.item_size = sizeof(struct image_walk_item),
 		.worker_size = sizeof(struct image_reader),
 		.context = walk,
-		.item_init = item_init,
-		.item_free = item_free,
-		.worker_init = worker_init,
-		.worker_free = worker_free,
-		.fetch = fetch,
-		.work = work,
-		.finish = finish,
+		.item_init = walk_item_init,
+		.item_free = walk_item_free,
+		.worker_init = walk_worker_init,
+		.worker_free = walk_worker_free,
+		.fetch = walk_fetch,
+		.work = walk_work,
+		.finish = walk_finish,
 	};
 	int ret;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All chunks of an image, each read, expanded and verified on every CPU. What
- * to do with them is the caller's: unpack, check.
+ * Reads, expands and verifies all chunks of an image, on all CPUs. The caller
+ * decides what to do with them: unpack, check.
  */
 #ifndef IMAGE_WALK_H
 #define IMAGE_WALK_H
@@ -19,11 +19,17 @@ struct image_walk_item {
 
 struct image_walk {
 	const struct image *image;
-	unsigned int jobs;	/* 0: one a CPU */
-	void *context;		/* given to both functions */
-	/* Any number at once; may be NULL. 0, or -errno after telling. */
+	unsigned int jobs;	/* 0: one per CPU */
+	void *context;		/* passed to both functions */
+	/*
+	 * Several at once; may be NULL. Returns 0, or -errno after printing
+	 * why.
+	 */
 	int (*work)(void *context, struct image_walk_item *item);
-	/* In the order of the disk, one at a time. 0, or -errno after telling. */
+	/*
+	 * In disk order, one at a time. Returns 0, or -errno after printing
+	 * why.
+	 */
 	int (*finish)(void *context, struct image_walk_item *item);
 	struct progress progress;	/* to be cleared before a message */
 
@@ -31,7 +37,10 @@ struct image_walk {
 	uint64_t offset;
 };
 
-/* Does it all. Returns 0 or the first -errno, which was told. */
+/*
+ * Processes all chunks. Returns 0, or the first -errno, after its reason was
+ * printed.
+ */
 int image_walk(struct image_walk *walk);
 
 #endif

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Writing a compressed image. Does not compress: members come ready made.
- */
+/* Writes a compressed image. The members come compressed. */
 #include "image/write.h"
 
 #include <errno.h>
@@ -20,7 +18,7 @@ void image_writer_start(struct image_writer *writer, int fd,
 	};
 }
 
-static int make_room(struct image_writer *writer)
+static int writer_make_room(struct image_writer *writer)
 {
 	uint64_t room = writer->room ? writer->room * 2 : IMAGE_PAGE_CHUNKS;
 	uint32_t *chunks;
@@ -37,7 +35,8 @@ static int make_room(struct image_writer *writer)
 	return 0;
 }
 
-static int append(struct image_writer *writer, const void *data, size_t length)
+static int writer_append(struct image_writer *writer, const void *data,
+			 size_t length)
 {
 	int ret = whole_pwrite(writer->fd, data, length, writer->offset);
 
@@ -48,19 +47,21 @@ static int append(struct image_writer *writer, const void *data, size_t length)
 int image_writer_add(struct image_writer *writer, const uint8_t *member,
 		     uint32_t length, uint32_t disk_length, bool zero)
 {
-	int ret = make_room(writer);
+	int ret = writer_make_room(writer);
 
 	if (ret)
 		return ret;
 	writer->chunks[writer->count++] = length |
 					  (zero ? IMAGE_ENTRY_ZERO : 0);
 	writer->disk_size += disk_length;
-	return append(writer, member, length);
+	return writer_append(writer, member, length);
 }
 
-/* Turns lengths into offsets from @base, writes the page, moves @base on. */
-static int write_page(struct image_writer *writer, uint64_t number,
-		      uint32_t count, uint64_t *base, uint8_t *page)
+/*
+ * Converts lengths to offsets from @base, writes the page, and advances @base.
+ */
+static int writer_write_page(struct image_writer *writer, uint64_t number,
+			     uint32_t count, uint64_t *base, uint8_t *page)
 {
 	const uint32_t *chunks = writer->chunks + number * IMAGE_PAGE_CHUNKS;
 	uint32_t entries[IMAGE_PAGE_CHUNKS + 1];
@@ -73,21 +74,21 @@ static int write_page(struct image_writer *writer, uint64_t number,
 	entries[count] = offset;
 	image_put_page(page, number, *base, entries, count);
 	*base += offset;
-	return append(writer, page, IMAGE_PAGE(count));
+	return writer_append(writer, page, IMAGE_PAGE(count));
 }
 
-static int write_index(struct image_writer *writer,
-		       const struct image_front *front)
+static int writer_write_index(struct image_writer *writer,
+			      const struct image_front *front)
 {
 	uint8_t page[IMAGE_PAGE_MAX];
 	uint64_t base = IMAGE_FRONT;
 	int ret = 0;
 
 	for (uint64_t i = 0; !ret && i < image_pages(front); i++)
-		ret = write_page(writer, i, image_page_chunks(front, i), &base,
-				 page);
+		ret = writer_write_page(writer, i, image_page_chunks(front, i),
+					&base, page);
 	if (!ret && image_has_bc(front))
-		ret = append(writer, member_eof, MEMBER_EOF);
+		ret = writer_append(writer, member_eof, MEMBER_EOF);
 	return ret;
 }
 
@@ -101,11 +102,11 @@ int image_writer_finish(struct image_writer *writer)
 	uint8_t bytes[IMAGE_FRONT];
 	int ret;
 
-	/* Also beyond what a page number can say; far beyond any disk. */
+	/* Page numbers are 32-bit. Both limits are far beyond any disk. */
 	if (front.disk_size > IMAGE_DISK_MAX ||
 	    image_pages(&front) > UINT32_MAX)
 		return -EFBIG;
-	ret = write_index(writer, &front);
+	ret = writer_write_index(writer, &front);
 	if (ret)
 		return ret;
 	image_put_front(&front, bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Writing a compressed image: members in order, then the index, and last of
- * all the front, without which nothing takes the file for an image.
+ * Writes a compressed image: the members in order, then the index, and last the
+ * front. Without its front, nothing takes the file for an image.
  */
 #ifndef IMAGE_WRITE_H
 #define IMAGE_WRITE_H
@@ -12,19 +12,19 @@
 struct image_writer {
 	int fd;
 	uint32_t chunk_size;
-	uint64_t offset;	/* where the next member goes */
+	uint64_t offset;	/* file offset of the next member */
 	uint64_t disk_size;	/* so far */
-	uint32_t *chunks;	/* length of each member, and IMAGE_ENTRY_ZERO */
+	uint32_t *chunks;	/* length of each member | IMAGE_ENTRY_ZERO */
 	uint64_t count, room;
 };
 
-/* @fd: an empty file, open for writing; stays the caller's. */
+/* @fd is an empty file that is open for writing. It stays the caller's. */
 void image_writer_start(struct image_writer *writer, int fd,
 			uint32_t chunk_size);
 
 /*
- * Adds the member of the next chunk, which holds @disk_length bytes of the
- * disk: chunk_size but for the last one. Returns 0 or -errno.
+ * Adds the member of the next chunk, which contains @disk_length bytes of the
+ * disk: chunk_size, except for the last chunk. Returns 0 or -errno.
  */
 int image_writer_add(struct image_writer *writer, const uint8_t *member,
 		     uint32_t length, uint32_t disk_length, bool zero);

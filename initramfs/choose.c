@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Looks at the partitions of a served disk in the order of their numbers.
- */
+/* Looks at the partitions of a served disk in the order of their numbers. */
 #include "initramfs/choose.h"
 
 #include <errno.h>
@@ -19,11 +17,11 @@
 #define NODE_MAX (PARTITION_TEXT + sizeof("/dev/"))
 
 /*
- * Goes on to the first partition of @disk behind @number, 0 at the start. False
- * when there is none; the kernel makes no more than 255.
+ * Finds the first partition of @disk with a number above @number; 0 at the
+ * start. Returns false if there is none. The kernel creates at most 255.
  */
-static bool next(const char *disk, unsigned int number,
-		 struct partition *partition)
+static bool choose_next(const char *disk, unsigned int number,
+			struct partition *partition)
 {
 	char name[PARTITION_TEXT];
 
@@ -41,11 +39,11 @@ static void node_of(const struct partition *partition, char node[NODE_MAX])
 	snprintf(node, NODE_MAX, "/dev/%s", partition->node);
 }
 
-static bool find(const char *disk, const char *spec, char node[NODE_MAX])
+static bool choose_find(const char *disk, const char *spec, char node[NODE_MAX])
 {
 	struct partition partition = { .number = 0 };
 
-	while (next(disk, partition.number, &partition)) {
+	while (choose_next(disk, partition.number, &partition)) {
 		node_of(&partition, node);
 		if (partition_is(&partition, spec))
 			return !access(node, F_OK);
@@ -53,32 +51,35 @@ static bool find(const char *disk, const char *spec, char node[NODE_MAX])
 	return false;
 }
 
-/* Some drivers look for partitions once the disk is in use already. */
-static bool wait_for(const struct boot *boot, const char *disk,
-		     char node[NODE_MAX])
+/*
+ * Waits, because some drivers look for partitions only after the disk is in
+ * use.
+ */
+static bool choose_wait_for(const struct boot *boot, const char *disk,
+			    char node[NODE_MAX])
 {
 	unsigned int left = boot->wait * (1000 / WAIT_STEP_MS);
 
-	if (find(disk, boot->part, node))
+	if (choose_find(disk, boot->part, node))
 		return true;
 	if (left)
 		report(REPORT_WARNING, "waiting for part=%s of %s, up to %u s",
 		       boot->part, disk, boot->wait);
 	for (; left; left--) {
 		clock_sleep_ms(WAIT_STEP_MS);
-		if (find(disk, boot->part, node))
+		if (choose_find(disk, boot->part, node))
 			return true;
 	}
 	return false;
 }
 
-/* A line for each partition. */
-static void tell_all(const struct boot *boot, const char *disk)
+/* Prints a line for each partition. */
+static void choose_report_all(const struct boot *boot, const char *disk)
 {
 	char node[NODE_MAX], names[PARTITION_DESCRIPTION], fstype[FSTYPE_MAX];
 	struct partition partition = { .number = 0 };
 
-	while (next(disk, partition.number, &partition)) {
+	while (choose_next(disk, partition.number, &partition)) {
 		node_of(&partition, node);
 		partition_describe(&partition, names);
 		report(REPORT_ERROR, "part=%u: %s, %s", partition.number,
@@ -92,16 +93,16 @@ static int choose_named(const struct boot *boot, const char *disk,
 {
 	struct partition partition;
 
-	if (wait_for(boot, disk, node))
+	if (choose_wait_for(boot, disk, node))
 		return 0;
 	report(REPORT_ERROR, "%s: has no partition part=%s; %s", disk,
 	       boot->part,
-	       next(disk, 0, &partition) ? "there are" : "it has none");
-	tell_all(boot, disk);
+	       choose_next(disk, 0, &partition) ? "there are" : "it has none");
+	choose_report_all(boot, disk);
 	return -ENODEV;
 }
 
-/* Counts the partitions that can be the root; @last is the last of them. */
+/* Counts the partitions that can be the root. @last gets the last of them. */
 static unsigned int count_roots(const struct boot *boot, const char *disk,
 				struct partition *last)
 {
@@ -109,7 +110,7 @@ static unsigned int count_roots(const struct boot *boot, const char *disk,
 	char node[NODE_MAX], fstype[FSTYPE_MAX];
 	unsigned int count = 0;
 
-	while (next(disk, partition.number, &partition)) {
+	while (choose_next(disk, partition.number, &partition)) {
 		node_of(&partition, node);
 		if (!mounts_knows(boot, node, fstype))
 			continue;
@@ -127,7 +128,8 @@ static int choose_only(const struct boot *boot, const char *disk,
 	unsigned int count;
 
 	snprintf(node, NODE_MAX, "%s", disk);
-	if (!next(disk, 0, &partition) || mounts_knows(boot, disk, fstype))
+	if (!choose_next(disk, 0, &partition) ||
+	    mounts_knows(boot, disk, fstype))
 		return 0;
 	count = count_roots(boot, disk, &partition);
 	node_of(&partition, node);
@@ -140,7 +142,7 @@ static int choose_only(const struct boot *boot, const char *disk,
 	else
 		report(REPORT_ERROR, "%s: neither the disk nor a partition "
 		       "holds a filesystem known to this kernel", disk);
-	tell_all(boot, disk);
+	choose_report_all(boot, disk);
 	return -EINVAL;
 }
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Chooses what of the served disk is the root: all of it, or a partition.
- */
+/* Chooses the root: the whole served disk, or a partition of it. */
 #ifndef INITRAMFS_CHOOSE_H
 #define INITRAMFS_CHOOSE_H
 
@@ -10,10 +8,10 @@
 #include "initramfs/cmdline.h"
 
 /*
- * Replaces the disk in @node (@size bytes) by the partition that @boot names. If it
- * names none, a disk without partitions stays, and so does one that is a filesystem
- * itself; else it is the only partition that holds one. Returns 0, or -errno after
- * telling what there is.
+ * Replaces the disk in @node (@size bytes) by the root: the partition that
+ * @boot names. If it names none, a disk without partitions or with a filesystem
+ * of its own is the root; otherwise the only partition with a filesystem.
+ * Returns 0, or -errno after printing which partitions there are.
  */
 int choose_partition(const struct boot *boot, char *node, size_t size);
 

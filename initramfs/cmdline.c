@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads the `ublk.` words of the kernel command line, a function for each. What
- * they ask for is done elsewhere.
+ * Parses the `ublk.` words of the kernel command line, with one function for
+ * each. It does not act on them.
  */
 #include "initramfs/cmdline.h"
 
@@ -12,7 +12,7 @@
 
 #include "lib/size.h"
 
-/* A partition by its number, from 1 on, or by a name. */
+/* A partition: a number from 1, or a name. */
 static bool is_part(const char *part)
 {
 	if (!strncmp(part, "PARTUUID=", 9))
@@ -22,7 +22,10 @@ static bool is_part(const char *part)
 	return *part && *part != '0' && !part[strspn(part, "0123456789")];
 }
 
-/* A word's function gets a value that is not empty; NULL or why it is bad. */
+/*
+ * Handles a word with a value that is not empty. Returns NULL, or why the value
+ * is invalid.
+ */
 static const char *parse_root(struct boot *boot, char *value)
 {
 	static const char behind[] = ",part=";
@@ -130,8 +133,8 @@ static const struct {
 };
 
 /*
- * Cuts the next word out of *line and moves *line behind it. Quotes keep spaces
- * and are taken off wherever they stand: `"a=b c"`, `a="b c"`, `a=b="c d"`.
+ * Cuts the next word from *line and moves *line behind it. Quotes protect
+ * spaces and are removed wherever they are: `"a=b c"`, `a="b c"`, `a=b="c d"`.
  * Returns NULL at the end.
  */
 static char *next_word(char **line)
@@ -194,7 +197,7 @@ int boot_parse(char *line, struct boot *boot, boot_complain *complain)
 		if (parse_word(word, boot, complain))
 			err = -EINVAL;
 	}
-	/* A root that can be written by itself needs nothing over it. */
+	/* With copy on write the root is writable, and needs no overlay. */
 	if (boot->cow && !boot->overlay_given)
 		boot->overlay = false;
 	return err;

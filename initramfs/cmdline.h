@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel command line as far as it is meant for us: words that begin with
- * `ublk.`. Reading it touches no file, so that it can be tested anywhere.
+ * Parses the words of the kernel command line that begin with `ublk.`. It reads
+ * no file, so that it can be tested anywhere.
  */
 #ifndef INITRAMFS_CMDLINE_H
 #define INITRAMFS_CMDLINE_H
@@ -15,18 +15,18 @@ enum boot_rescue {
 	RESCUE_HANG,
 };
 
-/* What to boot and how; strings point into the parsed line. */
+/* What to boot and how. Strings point into the parsed line. */
 struct boot {
-	const char *root;	/* as given, BOOT_ROOT when not */
+	const char *root;	/* as given, or BOOT_ROOT */
 	const char *part;	/* of the root's disk; NULL: find out */
 	const char *rootfstype;	/* NULL: find out */
 	const char *init;	/* NULL: the usual places */
-	const char *cow;	/* a size, or as root; NULL: none */
-	uint64_t cache;		/* bytes; 0: zimg's own default */
+	const char *cow;	/* a size, or a place like root; NULL: none */
+	uint64_t cache;		/* bytes; 0: zimg's default */
 	uint64_t block_size;	/* bytes; 0: the disk's own */
-	uint64_t overlay_size;	/* bytes; 0: what tmpfs takes by itself */
+	uint64_t overlay_size;	/* bytes; 0: tmpfs's default */
 	bool overlay;
-	bool overlay_given;	/* or it is as without the word */
+	bool overlay_given;	/* as if the word were not given */
 	enum boot_rescue rescue;
 	unsigned int wait;	/* seconds for the root to appear */
 };
@@ -36,17 +36,17 @@ struct boot {
 			.wait = 10 }
 
 /*
- * Tells about one word; @err is 0 for a warning (the word is ignored) and
- * -EINVAL for a value that cannot be.
+ * Reports a problem with one word. @err is 0 for a warning (the word is
+ * ignored), and -EINVAL for an invalid value.
  */
 typedef void boot_complain(int err, const char *word, const char *reason);
 
 /*
- * Reads @line (changed by this, and must stay as long as @boot) into @boot,
- * which holds the defaults. As in the kernel, words are split at spaces that
- * are not within double quotes, and the rest behind `--` belongs to init. The
- * last one of a word counts; an empty value means the default. Returns 0, or
- * -EINVAL after complaining when a value was bad; all others are set even then.
+ * Parses @line into @boot, which holds the defaults. @line is modified, and
+ * must live as long as @boot. As in the kernel, words are separated by spaces
+ * outside double quotes, and what follows `--` belongs to init. The last word
+ * of a kind counts; an empty value means the default. Returns 0, or -EINVAL
+ * after reporting an invalid value; all other values are set even then.
  */
 int boot_parse(char *line, struct boot *boot, boot_complain *complain);
 

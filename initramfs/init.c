@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `ublk init`: PID 1 of an initramfs. Reads top to bottom as the boot goes; each
- * step is a file of its own, and says itself what went wrong.
+ * `ublk init`: PID 1 of an initramfs. It reads top to bottom, as the boot goes.
+ * Each step has a file of its own, and reports its own errors.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,9 @@ static const char init_manual[] =
 "  ublk.wait=        seconds to wait for the root's device (10)\n"
 "  ublk.rescue=      shell, reboot or hang: what to do if the boot fails (shell)\n";
 
-/* A kernel that found no /dev/console starts us with nothing open. */
+/*
+ * If the kernel finds no /dev/console, it starts init without open descriptors.
+ */
 static void open_console(void)
 {
 	int fd;
@@ -72,16 +74,16 @@ static void open_console(void)
 	} while (fd >= 0 && fd < STDERR_FILENO);
 }
 
-static void complain(int err, const char *word, const char *reason)
+static void init_complain(int err, const char *word, const char *reason)
 {
 	report(err ? REPORT_ERROR : REPORT_WARNING, "%s: %s", word, reason);
 }
 
 /*
- * Where blocks of pages get mixed up the kernel keeps 4 MiB more free for some
- * time, and rather kills a process or lets it wait. That is much on a small board,
- * and makes who needs memory to serve its swap wait for ever. A kernel before
- * Linux 5.0 does not do it.
+ * When blocks of movable and unmovable pages get mixed, the kernel raises its
+ * watermarks for some time (Linux 5.0 and later): it keeps 4 MiB more free, and
+ * lets processes wait, or kills one. That is much on a small board, and a
+ * server of swap that needs memory would wait for ever.
  */
 static void no_watermark_boost(void)
 {
@@ -109,7 +111,7 @@ static int read_cmdline(struct boot *boot)
 	if (length < 0)
 		return report_fail(errno, "/proc/cmdline");
 	line[length] = '\0';
-	return boot_parse(line, boot, complain);
+	return boot_parse(line, boot, init_complain);
 }
 
 static uint64_t device_size(const char *node)
@@ -136,7 +138,9 @@ static void report_ready(const char *node, const char *fstype, uint64_t start)
 	       took % 1000 / 10);
 }
 
-/* Where writes go, as `ublk zimg --cow` takes it; empty: nowhere. */
+/*
+ * Finds the place for writes, as an argument for --cow; empty if there is none.
+ */
 static int find_cow(const struct boot *boot, char *cow, size_t size)
 {
 	uint64_t bytes;
@@ -147,7 +151,7 @@ static int find_cow(const struct boot *boot, char *cow, size_t size)
 	return 0;
 }
 
-/* Returns only when something failed, after telling. */
+/* Returns only on failure, after printing why. */
 static void boot_root(struct boot *boot, int argc, char **argv)
 {
 	uint64_t start = clock_ms();

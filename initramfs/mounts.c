@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The mounts of init. A filesystem's type is found by trying those that the
- * kernel knows, as the kernel does for a root of its own.
+ * The mounts of init. It finds a filesystem's type by trying those that the
+ * kernel knows, as the kernel itself does for a root.
  */
 #include "initramfs/mounts.h"
 
@@ -32,7 +32,7 @@ static int make_dir(const char *path)
 	return 0;
 }
 
-/* A place where it is mounted already is fine. */
+/* EBUSY: it is mounted there already. */
 static int mount_early(const char *type, const char *path, unsigned long flags,
 		       const char *data, const char *option)
 {
@@ -66,9 +66,9 @@ int mounts_early(void)
 }
 
 /*
- * Tries each type of /proc/filesystems that lives on a device. Returns 0 and
- * the type, or the most telling errno: a type that knows the filesystem and
- * still cannot mount it says more than all that do not know it.
+ * Tries each type in /proc/filesystems that needs a device. Returns 0 and the
+ * type, or the most useful errno: a type that recognizes the filesystem but
+ * cannot mount it says more than those that do not recognize it.
  */
 static int try_types(const char *node, const char *dir, unsigned long flags,
 		     char *fstype, char *tried)
@@ -104,7 +104,9 @@ static int try_types(const char *node, const char *dir, unsigned long flags,
 	return err;
 }
 
-/* @err: why @node cannot be mounted as @fstype. Returns -@err. */
+/*
+ * Reports @err, which is why @node cannot be mounted as @fstype. Returns -@err.
+ */
 static int mount_failed(int err, const char *node, const char *fstype)
 {
 	if (err == EROFS)
@@ -117,8 +119,8 @@ static int mount_failed(int err, const char *node, const char *fstype)
 }
 
 /*
- * Mounts as the type that was asked for, or else as any. Returns 0 or an errno;
- * @tried is set in the latter case.
+ * Mounts as the requested type, or as any. Returns 0 or an errno. In the latter
+ * case @tried lists the types.
  */
 static int mount_as(const struct boot *boot, const char *node, const char *dir,
 		    unsigned long flags, char *fstype, char *tried)
@@ -162,7 +164,10 @@ bool mounts_knows(const struct boot *boot, const char *node, char *fstype)
 	fd = open(node, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	/* A journal is replayed only where the root turns out to be. */
+	/*
+	 * A read-only device prevents the replay of a journal, because this may
+	 * not be the root.
+	 */
 	ioctl(fd, BLKROGET, &before);
 	ioctl(fd, BLKROSET, &read_only);
 	err = mount_as(boot, node, NEW_ROOT, MS_RDONLY | MS_SILENT, fstype,
@@ -171,11 +176,11 @@ bool mounts_knows(const struct boot *boot, const char *node, char *fstype)
 		umount(NEW_ROOT);
 	ioctl(fd, BLKROSET, &before);
 	close(fd);
-	/* A partition may be too small for a look at what it holds: EIO. */
+	/* EIO: the partition is too small for a superblock. */
 	return err != EINVAL && err != EIO;
 }
 
-/* Read-only as the device is, where the filesystem itself is to be written. */
+/* Read-only if the device is. Otherwise the filesystem itself is writable. */
 static unsigned long device_flags(const char *node)
 {
 	int fd = open(node, O_RDONLY | O_CLOEXEC);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What there is to know of a partition. The kernel names partitions in sysfs.
- * Their identifiers it tells only from Linux 6.14 on, and of a label it keeps a
- * byte for each character, so that both are read from the partition table as
- * well: from the one by which the kernel made the partition.
+ * Finds the names of a partition. The kernel shows in sysfs which partitions
+ * exist, but their identifiers only since Linux 6.14, and labels with one byte
+ * per character. So both are also read from the partition table from which the
+ * kernel created the partition.
  */
 #include "initramfs/partition.h"
 
@@ -25,7 +25,7 @@
 #define SECTOR 512
 #define NAME_BYTES 72	/* of an entry's name */
 
-/* Copies the value of @key, a line of a uevent file, or nothing. */
+/* Copies the value of @key from a uevent file; empty if there is none. */
 static void uevent_get(const char *text, const char *key, char *value)
 {
 	size_t length = strlen(key);
@@ -71,7 +71,10 @@ bool partition_read(const char *name, struct partition *partition)
 	uevent_get(text, "PARTNAME", partition->label);
 	uevent_get(text, "PARTUUID", partition->uuid);
 	memcpy(partition->short_label, partition->label, PARTITION_TEXT);
-	/* The entry is a link into the tree, where the disk is the parent. */
+	/*
+	 * The entry is a symbolic link into the device tree, where .. is the
+	 * disk.
+	 */
 	if (!partition->number || !uevent_read(name, "../uevent", text))
 		return false;
 	uevent_get(text, "DEVNAME", partition->disk);
@@ -79,7 +82,7 @@ bool partition_read(const char *name, struct partition *partition)
 	return true;
 }
 
-/* The first three fields of a GUID are little endian, the rest is bytes. */
+/* The first three fields of a GUID are little-endian, the rest are bytes. */
 static void guid_text(const uint8_t *g, char *text)
 {
 	snprintf(text, PARTITION_TEXT, "%08x-%02x%02x-%02x%02x-%02x%02x-"
@@ -87,7 +90,7 @@ static void guid_text(const uint8_t *g, char *text)
 		 g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
 }
 
-/* A number that sysfs has of @partition, as where it begins. */
+/* Reads a number of @partition from sysfs, such as its start. */
 static uint64_t sysfs_number(const struct partition *partition,
 			     const char *name)
 {
@@ -98,8 +101,8 @@ static uint64_t sysfs_number(const struct partition *partition,
 }
 
 /*
- * Whether the kernel has made @partition out of this entry of a GPT. A table
- * that it refused, or that is left of what was there before, has others.
+ * Whether the kernel created @partition from this GPT entry. A table that the
+ * kernel refused, or an old one that was left behind, has other entries.
  */
 static bool is_entry_of(const uint8_t *entry, uint32_t block,
 			const struct partition *partition)
@@ -111,7 +114,10 @@ static bool is_entry_of(const uint8_t *entry, uint32_t block,
 	       sysfs_number(partition, "size");
 }
 
-/* Reads the entry of @partition by the header in block @lba; false: none. */
+/*
+ * Reads the entry of @partition through the header in block @lba. Returns false
+ * if there is none.
+ */
 static bool read_entry(int disk, uint32_t block, uint64_t lba,
 		       const struct partition *partition,
 		       uint8_t entry[GPT_ENTRY])
@@ -132,7 +138,7 @@ static bool read_entry(int disk, uint32_t block, uint64_t lba,
 	       is_entry_of(entry, block, partition);
 }
 
-/* The kernel's option `gpt`: a GPT counts without an MBR that says so. */
+/* The kernel's option `gpt` makes it accept a GPT without a protective MBR. */
 static bool is_gpt_forced(void)
 {
 	char line[8192];
@@ -151,7 +157,10 @@ static bool is_gpt_forced(void)
 	return false;
 }
 
-/* The entry of @partition in the GPT at the front of the disk, or at its end. */
+/*
+ * Reads the entry of @partition from the GPT at the start of the disk, or at
+ * its end.
+ */
 static bool find_entry(int disk, const uint8_t *mbr,
 		       const struct partition *partition,
 		       uint8_t entry[GPT_ENTRY])
@@ -169,7 +178,7 @@ static bool find_entry(int disk, const uint8_t *mbr,
 	       read_entry(disk, block, size / block - 1, partition, entry);
 }
 
-/* Names of a GPT have 16 bits a character, and two of these for rare ones. */
+/* GPT names are UTF-16. */
 static void utf8_text(const uint8_t *name, size_t length, char *text)
 {
 	size_t used = 0;
@@ -200,7 +209,7 @@ static void utf8_text(const uint8_t *name, size_t length, char *text)
 	text[used] = '\0';
 }
 
-/* What the table of its disk says, where the kernel does not. */
+/* Reads from the partition table what the kernel does not show. */
 static void read_table(struct partition *partition)
 {
 	char path[PARTITION_TEXT + 8];
@@ -212,7 +221,7 @@ static void read_table(struct partition *partition)
 	if (disk < 0)
 		return;
 	if (whole_pread(disk, mbr, sizeof(mbr), 0)) {
-		/* Nothing more is known of it. */
+		/* Nothing more can be found out. */
 	} else if (find_entry(disk, mbr, partition, entry)) {
 		guid_text(entry + 16, partition->uuid);
 		utf8_text(entry + 56, NAME_BYTES, partition->label);
@@ -223,7 +232,7 @@ static void read_table(struct partition *partition)
 	close(disk);
 }
 
-/* The partition of the same disk with another number. */
+/* Reads another partition of the same disk, by its number. */
 static bool read_other(const struct partition *partition, unsigned int number,
 		       struct partition *other)
 {
@@ -236,7 +245,10 @@ static bool read_other(const struct partition *partition, unsigned int number,
 	return length && partition_read(name, other);
 }
 
-/* `UUID/PARTNROFF=N`: N partitions behind the one with that identifier. */
+/*
+ * Whether the partition is `UUID/PARTNROFF=N`: its number is that of UUID plus
+ * N.
+ */
 static bool is_behind(const struct partition *partition, const char *wanted,
 		      const char *offset)
 {

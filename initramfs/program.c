@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Programs of the system that is to be started.
- */
+/* Programs of the system that will be started. */
 #include "initramfs/program.h"
 
 #include <fcntl.h>
@@ -10,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Links are followed as they will be once @root is /. */
+/* Resolves symbolic links as if @root were /. */
 bool root_has_program(const char *root, const char *path)
 {
 	struct open_how how = {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-/* The program @path of the system below @root can be executed. */
+/* Whether @path is an executable program in the system below @root. */
 bool root_has_program(const char *root, const char *path);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lines of init, to the kernel log and where they would be missed, to the
- * console.
+ * Messages of init: to the kernel log, and to the console if it would not show
+ * them.
  */
 #include "initramfs/report.h"
 
@@ -15,7 +15,7 @@
 #define REPORT_MAX 512
 #define LEVEL_WIDTH 3	/* "<3>" */
 
-/* The console shows what the kernel logs at this level. */
+/* Whether the console shows kernel messages of this level. */
 static int report_is_shown(int level)
 {
 	char text[8] = "";
@@ -31,8 +31,8 @@ static int report_is_shown(int level)
 }
 
 /*
- * The log is opened for each line: the kernel drops what comes too quickly
- * through one opening of it.
+ * Opens the log for each line, because the kernel limits the rate for each open
+ * file.
  */
 static int report_log(const char *line, size_t length)
 {
@@ -66,7 +66,7 @@ static void report_line(int level, const char *format, va_list args,
 	if (report_log(line, used) &&
 	    (level > REPORT_WARNING || report_is_shown(level)))
 		return;
-	/* Nobody is left to tell when this fails. */
+	/* If this fails, there is no way left to report it. */
 	if (write(STDERR_FILENO, line + LEVEL_WIDTH, used - LEVEL_WIDTH) < 0)
 		return;
 }

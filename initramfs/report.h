@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What init says. Every line goes to the kernel log, where it is found later;
- * a warning or an error is also seen on the console, whatever level of the log
- * the console shows. Nothing here needs /dev or /proc: without them all goes to
- * standard error.
+ * Messages of init. Each line goes to the kernel log. Warnings and errors also
+ * go to the console, even if its log level would not show them. Nothing here
+ * needs /dev or /proc: without them, messages go to standard error.
  */
 #ifndef INITRAMFS_REPORT_H
 #define INITRAMFS_REPORT_H
@@ -15,13 +14,13 @@ enum {
 	REPORT_INFO = 6,
 };
 
-/* One line, without the newline. */
+/* Prints one line; @format has no newline. */
 void report(int level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * An error that ends in the reason @err, an errno value of either sign. Returns
- * -|err|.
+ * Prints an error that ends with the reason @err, an errno value of either
+ * sign. Returns -|err|.
  */
 int report_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

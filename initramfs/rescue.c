@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ends a boot that failed: a shell on the console, a reboot, or nothing.
+ * Handles a boot that failed: starts a shell on the console, reboots, or hangs.
  */
 #include "initramfs/rescue.h"
 
@@ -22,9 +22,9 @@
 #define SHELL "/bin/sh"
 #define REBOOT_SECONDS 5
 
-static _Noreturn void hang(void)
+static _Noreturn void rescue_hang(void)
 {
-	/* The kernel reaps what no process asks for. */
+	/* The kernel then reaps all children. */
 	signal(SIGCHLD, SIG_IGN);
 	for (;;)
 		pause();
@@ -37,12 +37,12 @@ static _Noreturn void reboot_later(void)
 	sleep(REBOOT_SECONDS);
 	reboot(RB_AUTOBOOT);
 	report_fail(errno, "cannot reboot");
-	hang();
+	rescue_hang();
 }
 
 /*
- * /dev/console controls no terminal, so Ctrl-C needs the device behind it: the
- * last one of the active consoles.
+ * /dev/console cannot be a controlling terminal, which Ctrl-C needs. So this
+ * opens the device behind it, the last of the active consoles.
  */
 static void open_terminal(void)
 {
@@ -77,7 +77,7 @@ static _Noreturn void shell_exec(const char *root)
 
 	setsid();
 	open_terminal();
-	/* The root's shell wants to see what the initramfs's would see. */
+	/* A shell in the root also needs the kernel's filesystems. */
 	for (path = kernel_mounts; *root && *path; path++) {
 		snprintf(target, sizeof(target), "%s%s", root, *path);
 		mount(*path, target, NULL, MS_BIND | MS_REC, NULL);
@@ -91,8 +91,8 @@ static _Noreturn void shell_exec(const char *root)
 	_exit(127);
 }
 
-/* Reaps everybody until @pid has ended. */
-static void wait_for(pid_t pid)
+/* Reaps children until @pid has ended. */
+static void rescue_wait_for(pid_t pid)
 {
 	pid_t ended;
 
@@ -101,7 +101,7 @@ static void wait_for(pid_t pid)
 	while (ended != pid && (ended > 0 || errno == EINTR));
 }
 
-static void shells(void)
+static void rescue_shells(void)
 {
 	const char *root;
 	pid_t pid;
@@ -125,7 +125,7 @@ static void shells(void)
 		}
 		if (!pid)
 			shell_exec(root);
-		wait_for(pid);
+		rescue_wait_for(pid);
 		sleep(1);
 	}
 }
@@ -136,12 +136,12 @@ _Noreturn void rescue(enum boot_rescue action)
 	case RESCUE_REBOOT:
 		reboot_later();
 	case RESCUE_SHELL:
-		shells();
+		rescue_shells();
 		break;
 	case RESCUE_HANG:
 		report(REPORT_ERROR, "nothing more happens here "
 		       "(ublk.rescue=hang)");
 		break;
 	}
-	hang();
+	rescue_hang();
 }

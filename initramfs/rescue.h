@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What happens after a failure that has been told: `ublk.rescue=`.
- */
+/* What happens after a boot that failed: `ublk.rescue=`. */
 #ifndef INITRAMFS_RESCUE_H
 #define INITRAMFS_RESCUE_H
 
 #include "initramfs/cmdline.h"
 
-/* Gives a shell, reboots or hangs. PID 1 must not end, so it never returns. */
+/*
+ * Starts a shell, reboots, or hangs. PID 1 must not exit, so it never returns.
+ */
 _Noreturn void rescue(enum boot_rescue action);
 
 #endif

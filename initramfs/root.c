@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Finds the device or file of the root.
- */
+/* Finds the device or file of the root. */
 #include "initramfs/root.h"
 
 #include <dirent.h>
@@ -17,7 +15,7 @@
 
 #define WAIT_STEP_MS 50
 
-/* Looks once for the partition @spec names. */
+/* Looks once for the partition that @spec names. */
 static bool partition_find(const char *spec, char *path, size_t size)
 {
 	struct partition partition;
@@ -38,7 +36,7 @@ static bool partition_find(const char *spec, char *path, size_t size)
 	return found;
 }
 
-static bool look(const char *spec, char *path, size_t size)
+static bool root_look(const char *spec, char *path, size_t size)
 {
 	if (!strncmp(spec, "PART", 4))
 		return partition_find(spec, path, size);
@@ -46,7 +44,7 @@ static bool look(const char *spec, char *path, size_t size)
 	return !access(path, F_OK);
 }
 
-/* A line for each partition, with the names that it can be found by. */
+/* Prints a line for each partition, with the names by which it can be found. */
 static void report_partitions(void)
 {
 	char names[PARTITION_DESCRIPTION];
@@ -66,7 +64,7 @@ static void report_partitions(void)
 		closedir(dir);
 }
 
-/* What there is instead helps more than what there is not. */
+/* Reports what exists, because that helps more than what is missing. */
 static void report_missing(const char *word, const char *spec)
 {
 	char names[256] = "";
@@ -106,7 +104,7 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 		       word, spec);
 		return -EINVAL;
 	}
-	if (look(spec, path, size))
+	if (root_look(spec, path, size))
 		return 0;
 	if (*spec == '/' && strncmp(spec, "/dev/", 5))
 		return report_fail(ENOENT, "%s: not in the initramfs; set %s=",
@@ -116,7 +114,7 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 		       wait);
 	for (; left; left--) {
 		clock_sleep_ms(WAIT_STEP_MS);
-		if (look(spec, path, size))
+		if (root_look(spec, path, size))
 			return 0;
 	}
 	report_missing(word, spec);

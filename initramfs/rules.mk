@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes the initramfs of an appliance, a root for it to boot, and shows both in
-# a virtual machine; included by Makefile. How the root is made is in demo/.
+# Makes the initramfs of an appliance and a demo root for it, and runs both in a
+# virtual machine; included by Makefile. demo/ has the recipe of the root.
 
 ## ROOT=busybox         root of the demo: busybox, or debian (by debootstrap)
 ROOT ?= busybox
@@ -37,7 +37,7 @@ $(DEMO_IMAGE): $(DEMO_FILES) $(KERNEL_TREE)/.unpacked $(O)/ublk | ublk
 	$(Q)initramfs/demo/make-root $(ROOT) $(FS) $(O)/ublk \
 		$(KERNEL_TREE)/Documentation $@
 
-# Another image makes another initramfs.
+# The initramfs is rebuilt when IMAGE names another image.
 ifneq ($(if $(wildcard $(O)/.image),$(file <$(O)/.image)),$(INITRAMFS_IMAGE))
 .PHONY: $(O)/.image
 endif
@@ -51,7 +51,7 @@ $(O)/initramfs.cpio: initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk $(O)/.image 
 	$(Q)initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk \
 		$(INITRAMFS_IMAGE) $@
 
-# The one without an image: the root is on a partition.
+# An initramfs without an image, for a root on a partition.
 $(O)/initramfs-bare.cpio: initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk
 	$(call say,CPIO,$@)
 	$(Q)initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk none $@

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Runs `@ublk zimg` or `@ublk file` and passes on what it says.
- */
+/* Runs `@ublk zimg` or `@ublk file`, and reports its messages. */
 #include "initramfs/serve.h"
 
 #include <errno.h>
@@ -20,16 +18,18 @@
 #include "lib/key-value.h"
 
 #define PROGRAM "/proc/self/exe"
-#define NAME "@ublk"	/* what begins so, init systems do not kill */
+#define NAME "@ublk"	/* init systems spare names that begin with '@' */
 #define SAID_MAX 512
 
-/* Debian's initscripts do not look at names, but at the files in here. */
+/*
+ * Debian's initscripts spare the processes that files in this directory name.
+ */
 #define SPARED_DIR "/run/sendsigs.omit.d"
 #define SPARED SPARED_DIR "/ublk"
 
 /*
- * A root's server is to be small more than it is to be fast: what the requests
- * under way can hold, and keep locked, is 16 times 64 KiB.
+ * The server of a root should be small rather than fast: its requests lock 16
+ * times 64 KiB.
  */
 #define MODEST "--depth=16", "--max-io=64K"
 #define ARGS_MAX 16
@@ -61,7 +61,7 @@ static void serve_exec(const struct boot *boot, const char *path,
 	report_fail(errno, "%s", PROGRAM);
 }
 
-/* Reads until the other side is closed; keeps what fits, as a string. */
+/* Reads until the other side is closed, and keeps what fits, as a string. */
 static void read_all(int fd, char *text, size_t size)
 {
 	char rest[64];
@@ -83,8 +83,11 @@ static void read_all(int fd, char *text, size_t size)
 	text[used] = '\0';
 }
 
-/* Each line of @said, without the program's name that report() gives anyway. */
-static void pass_on(int level, char *said)
+/*
+ * Reports each line of @said without the prefix "ublk: ", which report() adds
+ * itself.
+ */
+static void serve_report_said(int level, char *said)
 {
 	char *line, *rest = said;
 
@@ -96,8 +99,9 @@ static void pass_on(int level, char *said)
 }
 
 /*
- * The server and its worker; one that comes in that one's place is killed then,
- * and replaced. Nothing hangs on it where the system is not of that kind.
+ * Names the server and its worker for initscripts. A worker that replaces this
+ * one later is killed at shutdown, and replaced again. Other init systems
+ * ignore the file, so errors do not matter.
  */
 static void spare_server(const char *node)
 {
@@ -151,10 +155,10 @@ int serve_root(const struct boot *boot, const char *path, const char *cow,
 	read_all(out[0], node, size);
 	close(out[0]);
 	close(err[0]);
-	/* No other child lives yet, but orphans of others come to PID 1. */
+	/* This is the only child, but PID 1 also gets the orphans of others. */
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	pass_on(status ? REPORT_ERROR : REPORT_WARNING, said);
+	serve_report_said(status ? REPORT_ERROR : REPORT_WARNING, said);
 	node[strcspn(node, "\n")] = '\0';
 	if (!status && !strncmp(node, "/dev/", 5)) {
 		spare_server(node);

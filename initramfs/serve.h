@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Starts the server of the root. It is this program once more, and it is asked
- * as anybody would ask it: on its command line.
+ * Starts the server of the root: this program once more, with an ordinary
+ * command line.
  */
 #ifndef INITRAMFS_SERVE_H
 #define INITRAMFS_SERVE_H
@@ -12,9 +12,9 @@
 #include "initramfs/cmdline.h"
 
 /*
- * Serves @path, a file or device, with what is written kept in @cow unless that
- * is empty, and puts the node that holds its contents in @node (@size bytes).
- * Returns 0, or -errno after telling; the server's own words are passed on.
+ * Serves @path, a file or device. If @cow is not empty, writes are kept there.
+ * @node (@size bytes) gets the path of the disk's node. Returns 0, or -errno
+ * after printing why; the server's messages are reported as well.
  */
 int serve_root(const struct boot *boot, const char *path, const char *cow,
 	       char *node, size_t size);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Ends the system from the initramfs. systemd has stopped its services,
- * unmounted what it could and made the initramfs /, with the old root at
+ * Shuts the system down from the initramfs. systemd has stopped its services,
+ * unmounted what it could, and made the initramfs /, with the old root at
  * /oldroot.
  */
 #include "initramfs/shutdown.h"
@@ -55,8 +55,8 @@ void shutdown_leave(void)
 		       "root will not be unmounted", strerror(errno));
 }
 
-/* Whether process @pid may live on: servers, and threads of the kernel. */
-static bool is_spared(const char *pid)
+/* Whether process @pid stays alive: servers and kernel threads do. */
+static bool shutdown_spares(const char *pid)
 {
 	char path[64], name[256] = "";
 	const char *slash;
@@ -75,7 +75,7 @@ static bool is_spared(const char *pid)
 	       !strcmp(slash ? slash + 1 : name, "ublk");
 }
 
-/* Nobody else has anything of the old root open then. */
+/* Kills all processes that could have a file of the old root open. */
 static void kill_others(void)
 {
 	struct dirent *entry;
@@ -85,7 +85,7 @@ static void kill_others(void)
 		int pid = atoi(entry->d_name);
 
 		if (isdigit((unsigned char)*entry->d_name) && pid > 1 &&
-		    !is_spared(entry->d_name))
+		    !shutdown_spares(entry->d_name))
 			kill(pid, SIGKILL);
 	}
 	if (dir)
@@ -94,7 +94,7 @@ static void kill_others(void)
 		;
 }
 
-/* What is needed to the end. */
+/* Whether a mount is needed to the end. */
 static bool is_kept(const char *path)
 {
 	const char *const *kept;
@@ -107,10 +107,10 @@ static bool is_kept(const char *path)
 
 struct mounted {
 	char *path;
-	bool on_device;		/* what is written there must reach it */
+	bool on_device;		/* written data must reach a device */
 };
 
-/* Takes \040 for a space, and the like, in place. */
+/* Replaces escapes such as \040, a space, in place. */
 static void unescape(char *text)
 {
 	char *to = text;
@@ -128,7 +128,10 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* A line of mountinfo: the fifth field, and the second one behind the dash. */
+/*
+ * Parses a line of mountinfo: the fifth field, and the second one after the
+ * dash.
+ */
 static bool read_mount(char *line, struct mounted *mounted)
 {
 	char *dash = strstr(line, " - "), *path = line;
@@ -148,7 +151,10 @@ static bool read_mount(char *line, struct mounted *mounted)
 	return mounted->path;
 }
 
-/* The mounts that are left, in their order. Returns how many; to be freed. */
+/*
+ * Lists the remaining mounts in their order. Returns their number; the caller
+ * frees the paths.
+ */
 static unsigned int list_mounts(struct mounted list[MOUNTS_MAX])
 {
 	unsigned int count = 0;
@@ -165,11 +171,11 @@ static unsigned int list_mounts(struct mounted list[MOUNTS_MAX])
 }
 
 /*
- * Unmounts one. A filesystem that has nothing to write may be in use to the
- * end, as the console's and that of our servers' memory are: it is only put
- * away, so that it does not keep the one below.
+ * Unmounts one filesystem. Those without a device may be in use to the end,
+ * such as that of the console, or the one that holds our servers' memory. They
+ * are only detached, so that the mount below them can go.
  */
-static bool unmount(const struct mounted *mounted, bool last)
+static bool shutdown_unmount(const struct mounted *mounted, bool last)
 {
 	if (!umount2(mounted->path, UMOUNT_NOFOLLOW) ||
 	    (!mounted->on_device &&
@@ -178,25 +184,28 @@ static bool unmount(const struct mounted *mounted, bool last)
 	if (!last)
 		return false;
 	report_fail(errno, "shutdown: %s stays mounted", mounted->path);
-	/* What was written is safe then, at least. */
+	/* At least, written data is safe then. */
 	mount(NULL, mounted->path, NULL, MS_REMOUNT | MS_RDONLY, NULL);
 	return false;
 }
 
-/* Unmounts the last ones first. Returns how many are left; @last: tells them. */
+/*
+ * Unmounts filesystems, the last one first. Returns how many are left. @last:
+ * reports them.
+ */
 static unsigned int unmount_all(bool last)
 {
 	struct mounted list[MOUNTS_MAX];
 	unsigned int i, left = 0;
 
 	for (i = list_mounts(list); i; i--) {
-		left += !unmount(&list[i - 1], last);
+		left += !shutdown_unmount(&list[i - 1], last);
 		free(list[i - 1].path);
 	}
 	return left;
 }
 
-/* Runs `ublk stop --all`. Whether all disks of ours have ended. */
+/* Runs `ublk stop --all`. Returns whether all our disks have ended. */
 static bool stop_disks(void)
 {
 	int status = -1;
@@ -211,7 +220,7 @@ static bool stop_disks(void)
 	return pid > 0 && !status;
 }
 
-static _Noreturn void end(const char *verb)
+static _Noreturn void shutdown_end(const char *verb)
 {
 	sync();
 	if (!strcmp(verb, "reboot"))
@@ -220,7 +229,7 @@ static _Noreturn void end(const char *verb)
 		reboot(RB_HALT_SYSTEM);
 	else if (!strcmp(verb, "kexec"))
 		reboot(KEXEC);
-	/* No new kernel is loaded, or there is nothing to switch off. */
+	/* Reached if no new kernel is loaded, or for poweroff. */
 	reboot(!strcmp(verb, "kexec") ? RB_AUTOBOOT : RB_POWER_OFF);
 	for (;;)
 		pause();
@@ -245,5 +254,5 @@ int shutdown_run(int argc, char **argv)
 	else
 		report(REPORT_ERROR, "shutdown: not every disk could be "
 		       "stopped; what was synced is safe");
-	end(verb);
+	shutdown_end(verb);
 }

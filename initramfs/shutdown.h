@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The end of a system that runs from a disk of ours: the last program that
- * systemd executes, /run/initramfs/shutdown. It runs from the initramfs, so
- * that the root can be unmounted and its disk stopped before the board goes
- * off.
+ * The shutdown of a system whose root is on a disk of ours.
+ * /run/initramfs/shutdown is the last program that systemd executes. It runs
+ * from the initramfs, so that it can unmount the root and stop its disk before
+ * the board is switched off.
  */
 #ifndef INITRAMFS_SHUTDOWN_H
 #define INITRAMFS_SHUTDOWN_H
 
-/* The folder of the initramfs that stays, to be seen at /run/initramfs. */
+/* The directory of the initramfs that stays, and appears at /run/initramfs. */
 #define SHUTDOWN_DIR "/shutdown"
 
 /*
- * Puts this program there, where the root at NEW_ROOT has a systemd to call it.
- * It takes no memory: the server has the program open anyway. What fails is
- * told, and no reason not to boot.
+ * Puts this program there if the root at NEW_ROOT has a systemd to execute it.
+ * That needs no memory, because the server has the program open anyway. An
+ * error is reported, but does not stop the boot.
  */
 void shutdown_leave(void);
 
 /*
- * What it does then, as PID 1: @argv[1] is poweroff, reboot, halt or kexec.
- * Returns only where it is called by somebody else.
+ * Runs the shutdown, as PID 1. @argv[1] is poweroff, reboot, halt or kexec.
+ * Returns only if the caller is not PID 1.
  */
 int shutdown_run(int argc, char **argv);
 

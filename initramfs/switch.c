@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hands over to the root. The server keeps the initramfs as its root, in a mount
- * namespace of its own; what is deleted here it has open.
+ * Switches to the root. The server keeps the initramfs as its root directory,
+ * in a mount namespace of its own, and has the files that are deleted here
+ * open.
  */
 #include "initramfs/switch.h"
 
@@ -21,7 +22,7 @@
 #include "initramfs/report.h"
 #include "initramfs/shutdown.h"
 
-/* Where the kernel looks, in its order. */
+/* The places where the kernel looks, in its order. */
 static const char *const usual_inits[] = {
 	"/sbin/init", "/etc/init", "/bin/init", "/bin/sh", NULL
 };
@@ -46,7 +47,10 @@ const char *switch_find_init(const struct boot *boot)
 	return NULL;
 }
 
-/* A root that cannot be written and lacks the mount point goes without. */
+/*
+ * If the root is read-only and lacks the mount point, the filesystem is
+ * unmounted.
+ */
 static void carry_mount(const char *path)
 {
 	char target[sizeof(NEW_ROOT) + 8] = NEW_ROOT;
@@ -72,9 +76,9 @@ static bool is_kernel_mount(const char *name)
 }
 
 /*
- * Deletes what the directory @fd holds, and closes it. Other filesystems are
- * left alone. So are, in the root of the initramfs (@top), the mount points,
- * which the server has in use, and what runs at shutdown.
+ * Deletes the contents of the directory @fd, and closes it. Other filesystems
+ * are not touched. At the @top of the initramfs, neither are the mount points,
+ * which the server uses, nor the program for shutdown.
  */
 static void delete_all(int fd, dev_t device, bool top)
 {
@@ -110,7 +114,7 @@ static void delete_all(int fd, dev_t device, bool top)
 	closedir(dir);
 }
 
-/* Gives the memory of the initramfs back, and only of an initramfs. */
+/* Frees the memory of the initramfs, if / is one. */
 static void free_initramfs(int root)
 {
 	struct statfs kind;
@@ -126,7 +130,7 @@ static void free_initramfs(int root)
 	delete_all(root, status.st_dev, true);
 }
 
-/* The console so far was a node of the initramfs, which is gone by now. */
+/* The current console is a node of the initramfs, which has been deleted. */
 static void reopen_console(void)
 {
 	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);

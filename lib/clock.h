@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * The clock that nobody sets, and waiting by it.
- */
+/* The monotonic clock, and sleeping. */
 #ifndef LIB_CLOCK_H
 #define LIB_CLOCK_H
 
 #include <stdint.h>
 
-/* Since some moment before the program began. */
+/* Time since some moment before the program began. */
 uint64_t clock_ms(void);
 uint64_t clock_ns(void);
 
-/* Waits so long; shorter when a signal is handled meanwhile. */
+/* Sleeps; a signal handler may end the sleep early. */
 void clock_sleep_ms(unsigned int milliseconds);
 
 #endif

@@ -22,7 +22,7 @@ bool gpt_is_protective(const uint8_t *mbr)
 	for (unsigned int i = 0; i < 4; i++) {
 		const uint8_t *entry = mbr + MBR_ENTRIES + i * MBR_ENTRY;
 
-		/* It begins where the GPT's header is. */
+		/* Its partition begins at the GPT's header. */
 		if (entry[4] == MBR_PROTECTIVE && get_le32(entry + 8) == 1)
 			return true;
 	}

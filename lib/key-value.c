@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Lines KEY=VALUE: printed for a shell, and read back.
- */
+/* Lines KEY=VALUE: prints them for a shell, and reads them back. */
 #include "lib/key-value.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What a shell takes as it is, wherever it stands behind `key=`. */
+/* Characters that a shell takes literally after `key=`. */
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 	      "0123456789_./:@%+,=-"
 
@@ -30,10 +28,11 @@ void key_value_put(FILE *out, const char *key, const char *value)
 }
 
 /*
- * Copies a value without its quotes. One that begins with none is as it is: so
- * earlier programs wrote all of them.
+ * Copies a value without its quotes. A value that does not begin with a quote
+ * is literal, because older programs never quoted.
  */
-static void unquote(const char *value, size_t length, char *to, size_t size)
+static void key_value_unquote(const char *value, size_t length, char *to,
+			      size_t size)
 {
 	const char *end = value + length;
 	bool quoted = false, plain = !length || *value != '\'';
@@ -51,9 +50,9 @@ static void unquote(const char *value, size_t length, char *to, size_t size)
 	to[used] = '\0';
 }
 
-/* Finds the value of @key, as it is written. NULL where there is none. */
-static const char *find_value(const char *text, const char *key,
-			      size_t *length)
+/* Finds the raw value of @key. Returns NULL if there is none. */
+static const char *key_value_find(const char *text, const char *key,
+				  size_t *length)
 {
 	size_t key_length = strlen(key);
 
@@ -70,18 +69,18 @@ static const char *find_value(const char *text, const char *key,
 bool key_value_get(const char *text, const char *key, char *value, size_t size)
 {
 	size_t length;
-	const char *found = find_value(text, key, &length);
+	const char *found = key_value_find(text, key, &length);
 
 	*value = '\0';
 	if (found)
-		unquote(found, length, value, size);
+		key_value_unquote(found, length, value, size);
 	return found;
 }
 
 int key_value_get_whole(const char *text, const char *key, char **value)
 {
 	size_t length;
-	const char *found = find_value(text, key, &length);
+	const char *found = key_value_find(text, key, &length);
 
 	*value = NULL;
 	if (!found)
@@ -89,6 +88,6 @@ int key_value_get_whole(const char *text, const char *key, char **value)
 	*value = malloc(length + 1);
 	if (!*value)
 		return -ENOMEM;
-	unquote(found, length, *value, length + 1);
+	key_value_unquote(found, length, *value, length + 1);
 	return 0;
 }

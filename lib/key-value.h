@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Text of lines KEY=VALUE, which a shell can source. A value that needs it is in
- * quotes.
+ * Text made of lines KEY=VALUE that a shell can source. Values are quoted if
+ * necessary.
  */
 #ifndef LIB_KEY_VALUE_H
 #define LIB_KEY_VALUE_H
@@ -10,19 +10,19 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* Prints the line of @key. @value has no newline. */
+/* Prints one line. @value must not contain a newline. */
 void key_value_put(FILE *out, const char *key, const char *value);
 
 /*
- * The value of @key in @text, copied to @value without quotes (cut to
- * @size bytes with the NUL). Returns false and an empty value where the key is
- * missing.
+ * Copies the value of @key in @text to @value, without quotes and cut to @size
+ * bytes including the NUL. Returns false, with an empty @value, if there is no
+ * such key.
  */
 bool key_value_get(const char *text, const char *key, char *value, size_t size);
 
 /*
- * All of that value, however long, in memory that the caller frees. Returns 0,
- * -ENOENT where the key is missing, or -ENOMEM.
+ * As key_value_get(), but for a value of any length, in memory that the caller
+ * frees. Returns 0, -ENOENT if there is no such key, or -ENOMEM.
  */
 int key_value_get_whole(const char *text, const char *key, char **value);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Little-endian integers at any address, the same on every board. A compiler
- * makes one load or store of each where the board allows it.
+ * Little-endian integers at any address, on every processor. Where the
+ * processor allows it, the compiler turns each function into one load or store.
  */
 #ifndef LIB_LITTLE_ENDIAN_H
 #define LIB_LITTLE_ENDIAN_H

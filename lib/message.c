@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Messages to people: standard error first, the kernel log once the server
- * has left its caller. A message is one write, so that lines of several
- * processes do not mix.
+ * Messages for the user: on standard error, or in the kernel log once the
+ * server has left its caller. Each message is one write(), so that lines of
+ * several processes do not mix.
  */
 #include "lib/message.h"
 
@@ -19,7 +19,7 @@
 
 static int message_fd = STDERR_FILENO;
 
-/* "ublk: " + text + ": " + reason + newline; cut where it is too long. */
+/* "ublk: " + text + ": " + reason + newline; cut if it is too long. */
 static void message_line(const char *format, va_list args, const char *reason)
 {
 	char line[LINE_MAX_BYTES];
@@ -36,7 +36,7 @@ static void message_line(const char *format, va_list args, const char *reason)
 		used = (size_t)n < room - used ? used + n : room - 1;
 	}
 	line[used++] = '\n';
-	/* Nobody is left to tell when this fails. */
+	/* If this fails, there is no way left to report it. */
 	if (write(message_fd, line, used) < 0)
 		return;
 }
@@ -52,7 +52,7 @@ void message(const char *format, ...)
 	errno = saved;
 }
 
-/* What the C library says, and more where that leaves a stranger alone. */
+/* The C library's text, with a hint where that alone does not help. */
 static const char *reason_of(int err)
 {
 	if (err == EFBIG)

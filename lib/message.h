@@ -1,37 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the program says to people. Every message is one line, `ublk: object:
- * reason`, on standard error; a server that has left its caller's terminal
- * speaks to the kernel log instead. Standard output is never used here: it
- * belongs to results (a node, a table).
+ * Messages for the user. Each is one line, `ublk: object: reason`, on standard
+ * error. A server that has left its caller's terminal writes to the kernel log
+ * instead. Nothing here writes to standard output, which is for results (a
+ * node, a table).
+ *
+ * "After printing why", in other headers, means on error: -errno is returned,
+ * and the reason has been printed with one of these functions.
  */
 #ifndef LIB_MESSAGE_H
 #define LIB_MESSAGE_H
 
-/* One line, without the newline. Keeps errno. */
+/* Prints one line; @format has no newline. Keeps errno. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * One line that ends in the reason @err (an errno value, positive or
- * negative). Returns -|err|, so that `return message_fail(errno, "%s", path);`
- * both tells and fails.
+ * Prints one line that ends with the reason @err, an errno value of either
+ * sign. Returns -|err|, so that `return message_fail(errno, "%s", path);`
+ * prints the error and returns it.
  */
 int message_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * From now on messages go to the kernel log (/dev/kmsg, opened here and kept
- * open). Without /dev/kmsg they are lost.
+ * Sends later messages to the kernel log (/dev/kmsg, which is opened here and
+ * stays open). Without /dev/kmsg, messages still go to standard error.
  */
 void message_to_kernel_log(void);
 
 /*
- * Messages go to @fd from now on. Returns where they went before, to be given
- * back in the same way.
+ * Sends later messages to @fd. Returns the previous descriptor, to restore it
+ * with another call.
  */
 int message_redirect(int fd);
 
-/* Closes all files but the three standard ones and that of messages. */
+/*
+ * Closes all descriptors but the three standard ones and the one for messages.
+ */
 void message_close_others(void);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Parses, explains and records options from their tables. It knows no option
- * by name.
+ * Parses options, prints help and writes records, all from the tables. It knows
+ * no option by name.
  */
 #include "lib/option.h"
 
@@ -15,13 +15,13 @@
 #include "lib/message.h"
 #include "lib/size.h"
 
-#define LIMIT_MAX 24	/* bytes of a limit as text; of a size fewer */
+#define LIMIT_MAX 24	/* bytes of a number as text; a size needs fewer */
 
 static int option_number(const char *text, int64_t *number)
 {
 	char *end;
 
-	/* It would also take a space and a plus in front. */
+	/* strtoll() would also accept a space or a plus in front. */
 	if (*text != '-' && (*text < '0' || *text > '9'))
 		return -EINVAL;
 	errno = 0;
@@ -32,8 +32,8 @@ static int option_number(const char *text, int64_t *number)
 }
 
 /*
- * Another server of the device has another working directory. The file need not
- * be there. NULL where that cannot be.
+ * Makes a path absolute, because the next server of the device may have another
+ * working directory. The file need not exist. Returns NULL on error.
  */
 static const char *option_path(const char *text)
 {
@@ -57,7 +57,7 @@ static const char *limit_text(const struct option_spec *spec, uint64_t limit,
 	return text;
 }
 
-/* Says why @text is no value of the option. Returns -EINVAL. */
+/* Prints why @text is not a valid value. Returns -EINVAL. */
 static int option_refuse(const struct option_spec *spec, const char *text,
 			 int err)
 {
@@ -102,7 +102,7 @@ static int option_set(const struct option_spec *spec, void *values,
 	case OPTION_PATH:
 		text = option_path(text);
 		*(const char **)field = text;
-		/* A record could not keep it. */
+		/* A record cannot keep a newline. */
 		if (text && !strchr(text, '\n'))
 			return 0;
 		message("--%s: not a path that can be used", spec->name);
@@ -145,8 +145,8 @@ option_find(const struct option_group *groups, const char *name, size_t length,
 }
 
 /*
- * Parses one `--name[=value]`; @next is the argument behind it or NULL.
- * Returns how many arguments it took, or -EINVAL.
+ * Parses one `--name[=value]`. @next is the argument that follows, or NULL.
+ * Returns how many arguments were used, or -EINVAL.
  */
 static int option_long(const struct option_group *groups, const char *arg,
 		       const char *next)
@@ -178,7 +178,7 @@ static int option_long(const struct option_group *groups, const char *arg,
 	return option_set(spec, values, value) ? -EINVAL : used;
 }
 
-/* The same for a group of letters, `-rf` or `-n5`. */
+/* As option_long(), for a group of letters such as `-rf` or `-n5`. */
 static int option_letters(const struct option_group *groups, const char *arg,
 			  const char *next)
 {
@@ -255,7 +255,7 @@ void options_help(FILE *out, const struct option_spec *specs)
 
 #define KEY_MAX 64
 
-/* The option's name as a word that a shell takes as a variable's name. */
+/* Turns the option's name into a valid name of a shell variable. */
 static const char *option_key(char key[KEY_MAX], const char *owner,
 			      const char *name)
 {
@@ -314,7 +314,7 @@ void options_record(FILE *out, const char *owner,
 	}
 }
 
-/* Takes over @text, or frees it. */
+/* Sets a field from @text, which it keeps or frees. */
 static int option_recall(const struct option_spec *spec, void *field,
 			 char *text)
 {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * A file that appears whole or not at all.
- */
+/* A file that is created completely or not at all. */
 #include "lib/output.h"
 
 #include <errno.h>
@@ -21,18 +19,21 @@
 static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
 #define SIGNALS (sizeof(signals) / sizeof(signals[0]))
 
-/* What a signal has to remove; set while the signals are blocked. */
+/*
+ * The file that a signal must remove. Changed only while the signals are
+ * blocked.
+ */
 static const char *volatile doomed;
 
 static void remove_and_die(int number)
 {
 	if (doomed)
 		unlink(doomed);
-	/* The handler was reset when it was called. */
+	/* SA_RESETHAND has restored the default action. */
 	raise(number);
 }
 
-static void hold_signals(sigset_t *before)
+static void output_block_signals(sigset_t *before)
 {
 	sigset_t block;
 
@@ -42,7 +43,7 @@ static void hold_signals(sigset_t *before)
 	pthread_sigmask(SIG_BLOCK, &block, before);
 }
 
-static void release_signals(const sigset_t *before)
+static void output_unblock_signals(const sigset_t *before)
 {
 	pthread_sigmask(SIG_SETMASK, before, NULL);
 }
@@ -51,12 +52,12 @@ static void nothing_doomed(void)
 {
 	sigset_t before;
 
-	hold_signals(&before);
+	output_block_signals(&before);
 	doomed = NULL;
-	release_signals(&before);
+	output_unblock_signals(&before);
 }
 
-/* A signal that is ignored (nohup) stays so. */
+/* Signals that are ignored (nohup) stay ignored. */
 static void catch_signals(void)
 {
 	struct sigaction action = {
@@ -72,10 +73,11 @@ static void catch_signals(void)
 }
 
 /*
- * What is at @path now? Puts the mode and owner of the new file in @wanted.
- * Returns 0 or -errno after telling.
+ * Checks what exists at @path, and sets the new file's mode and owner in
+ * @wanted. Returns 0, or -errno after printing why.
  */
-static int check_target(const char *path, bool replace, struct stat *wanted)
+static int output_check_target(const char *path, bool replace,
+			       struct stat *wanted)
 {
 	mode_t mask = umask(0);
 
@@ -84,7 +86,7 @@ static int check_target(const char *path, bool replace, struct stat *wanted)
 		*wanted = (struct stat){
 			.st_mode = 0666 & ~mask,
 			.st_uid = geteuid(),
-			.st_gid = -1,	/* as the directory gives it */
+			.st_gid = -1,	/* the directory decides */
 		};
 		return errno == ENOENT ? 0 : message_fail(errno, "%s", path);
 	}
@@ -103,11 +105,11 @@ static int check_target(const char *path, bool replace, struct stat *wanted)
 }
 
 /*
- * Gives the file the owner, group and mode that are wanted. The kernel may
- * allow only root to give a file away; what cannot be given stays ours. Where
- * the owner is another one than before, nothing runs with that one's rights.
+ * Gives the file the wanted owner, group and mode. Only root may be allowed to
+ * change the owner; if that fails, the file stays ours. A file whose owner or
+ * group differs from the old one's must not keep set-user-ID or set-group-ID.
  */
-static int take_over(int fd, const struct stat *wanted)
+static int output_take_owner(int fd, const struct stat *wanted)
 {
 	mode_t mode = wanted->st_mode & 07777;
 	struct stat st;
@@ -132,24 +134,24 @@ static int create_temporary(struct output *output, const struct stat *wanted)
 		output->temporary = NULL;
 		return message_fail(ENOMEM, "%s", output->name);
 	}
-	/* From the moment that it is there a signal must know it. */
-	hold_signals(&before);
+	/* A signal must know the file from the moment that it exists. */
+	output_block_signals(&before);
 	output->fd = mkostemp(output->temporary, O_CLOEXEC);
 	if (output->fd >= 0)
 		doomed = output->temporary;
-	release_signals(&before);
+	output_unblock_signals(&before);
 	if (output->fd < 0) {
 		free(output->temporary);
 		output->temporary = NULL;
 		return message_fail(errno, "%s", output->name);
 	}
-	err = take_over(output->fd, wanted);
+	err = output_take_owner(output->fd, wanted);
 	return err ? message_fail(err, "%s", output->name) : 0;
 }
 
 /*
- * What is written out of order reaches a pipe by way of a file without a name,
- * of which nothing is left however this ends.
+ * Data for standard output is collected in an unnamed file first, because it is
+ * not written in order. Nothing of that file is left, however the program ends.
  */
 static int create_stream(struct output *output)
 {
@@ -168,11 +170,11 @@ static int create_stream(struct output *output)
 		directory = "/tmp";
 	if (asprintf(&path, "%s/ublk.XXXXXX", directory) < 0)
 		return message_fail(ENOMEM, "%s", output->name);
-	hold_signals(&before);
+	output_block_signals(&before);
 	output->fd = mkostemp(path, O_CLOEXEC);
 	if (output->fd >= 0)
 		unlink(path);
-	release_signals(&before);
+	output_unblock_signals(&before);
 	free(path);
 	return output->fd >= 0 ? 0 :
 	       message_fail(errno, "a temporary file in %s", directory);
@@ -186,10 +188,10 @@ int output_create(struct output *output, const char *path, bool replace)
 	*output = (struct output){ .fd = -1, .name = path };
 	if (!strcmp(path, "-"))
 		return create_stream(output);
-	ret = check_target(path, replace, &wanted);
+	ret = output_check_target(path, replace, &wanted);
 	if (ret)
 		return ret;
-	/* What a symbolic link points at is replaced, not the link. */
+	/* If @path is a symbolic link, replace the file that it points to. */
 	output->path = realpath(path, NULL);
 	if (!output->path)
 		output->path = strdup(path);
@@ -202,7 +204,7 @@ int output_create(struct output *output, const char *path, bool replace)
 	return ret;
 }
 
-/* The directory that the file is in, or -errno. */
+/* Opens the directory of @path. Returns the descriptor or -errno. */
 static int open_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -220,13 +222,16 @@ static int open_directory(const char *path)
 	return fd;
 }
 
-/* What open_directory() returned is no reason not to write there. */
+/*
+ * Whether the result of open_directory() lets us commit: without permission to
+ * read the directory, the filesystem can be synced instead.
+ */
 static bool may_sync(int directory)
 {
 	return directory >= 0 || directory == -EACCES;
 }
 
-/* Syncs @directory, and closes it. Returns 0 or -errno. */
+/* Syncs @directory and closes it. Returns 0 or -errno. */
 static int sync_directory(int directory, int file)
 {
 	int ret;
@@ -235,7 +240,7 @@ static int sync_directory(int directory, int file)
 		return syncfs(file) ? -errno : 0;
 	ret = whole_sync(directory);
 	close(directory);
-	/* A filesystem that cannot sync a directory says EINVAL. */
+	/* EINVAL: the filesystem cannot sync a directory. */
 	return ret == -EINVAL ? 0 : ret;
 }
 
@@ -248,8 +253,9 @@ int output_sync_directory(const char *path, int file)
 }
 
 /*
- * A rename is safe on the medium once its directory is, which is open before: then
- * little can go wrong behind it. Returns 0 or -errno.
+ * Renames the file and syncs its directory, which makes the rename durable. The
+ * directory is opened first, so that little can fail after the rename. Returns
+ * 0 or -errno.
  */
 static int rename_synced(struct output *output, int file)
 {
@@ -270,7 +276,11 @@ static int rename_synced(struct output *output, int file)
 	return sync_directory(directory, file);
 }
 
-/* What is there only after close() is told by close() alone, as on NFS. */
+/*
+ * On some filesystems, such as NFS, only close() reports an error. So the
+ * descriptor is closed before the rename; a duplicate stays open to sync the
+ * filesystem.
+ */
 static int commit_file(struct output *output)
 {
 	int fd = output->fd;
@@ -278,13 +288,13 @@ static int commit_file(struct output *output)
 	int ret = copy < 0 ? -errno : whole_sync(fd);
 
 	output->fd = copy;
-	/* It is closed, whatever a signal did meanwhile. */
+	/* Even after EINTR the descriptor is closed. */
 	if (close(fd) && errno != EINTR && !ret)
 		ret = -errno;
 	return ret ? ret : rename_synced(output, copy);
 }
 
-/* Sends all of the file to standard output. */
+/* Copies the file to standard output. */
 static int commit_stream(struct output *output)
 {
 	char *data = malloc(COPY_SIZE);
@@ -304,7 +314,7 @@ static int commit_stream(struct output *output)
 	free(data);
 	if (!ret)
 		ret = whole_sync(STDOUT_FILENO);
-	/* A pipe cannot be synced, and says EINVAL. */
+	/* EINVAL, EROFS: a pipe cannot be synced. */
 	return ret == -EINVAL || ret == -EROFS ? 0 : ret;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A file that appears whole or not at all: written under a temporary name in
- * the same directory, synced, then renamed. A signal that ends the program
- * removes the temporary file first. One at a time. Standard output gets it when
- * it is whole.
+ * A file that is created completely or not at all. It is written under a
+ * temporary name in the same directory, synced, and renamed. A signal that ends
+ * the program first removes the temporary file. One file at a time. Standard
+ * output gets the data only when all of it has been written.
  */
 #ifndef LIB_OUTPUT_H
 #define LIB_OUTPUT_H
@@ -13,30 +13,33 @@
 struct output {
 	int fd;			/* to write to, at any offset */
 	const char *name;	/* as the caller calls it */
-	bool stream;		/* it goes to standard output in the end */
-	char *path;		/* where it will be */
-	char *temporary;	/* where it is until then */
+	bool stream;		/* goes to standard output in the end */
+	char *path;		/* final path */
+	char *temporary;	/* path until then */
 };
 
 /*
- * Opens the temporary file for @path, which may exist as a regular file; an
- * empty one is replaced, another one only with @replace, and it keeps mode and,
- * where that may be, owner and group. `-` is standard output. Returns 0, or
- * -errno after telling.
+ * Opens a temporary file for @path; `-` is standard output. @path may exist as
+ * a regular file. An empty file is replaced, another one only if @replace is
+ * set. The new file gets the old one's mode and, where permitted, its owner and
+ * group. Returns 0, or -errno after printing why.
  */
 int output_create(struct output *output, const char *path, bool replace);
 
-/* Makes it permanent under its name. Returns 0, or -errno after telling. */
+/*
+ * Syncs the file and renames it to its final path. Returns 0, or -errno after
+ * printing why.
+ */
 int output_commit(struct output *output);
 
 /*
- * Makes the name of a file permanent: syncs the directory of @path. Who may write
- * to a directory need not be able to read it: then all of the filesystem is synced,
- * by way of @file, which lies in it. Returns 0 or -errno without telling.
+ * Makes the name @path permanent: syncs its directory. If the caller may not
+ * read the directory, syncs the whole filesystem through @file, a file on it.
+ * Returns 0 or -errno, and prints nothing.
  */
 int output_sync_directory(const char *path, int file);
 
-/* Removes what was written. Nothing happens after a commit. */
+/* Removes the temporary file. Does nothing after output_commit(). */
 void output_abandon(struct output *output);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Work on a sequence of items on every CPU. Items live in a ring; each is
- * fetched, worked on and finished in its place, so that order needs no sorting
- * and memory has a bound.
+ * Processes a sequence of items on all CPUs. The items are in a ring buffer,
+ * and each is fetched, processed and finished in its place. So they need no
+ * sorting, and memory is bounded.
  */
 #include "lib/parallel.h"
 
@@ -11,7 +11,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-/* Enough that workers go on while the oldest item is still being done. */
+/*
+ * Enough for workers to continue while the oldest item is still being
+ * processed.
+ */
 #define ITEMS_PER_JOB 3
 
 struct ring {
@@ -19,10 +22,10 @@ struct ring {
 	unsigned int size;
 	void **items;
 	bool *done;
-	pthread_mutex_t lock;	/* for all below, and done[] */
-	pthread_cond_t filled;	/* an item to work on, or the end */
+	pthread_mutex_t lock;	/* for the rest, and for done[] */
+	pthread_cond_t filled;	/* an item to process, or the end */
 	pthread_cond_t emptied;	/* the oldest item may be done */
-	unsigned long fetched;	/* items so far; their place is % size */
+	unsigned long fetched;	/* count; item n is in slot n % size */
 	unsigned long begun;
 	bool over;
 	int error;
@@ -34,7 +37,7 @@ struct worker {
 	pthread_t thread;
 };
 
-static void *worker_main(void *argument)
+static void *parallel_worker(void *argument)
 {
 	struct worker *worker = argument;
 	struct ring *ring = worker->ring;
@@ -65,8 +68,8 @@ static void *worker_main(void *argument)
 	return NULL;
 }
 
-/* Waits until the item in @place is done and finishes it. */
-static int finish_one(struct ring *ring, unsigned int place)
+/* Waits until the item in slot @place has been processed, and finishes it. */
+static int parallel_finish_one(struct ring *ring, unsigned int place)
 {
 	const struct parallel *parallel = ring->parallel;
 	int ret;
@@ -82,7 +85,8 @@ static int finish_one(struct ring *ring, unsigned int place)
 	return parallel->finish(parallel->context, ring->items[place]);
 }
 
-static void publish(struct ring *ring, unsigned long fetched, bool over)
+static void parallel_publish(struct ring *ring, unsigned long fetched,
+			     bool over)
 {
 	pthread_mutex_lock(&ring->lock);
 	ring->fetched = fetched;
@@ -94,8 +98,8 @@ static void publish(struct ring *ring, unsigned long fetched, bool over)
 	pthread_mutex_unlock(&ring->lock);
 }
 
-/* Fetches until there is no more, finishing the oldest to make room. */
-static int feed(struct ring *ring)
+/* Fetches all items. When the ring is full, finishes the oldest item first. */
+static int parallel_feed(struct ring *ring)
 {
 	const struct parallel *parallel = ring->parallel;
 	unsigned long fetched = 0, finished = 0;
@@ -104,22 +108,23 @@ static int feed(struct ring *ring)
 	for (;;) {
 		ret = 0;
 		if (fetched - finished == ring->size)
-			ret = finish_one(ring, finished++ % ring->size);
+			ret = parallel_finish_one(ring,
+						  finished++ % ring->size);
 		if (ret)
 			break;
 		ret = parallel->fetch(parallel->context,
 				      ring->items[fetched % ring->size]);
 		if (ret <= 0)
 			break;
-		publish(ring, ++fetched, false);
+		parallel_publish(ring, ++fetched, false);
 	}
-	publish(ring, fetched, true);
+	parallel_publish(ring, fetched, true);
 	while (!ret && finished < fetched)
-		ret = finish_one(ring, finished++ % ring->size);
+		ret = parallel_finish_one(ring, finished++ % ring->size);
 	return ret;
 }
 
-/* Starts what workers it can, feeds them, and joins them. */
+/* Starts the workers, feeds them, and joins them. */
 static int run_workers(struct ring *ring, struct worker *workers)
 {
 	unsigned int started = 0;
@@ -128,14 +133,14 @@ static int run_workers(struct ring *ring, struct worker *workers)
 	while (started < ring->parallel->jobs) {
 		struct worker *worker = &workers[started];
 
-		ret = pthread_create(&worker->thread, NULL, worker_main,
+		ret = pthread_create(&worker->thread, NULL, parallel_worker,
 				     worker);
 		if (ret)
 			break;
 		started++;
 	}
-	/* Fewer workers than wanted do the same, later. */
-	ret = started ? feed(ring) : -ret;
+	/* Works with fewer workers than requested, too. */
+	ret = started ? parallel_feed(ring) : -ret;
 	while (started)
 		pthread_join(workers[--started].thread, NULL);
 	return ret;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Work on a sequence of items on every CPU, begun and ended in order: the
- * caller's thread fetches items and finishes them one after the other, and
- * workers do what lies between.
+ * Processes a sequence of items on all CPUs. The caller's thread fetches and
+ * finishes the items in order, and worker threads process them in between.
  */
 #ifndef LIB_PARALLEL_H
 #define LIB_PARALLEL_H
@@ -13,26 +12,30 @@ struct parallel {
 	unsigned int jobs;	/* worker threads, at least 1 */
 	size_t item_size;	/* bytes of an item */
 	size_t worker_size;	/* bytes of a worker's own state */
-	void *context;		/* given to all functions */
+	void *context;		/* passed to all functions */
 
-	/* An item's or a worker's memory; @item and @worker are zeroed. */
+	/*
+	 * Allocate what an item or a worker needs. @item and @worker are
+	 * zeroed.
+	 */
 	int (*item_init)(void *context, void *item);
 	void (*item_free)(void *item);
 	int (*worker_init)(void *context, void *worker);
 	void (*worker_free)(void *worker);
 
-	/* In order, in the caller's thread: 1, 0 when there are no more. */
+	/* Caller's thread, in order. Returns 1, 0 at the end, or -errno. */
 	int (*fetch)(void *context, void *item);
-	/* Any number at once, in the workers' threads. */
+	/* Worker threads, several at once, in any order. */
 	int (*work)(void *context, void *worker, void *item);
-	/* In order, in the caller's thread. */
+	/* Caller's thread, in order. */
 	int (*finish)(void *context, void *item);
 };
 
 /*
- * Does it all. Returns 0, or the first -errno that a function returned, after
- * which nothing more is fetched or finished; the functions have told why.
- * -ENOMEM and -EAGAIN from here were not told.
+ * Processes all items. Returns 0, or the first -errno that a function returned.
+ * After an error nothing more is fetched or finished. The functions print why
+ * they fail; for -ENOMEM and -EAGAIN of parallel_run() itself nothing has been
+ * printed.
  */
 int parallel_run(const struct parallel *parallel);
 

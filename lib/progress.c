@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * How far a long work has come, on one line of a terminal.
- */
+/* Shows the progress of a long task on one line of a terminal. */
 #include "lib/progress.h"
 
 #include <stdio.h>
@@ -10,13 +8,13 @@
 #include "lib/clock.h"
 #include "lib/size.h"
 
-#define INTERVAL 200	/* milliseconds between two drawings */
+#define INTERVAL 200	/* milliseconds between redraws */
 #define CLEAR "\r\033[K"
 
-static void draw(const struct progress *progress, uint64_t elapsed)
+static void progress_draw(const struct progress *progress, uint64_t elapsed)
 {
 	char done[SIZE_TEXT_MAX], total[SIZE_TEXT_MAX], rate[SIZE_TEXT_MAX];
-	uint64_t speed = progress->done * 1000 / elapsed;	/* bytes a second */
+	uint64_t speed = progress->done * 1000 / elapsed;	/* bytes/s */
 	unsigned int left;
 
 	size_text(progress->done, done);
@@ -53,7 +51,7 @@ void progress_add(struct progress *progress, uint64_t bytes)
 	if (time < progress->drawn + INTERVAL)
 		return;
 	progress->drawn = time;
-	draw(progress, time - progress->started);
+	progress_draw(progress, time - progress->started);
 }
 
 void progress_clear(const struct progress *progress)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * How far a long work has come, for a person at a terminal: done, rate and
- * time left on one line of standard error, drawn over a few times a second.
- * Nothing at all when standard error is not a terminal. One thread's.
+ * Shows the progress of a long task on a terminal: one line on standard error
+ * with amount, rate and remaining time, redrawn a few times per second. Shows
+ * nothing if standard error is not a terminal. For use in one thread.
  */
 #ifndef LIB_PROGRESS_H
 #define LIB_PROGRESS_H
@@ -12,7 +12,7 @@
 
 struct progress {
 	bool shown;
-	uint64_t total;		/* bytes; 0: nobody knows */
+	uint64_t total;		/* bytes; 0: unknown */
 	uint64_t done;
 	uint64_t started, drawn;	/* milliseconds */
 };
@@ -20,7 +20,7 @@ struct progress {
 void progress_start(struct progress *progress, uint64_t total);
 void progress_add(struct progress *progress, uint64_t bytes);
 
-/* Clears the line, for a message or because all is done. */
+/* Clears the line, before a message or at the end. */
 void progress_clear(const struct progress *progress);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sizes between people and code. Strict on the way in: a size that is not
- * wholly understood is an error, never a guess.
+ * Sizes as text. Parsing is strict: text that is not completely understood is
+ * an error, never a guess.
  */
 #include "lib/size.h"
 
@@ -10,12 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Digits behind a point; ten make 5^10, and no size in use has more. */
+/*
+ * Most digits after the decimal point. Ten make 5^10; no size in use has more.
+ */
 #define FRACTION_MAX 10
 
 static const char units[] = "KMGTPE";
 
-/* The power of 1024 that @suffix names, 0 for none, -1 for an unknown one. */
+/*
+ * Returns the power of 1024 for @suffix, 0 if it is empty, or -1 if it is
+ * unknown.
+ */
 static int size_unit(const char *suffix)
 {
 	const char *unit;
@@ -30,7 +35,10 @@ static int size_unit(const char *suffix)
 	return unit - units + 1;
 }
 
-/* Reads digits and moves *text behind them. 0, or -ERANGE beyond 64 bits. */
+/*
+ * Parses digits and moves *text behind them. Returns 0, or -ERANGE beyond 64
+ * bits.
+ */
 static int read_digits(const char **text, uint64_t *value)
 {
 	for (*value = 0; **text >= '0' && **text <= '9'; ++*text) {
@@ -44,8 +52,9 @@ static int read_digits(const char **text, uint64_t *value)
 }
 
 /*
- * The digits behind a point: their value and how many they are, without zeroes
- * at the end. False where there are none, or more than any size needs.
+ * Parses the digits after the decimal point: their value and number, without
+ * trailing zeroes. Returns false if there are none, or more than any size
+ * needs.
  */
 static bool read_fraction(const char **text, uint64_t *value,
 			  unsigned int *count)
@@ -61,8 +70,9 @@ static bool read_fraction(const char **text, uint64_t *value,
 }
 
 /*
- * Takes the bytes of a fraction of a unit, @value / 10^@count * 2^@bits. They
- * are whole where 5^@count divides @value: 10^@count is 5^@count * 2^@count.
+ * Converts a fraction of a unit, @value / 10^@count * 2^@bits, to bytes.
+ * Because 10^@count is 5^@count * 2^@count, the result is whole if 5^@count
+ * divides @value and @count <= @bits.
  */
 static bool whole_bytes(uint64_t *value, unsigned int count, unsigned int bits)
 {
@@ -77,8 +87,8 @@ static bool whole_bytes(uint64_t *value, unsigned int count, unsigned int bits)
 	return true;
 }
 
-/* As size_parse(), and *why is what is wrong in a few words. */
-static int parse(const char *text, uint64_t *size, const char **why)
+/* As size_parse(); *why says in a few words what is wrong. */
+static int size_parse_why(const char *text, uint64_t *size, const char **why)
 {
 	uint64_t value, part = 0;
 	unsigned int count = 0;
@@ -123,7 +133,7 @@ int size_parse(const char *text, uint64_t *size)
 {
 	const char *why;
 
-	return parse(text, size, &why);
+	return size_parse_why(text, size, &why);
 }
 
 const char *size_why(const char *text)
@@ -131,7 +141,7 @@ const char *size_why(const char *text)
 	const char *why;
 	uint64_t size;
 
-	parse(text, &size, &why);
+	size_parse_why(text, &size, &why);
 	return why;
 }
 

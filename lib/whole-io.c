@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Reads and writes that go on until all is done.
- */
+/* Reads and writes that continue after a short count or EINTR. */
 #include "lib/whole-io.h"
 
 #include <errno.h>

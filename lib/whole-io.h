@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Reads and writes that go on until all is done: a short count and EINTR are
- * not the caller's business.
- */
+/* Reads and writes that continue after a short count or EINTR. */
 #ifndef LIB_WHOLE_IO_H
 #define LIB_WHOLE_IO_H
 
@@ -10,17 +7,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* 0, -errno, or -ENODATA where the file ends too early. */
+/*
+ * Reads @length bytes at @offset. Returns 0, -errno, or -ENODATA if the file
+ * ends before.
+ */
 int whole_pread(int fd, void *data, size_t length, uint64_t offset);
 
-/* 0 or -errno. */
+/* Write @length bytes. Return 0 or -errno. */
 int whole_pwrite(int fd, const void *data, size_t length, uint64_t offset);
 int whole_write(int fd, const void *data, size_t length);
 
-/* All of it is on the medium. 0 or -errno. */
+/* fsync(). Returns 0 or -errno. */
 int whole_sync(int fd);
 
-/* Bytes read, fewer than @length only at the end of the file; or -errno. */
+/*
+ * Reads @length bytes, or fewer at the end of the file. Returns the count or
+ * -errno.
+ */
 ssize_t whole_read(int fd, void *data, size_t length);
 
 #endif

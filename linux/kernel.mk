@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Unpacks the distribution's kernel sources, applies the patches that there are for
-# a version, puts our driver in, and builds kernels; included by Makefile. A tree is
-# never built in: each configuration has a build directory of its own. What a
-# configuration is made of is in configs/.
+# Unpacks the distribution's kernel sources, applies the patches for their
+# version, adds our driver, and builds kernels; included by Makefile. Nothing is
+# built inside a source tree: each configuration has its own build directory.
+# configs/ has the fragments of the configurations.
 
 ## KERNEL=6.12          kernel to build: the distribution's linux-source-VERSION,
 ##                      6.12 or, with its own driver, 6.1; or newest, which is
@@ -34,24 +34,25 @@ endif
 
 KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
 KERNEL_IMAGE := bzImage
-# The headers that programs are compiled with are those of 6.12 whatever is built.
+# Programs are always compiled with the headers of 6.12, whatever kernel is
+# built.
 KERNEL_TREE := build/linux-6.12
 KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache patch
 
-# Each configuration is a list of fragments; a later one overrides an earlier.
+# Each configuration is a list of fragments; later ones override earlier ones.
 FRAGMENTS := appliance $(ARCH) board-qemu
 FRAGMENTS_tests := tests
 FRAGMENTS_debug := tests debug
 FRAGMENTS_kcsan := tests kcsan
 FRAGMENTS_xfstests := tests xfstests
-# What of these a version spells in another way.
+# Fragments for options whose names differ between versions.
 FRAGMENTS_newest_debug := linux-newest-debug
 
 DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
 DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
 
-# $(call tree_rules,VERSION,ARCHIVE). The stamp has the sum of the patches: with
-# others the tree is unpacked anew.
+# $(call tree_rules,VERSION,ARCHIVE). The stamp contains a checksum of the
+# patches: if they change, the tree is unpacked again.
 define tree_rules
 PATCHES_$(1) := $(sort $(wildcard linux/patches/$(1)/*.patch))
 PATCHES_SUM_$(1) := $$(if $$(PATCHES_$(1)),$$(shell cat $$(PATCHES_$(1)) | cksum))
@@ -87,10 +88,9 @@ build/linux-6.12/.ready build/linux-newest/.ready: %/.ready: %/.unpacked \
 build/linux-6.1/.ready: %/.ready: %/.unpacked
 	$(Q)touch $@
 
-# $(call kernel_make,VERSION,BUILD DIRECTORY). It takes every processor. With the
-# time of the build in it, each kernel would be another one. ccache looks at what a
-# file includes, which is quicker than to preprocess it first, and knows it again in
-# another clone.
+# $(call kernel_make,VERSION,BUILD DIRECTORY). It uses all processors. A fixed
+# build time makes builds reproducible. ccache checks included files directly,
+# which is faster than preprocessing, and finds results of other clones.
 kernel_make = CCACHE_DEPEND=1 CCACHE_BASEDIR=$(CURDIR) \
 	$(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) \
 	CROSS_COMPILE=$(CROSS_COMPILE) \
@@ -99,8 +99,8 @@ kernel_make = CCACHE_DEPEND=1 CCACHE_BASEDIR=$(CURDIR) \
 	KBUILD_BUILD_TIMESTAMP="$$(date -uRr build/linux-$(1)/Makefile)" \
 	-j$$(nproc)
 
-# Both drivers are built in one directory: after one of them, the other is a few
-# files and a link away. One make at a time works there.
+# Both drivers are built in one build directory: switching between them takes a
+# few files and a link. Only one make at a time works there.
 # $(call build_rules,VERSION,BUILD DIRECTORY,FRAGMENTS)
 define build_rules
 $(2)/.config: linux/configure build/linux-$(1)/.unpacked \
@@ -132,7 +132,7 @@ $(if $(4),$(call image_rules,$(1),$(2),$(4)))
 $(call image_rules,$(1),$(2),$(5),ublk_drv.o)
 endef
 
-# What the versions name differently has fragments of their own.
+# Fragments for options whose names differ between versions.
 # $(call kernels,VERSION,OWN NAME,INTREE NAME): all configurations of a kernel.
 define kernels
 $(eval $(call kernel_rules,$(1),$(O)/linux-$(1),$(FRAGMENTS) linux-$(1),$(2),$(3)))

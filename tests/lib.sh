@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# What every test starts with: checks that print TAP, captured commands, scratch
-# space that is cleaned up, data that tells where it belongs. For any POSIX
+# What every test begins with: checks that print TAP, captured commands, scratch
+# space that is cleaned up, and data that shows where it belongs. For any POSIX
 # shell with BusyBox's programs; nothing in here knows ublk.
 #
 # A test on the board begins with   . "${0%/*}/lib.sh"
@@ -13,11 +13,11 @@ checks=0
 failures=0
 at_exit=''
 
-# Scratch folder, gone at the end. On the board it lies in memory.
+# Scratch folder, removed at the end. On the board it is in memory.
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/test.XXXXXX")
 
-# at_exit COMMAND: runs COMMAND (one word, evaluated) however the test ends, the
-# last one given first.
+# at_exit COMMAND: runs COMMAND (one word, evaluated) when the test ends, in
+# whatever way. The last COMMAND runs first.
 at_exit() {
 	at_exit="$1
 $at_exit"
@@ -35,13 +35,13 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# linux_since MAJOR MINOR: this kernel is of that version or a later one.
+# linux_since MAJOR MINOR: whether this kernel has that version or a later one.
 linux_since() {
 	uname -r | awk -F '[^0-9]' -v major="$1" -v minor="$2" '{
 		exit !($1 > major || ($1 == major && $2 >= minor)) }'
 }
 
-# note TEXT: prints TEXT as a remark of TAP.
+# note TEXT: prints TEXT as a TAP comment.
 note() {
 	printf '%s\n' "$*" | sed 's/^/# /'
 }
@@ -51,7 +51,7 @@ pass() {
 	echo "ok $checks - $1"
 }
 
-# fail NAME [TEXT]: a check that failed, and what was seen.
+# fail NAME [TEXT]: reports a failed check, and what was seen.
 fail() {
 	checks=$((checks + 1))
 	failures=$((failures + 1))
@@ -59,13 +59,13 @@ fail() {
 	[ $# -lt 2 ] || note "$2"
 }
 
-# skip NAME REASON: a check that cannot be made here.
+# skip NAME REASON: reports a check that cannot run here.
 skip() {
 	checks=$((checks + 1))
 	echo "ok $checks - $1 # SKIP $2"
 }
 
-# skip_all REASON: ends a test that cannot be made here.
+# skip_all REASON: ends a test that cannot run here.
 skip_all() {
 	echo "1..0 # SKIP $1"
 	exit 0
@@ -77,8 +77,8 @@ done_testing() {
 	exit
 }
 
-# run COMMAND...: runs it; its exit status is in $status, what it printed in
-# $out and $err (and byte for byte in $tmp/out and $tmp/err).
+# run COMMAND...: runs a command. Its exit status is in $status, and its output
+# in $out and $err (byte for byte in $tmp/out and $tmp/err).
 run() {
 	status=0
 	"$@" >"$tmp/out" 2>"$tmp/err" || status=$?
@@ -86,14 +86,14 @@ run() {
 	err=$(tr -d '\0' <"$tmp/err")
 }
 
-# seen: tells about the last run.
+# seen: prints the results of the last run.
 seen() {
 	note "exit status $status"
 	[ -z "$out" ] || note "stdout: $out"
 	[ -z "$err" ] || note "stderr: $err"
 }
 
-# ok NAME COMMAND...: the command succeeds. It is run as by run.
+# ok NAME COMMAND...: checks that the command succeeds. It is executed with run.
 ok() {
 	name=$1
 	shift
@@ -106,8 +106,8 @@ ok() {
 	fi
 }
 
-# fails STATUS NAME COMMAND...: the command ends with exactly that status and
-# says why on standard error. It is run as by run.
+# fails STATUS NAME COMMAND...: checks that the command ends with exactly that
+# status and prints a message on standard error. It is executed with run.
 fails() {
 	want=$1
 	name=$2
@@ -121,7 +121,7 @@ fails() {
 	fi
 }
 
-# is GOT WANTED NAME
+# is GOT WANTED NAME: checks that two texts are equal.
 is() {
 	if [ "$1" = "$2" ]; then
 		pass "$3"
@@ -131,7 +131,7 @@ is() {
 	fi
 }
 
-# like TEXT REGEX NAME: a line of the text matches the extended regex.
+# like TEXT REGEX NAME: checks that a line of TEXT matches the extended regex.
 like() {
 	if printf '%s\n' "$1" | grep -qE -- "$2"; then
 		pass "$3"
@@ -141,7 +141,7 @@ like() {
 	fi
 }
 
-# unlike TEXT REGEX NAME: no line of the text matches.
+# unlike TEXT REGEX NAME: checks that no line of TEXT matches.
 unlike() {
 	if printf '%s\n' "$1" | grep -qE -- "$2"; then
 		fail "$3" "got: $1"
@@ -151,7 +151,8 @@ unlike() {
 	fi
 }
 
-# same FILE FILE NAME: equal contents. Leaves the last run's output alone.
+# same FILE FILE NAME: checks that two files are equal. Keeps the output of the
+# last run.
 same() {
 	if difference=$(cmp "$1" "$2" 2>&1); then
 		pass "$3"
@@ -160,8 +161,8 @@ same() {
 	fi
 }
 
-# wait_until SECONDS COMMAND...: tries the command until it succeeds; false when
-# it has not by then.
+# wait_until SECONDS COMMAND...: repeats the command until it succeeds. Returns
+# 1 after SECONDS.
 wait_until() {
 	tries=$(($1 * 20))
 	shift
@@ -172,9 +173,9 @@ wait_until() {
 	done
 }
 
-# pattern SEED BYTES [FIRST]: prints data of which each 512 bytes are one line
-# that names the seed and the number of the sector, counted from FIRST (0). So a
-# sector that is missing, old, or in another's place shows.
+# pattern SEED BYTES [FIRST]: prints data in which each 512 bytes are one line
+# with the seed and the number of the sector, counted from FIRST (0). So a
+# sector that is missing, old or misplaced is noticed.
 pattern() {
 	awk -v seed="$1" -v bytes="$2" -v first="${3:-0}" 'BEGIN {
 		head = sprintf("%s sector ", seed)
@@ -186,7 +187,7 @@ pattern() {
 	}' | head -c "$2"
 }
 
-# sum FILE: prints a checksum of its contents; - is standard input.
+# sum FILE: prints a checksum of a file; - is standard input.
 sum() {
 	md5sum "$1" | cut -d ' ' -f 1
 }

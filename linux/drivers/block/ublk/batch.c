@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Servers with BATCH_IO: their commands are about a queue, and may come from any
- * task. PREP_IO_CMDS arms slots and COMMIT_IO_CMDS answers requests, many with
- * one command each. FETCH_IO_CMDS is held, and completes again and again: what is
- * delivered by it are tags, written to a buffer that io_uring picks from those
- * which the server has provided.
+ * Servers with BATCH_IO. Their commands are for a queue, and may come from any
+ * task. PREP_IO_CMDS arms slots and COMMIT_IO_CMDS completes requests, many
+ * with one command. FETCH_IO_CMDS is held and completes again and again: each
+ * completion delivers tags, in a buffer that io_uring picks from those that the
+ * server has provided.
  *
- * Requests wait in the queue, claimed, for a fetch that can take them; one fetch
- * at a time does. When there is none, the next one that comes does. When the
- * server is gone, whoever comes last takes them back: see ublk_batch_run().
+ * Claimed requests wait in the queue for a fetch that can deliver them. One
+ * fetch at a time is active. If there is none, the next one to come delivers
+ * them. If the server is gone, the requests are taken back: see
+ * ublk_batch_run().
  */
 #include <linux/capability.h>
 #include <linux/io_uring/cmd.h>
@@ -18,21 +19,27 @@
 
 #include "ublk.h"
 
-/* Tags of one completion, and completions before another fetch has its turn. */
+/*
+ * Most tags in one completion, and most completions before another fetch has
+ * its turn.
+ */
 #define UBLK_BATCH_TAGS		128
 #define UBLK_BATCH_ROUNDS	32
 
-/* Give way after this many elements. */
+/* Call cond_resched() after this many elements. */
 #define UBLK_BATCH_AT_ONCE	32
 
-/* What a held FETCH_IO_CMDS has to find its way back. */
+/* What the driver keeps with a held FETCH_IO_CMDS. */
 struct ublk_fetch_pdu {
 	struct ublk_queue *queue;
 	struct list_head node;	/* in the queue's list, unless it is active */
-	u16 buffers;		/* the group that the server provides */
+	u16 buffers;		/* the server's buffer group */
 };
 
-/* One of many: what follows the header is there if the batch says so. */
+/*
+ * One element of a PREP or COMMIT. @addr is only there if the command's flags
+ * say so.
+ */
 struct ublk_batch_elem {
 	struct ublk_elem_header header;
 	u64 addr;
@@ -48,13 +55,13 @@ static struct io_uring_cmd *ublk_fetch_cmd(struct ublk_fetch_pdu *fetch)
 	return container_of((void *)fetch, struct io_uring_cmd, pdu);
 }
 
-/* Are there requests that nobody has delivered? */
+/* Whether there are requests that have not been delivered. */
 static bool ublk_batch_has_work(struct ublk_queue *queue)
 {
 	return queue->batch.backlog || !llist_empty(&queue->pending);
 }
 
-/* Takes the first fetch out of the list, or returns NULL. */
+/* Removes the first fetch from the list. Returns NULL if there is none. */
 static struct io_uring_cmd *ublk_batch_first(struct ublk_batch *batch)
 {
 	struct ublk_fetch_pdu *fetch;
@@ -68,7 +75,10 @@ static struct io_uring_cmd *ublk_batch_first(struct ublk_batch *batch)
 	return ublk_fetch_cmd(fetch);
 }
 
-/* Takes all that is pending into the backlog. For who is active. */
+/*
+ * Moves pending requests to an empty backlog. Returns whether the backlog has
+ * any. For the active fetch.
+ */
 static bool ublk_batch_take(struct ublk_queue *queue)
 {
 	if (!queue->batch.backlog)
@@ -77,7 +87,7 @@ static bool ublk_batch_take(struct ublk_queue *queue)
 	return queue->batch.backlog;
 }
 
-/* The oldest request of the backlog. */
+/* Removes the oldest request from the backlog. */
 static struct ublk_slot *ublk_batch_pop(struct ublk_queue *queue)
 {
 	struct llist_node *oldest = queue->batch.backlog;
@@ -86,7 +96,9 @@ static struct ublk_slot *ublk_batch_pop(struct ublk_queue *queue)
 	return llist_entry(oldest, struct ublk_slot, node);
 }
 
-/* The server is gone: all requests that nobody took go back. */
+/*
+ * Takes back all requests that were not delivered, because the server is gone.
+ */
 static void ublk_batch_unserved(struct ublk_queue *queue)
 {
 	while (ublk_batch_take(queue))
@@ -96,10 +108,11 @@ static void ublk_batch_unserved(struct ublk_queue *queue)
 UBLK_TASK_WORK_DECLARE(ublk_batch_deliver);
 
 /*
- * Has requests delivered, if somebody is there to do it and nobody does; or takes
- * them back here, when there is no server. To be called by who adds a request or
- * a fetch, who ends to be active, and, after dev->service was changed, by who
- * ends a session. So the last of them sees whatever the others have left.
+ * Starts the delivery of requests, unless a fetch is active or there is none.
+ * If there is no server, takes the requests back here. To be called after
+ * adding a request or a fetch, after clearing @active, and, at the end of a
+ * session, after changing dev->service. So the last of these calls sees what
+ * the others have left.
  */
 static void ublk_batch_run(struct ublk_queue *queue)
 {
@@ -159,7 +172,10 @@ void ublk_batch_abort(struct ublk_queue *queue)
 	ublk_batch_run(queue);
 }
 
-/* io_uring takes a fetch back. One that is active comes back by its work. */
+/*
+ * io_uring cancels a fetch. An active fetch is completed by its task work
+ * instead.
+ */
 static void ublk_batch_cancel(struct io_uring_cmd *cmd,
 			      unsigned int issue_flags)
 {
@@ -176,7 +192,7 @@ static void ublk_batch_cancel(struct io_uring_cmd *cmd,
 		io_uring_cmd_done(cmd, UBLK_IO_RES_ABORT, issue_flags);
 }
 
-/* Gives the buffer that was selected for @fetch back to io_uring. */
+/* Gives io_uring back the buffer that was selected for @fetch. */
 static void ublk_batch_put_buffer(struct io_uring_cmd *fetch,
 				  struct io_br_sel *buffer,
 				  unsigned int issue_flags)
@@ -185,7 +201,7 @@ static void ublk_batch_put_buffer(struct io_uring_cmd *fetch,
 	io_uring_mshot_cmd_post_cqe(fetch, buffer, issue_flags);
 }
 
-/* The tags of the oldest requests, no more than @room; returns how many. */
+/* Lists the tags of the oldest requests, at most @room. Returns how many. */
 static unsigned int ublk_batch_tags(const struct ublk_queue *queue, u16 *tags,
 				    unsigned int room)
 {
@@ -199,8 +215,8 @@ static unsigned int ublk_batch_tags(const struct ublk_queue *queue, u16 *tags,
 }
 
 /*
- * Prepares the oldest @count requests. @tags becomes those of them that can be
- * delivered; returns how many.
+ * Prepares the oldest @count requests. Replaces @tags by the tags of those that
+ * can be delivered, and returns how many.
  */
 static unsigned int ublk_batch_prepare(struct ublk_queue *queue,
 				       struct io_uring_cmd *fetch, u16 *tags,
@@ -234,7 +250,7 @@ static void ublk_batch_withdraw(struct ublk_queue *queue,
 				   announced, issue_flags);
 }
 
-/* Tells the server of @count requests that are prepared. Returns 0 or -ENOBUFS. */
+/* Posts @count prepared requests to the server. Returns 0 or -ENOBUFS. */
 static int ublk_batch_announce(struct ublk_queue *queue,
 			       struct io_uring_cmd *fetch, const u16 *tags,
 			       unsigned int count, struct io_br_sel *buffer,
@@ -250,7 +266,10 @@ static int ublk_batch_announce(struct ublk_queue *queue,
 				    issue_flags);
 		return -ENOBUFS;
 	}
-	/* Another task's end may have passed by while these were claimed. */
+	/*
+	 * The session may have ended while these were still claimed; then
+	 * ublk_device_abort() did not see them.
+	 */
 	smp_mb(); /* pairs with that of ublk_device_abort() */
 	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER)) {
 		for (i = 0; i < count; i++)
@@ -260,9 +279,10 @@ static int ublk_batch_announce(struct ublk_queue *queue,
 }
 
 /*
- * Delivers a buffer full of requests. Returns 0, or -ENOBUFS when the server
- * cannot be told: there is no buffer, or none that can be written, or no room for
- * a completion. Then they wait for the next fetch, as if nothing had been tried.
+ * Delivers as many requests as fit into one buffer. Returns 0, or -ENOBUFS if
+ * there is no buffer, it cannot be written, or there is no room for a
+ * completion. Then the requests wait for the next fetch, as if nothing had been
+ * tried.
  */
 static int ublk_batch_deliver_some(struct ublk_queue *queue,
 				   struct io_uring_cmd *fetch,
@@ -283,7 +303,10 @@ static int ublk_batch_deliver_some(struct ublk_queue *queue,
 	to = buffer.addr;
 	count = ublk_batch_tags(queue, tags,
 				min(bytes, sizeof(tags)) / sizeof(*tags));
-	/* Before anything is done, as it cannot be undone without a trace. */
+	/*
+	 * Before anything else, because preparing a request cannot be undone
+	 * without side effects.
+	 */
 	if (!count || copy_to_user(to, tags, count * sizeof(*tags))) {
 		ublk_batch_put_buffer(fetch, &buffer, issue_flags);
 		return -ENOBUFS;
@@ -305,8 +328,8 @@ static int ublk_batch_deliver_some(struct ublk_queue *queue,
 }
 
 /*
- * Delivers what there is. Returns 0 when all is done or others should have their
- * turn, or what @fetch is to complete with.
+ * Delivers what has been claimed. Returns 0 when all is delivered or another
+ * fetch should have its turn; otherwise the result that completes @fetch.
  */
 static int ublk_batch_deliver_all(struct ublk_queue *queue,
 				  struct io_uring_cmd *fetch,
@@ -343,13 +366,16 @@ static void ublk_batch_deliver(struct io_uring_cmd *cmd,
 
 	spin_lock(&batch->lock);
 	batch->active = false;
-	/* Who ended the session did so before looking at the list. */
+	/* Whoever ended the session has set @broken before reading the list. */
 	if (unlikely(!ret && READ_ONCE(queue->dev->broken)))
 		ret = UBLK_IO_RES_ABORT;
 	if (!ret)
 		list_add_tail(&fetch->node, &batch->fetches);
 	spin_unlock(&batch->lock);
-	/* From here on it is another's, unless it has ended. */
+	/*
+	 * From here on the fetch may be completed elsewhere, unless it ends
+	 * here.
+	 */
 	ublk_batch_run(queue);
 	if (unlikely(ret))
 		io_uring_cmd_done(cmd, ret, issue_flags);
@@ -357,7 +383,7 @@ static void ublk_batch_deliver(struct io_uring_cmd *cmd,
 
 UBLK_TASK_WORK(ublk_batch_deliver)
 
-/* FETCH_IO_CMDS: it is held until the session ends, or it cannot go on. */
+/* FETCH_IO_CMDS: is held until the session ends or delivery fails. */
 static int ublk_batch_fetch(struct ublk_device *dev, struct io_uring_cmd *cmd,
 			    const struct ublk_batch_io *body,
 			    unsigned int issue_flags)
@@ -374,11 +400,14 @@ static int ublk_batch_fetch(struct ublk_device *dev, struct io_uring_cmd *cmd,
 	fetch->queue = queue;
 	fetch->buffers = READ_ONCE(cmd->sqe->buf_index);
 	INIT_LIST_HEAD(&fetch->node);
-	/* Before it is in the list, as it may complete at once then. */
+	/*
+	 * Before it is in the list, because from then on it may complete at any
+	 * time.
+	 */
 	io_uring_cmd_mark_cancelable(cmd, issue_flags);
 
 	spin_lock(&dev->lock);
-	/* A successor has no business here before it is let in. */
+	/* A new server may fetch only after START_USER_RECOVERY. */
 	taken = !ublk_session_ended(dev) &&
 		(dev->fetchable || dev->service == UBLK_DELIVER);
 	if (taken) {
@@ -396,7 +425,7 @@ static int ublk_batch_fetch(struct ublk_device *dev, struct io_uring_cmd *cmd,
 	return -EIOCBQUEUED;
 }
 
-/* What PREP and COMMIT have in common is right, but not yet their elements. */
+/* Checks what PREP and COMMIT have in common, apart from their elements. */
 static int ublk_batch_check(const struct ublk_device *dev,
 			    const struct ublk_batch_io *body)
 {
@@ -417,7 +446,7 @@ static int ublk_batch_check(const struct ublk_device *dev,
 	return body->flags & ~flags || body->elem_bytes != bytes ? -EINVAL : 0;
 }
 
-/* Where the pages of the next request with the tag of @elem go. */
+/* Where the pages of the next request with this element's tag go. */
 static struct ublk_auto_buf_reg
 ublk_batch_lend(const struct ublk_batch_io *body,
 		const struct ublk_batch_elem *elem)
@@ -440,8 +469,8 @@ static int ublk_batch_read(struct ublk_batch_elem *elem,
 }
 
 /*
- * Reads the whole array of PREP, as it is done all at once, and checks what can
- * be without a lock.
+ * Reads the whole array of a PREP, which is executed as one step, and checks
+ * what needs no lock.
  */
 static int ublk_batch_read_all(const struct ublk_device *dev,
 			       struct ublk_batch_elem *elems,
@@ -464,8 +493,8 @@ static int ublk_batch_read_all(const struct ublk_device *dev,
 }
 
 /*
- * Gives the slots of all elements to the current task. Returns 0, or -errno and
- * none has changed; -EINVAL: there is one that has been prepared.
+ * Assigns the slots of all elements to the current task. Returns 0, or -errno
+ * with nothing changed; -EINVAL if a slot has been prepared already.
  */
 static int ublk_batch_own(struct ublk_queue *queue,
 			  const struct ublk_batch_elem *elems,
@@ -496,8 +525,9 @@ static int ublk_batch_own(struct ublk_queue *queue,
 }
 
 /*
- * PREP_IO_CMDS: all of its slots are armed, or none. It is one step for whoever
- * ends the session: before that it is refused, and after it all are given back.
+ * PREP_IO_CMDS: arms all of its slots, or none. This is one step with regard to
+ * the end of the session: before it PREP is refused, after it all commands are
+ * given back.
  */
 static int ublk_batch_prep(struct ublk_device *dev, struct io_uring_cmd *cmd,
 			   const struct ublk_batch_io *body)
@@ -539,8 +569,9 @@ free_elems:
 }
 
 /*
- * COMMIT_IO_CMDS: one after the other, up to the first that is wrong. Returns the
- * bytes of those that were right, or -errno if the first was not.
+ * COMMIT_IO_CMDS: executes the elements in order, up to the first invalid one.
+ * Returns the size of those before it in bytes, or -errno if the first is
+ * invalid.
  */
 static int ublk_batch_commit(struct ublk_device *dev, struct io_uring_cmd *cmd,
 			     const struct ublk_batch_io *body,
@@ -576,7 +607,7 @@ static int ublk_batch_commit(struct ublk_device *dev, struct io_uring_cmd *cmd,
 	return i ? i * body->elem_bytes : ret;
 }
 
-/* Of the commands of other servers there are those that lend pages. */
+/* The other commands that BATCH_IO servers share: those that lend pages. */
 static int ublk_batch_other(struct ublk_device *dev, struct io_uring_cmd *cmd,
 			    unsigned int op, unsigned int issue_flags)
 {
@@ -600,7 +631,10 @@ static int ublk_batch_other(struct ublk_device *dev, struct io_uring_cmd *cmd,
 static int ublk_batch_execute(struct io_uring_cmd *cmd,
 			      unsigned int issue_flags)
 {
-	/* It lies in memory that the server can write at any time. */
+	/*
+	 * The server may change the SQE at any time, so each field is read
+	 * once.
+	 */
 	const struct ublk_batch_io *shared =
 		io_uring_sqe_cmd(cmd->sqe, struct ublk_batch_io);
 	const struct ublk_batch_io body = {
@@ -624,7 +658,7 @@ static int ublk_batch_execute(struct io_uring_cmd *cmd,
 	}
 }
 
-/* Task work of a command that a worker has handed back. */
+/* Task work of a command that came from an io-wq worker. */
 static void ublk_batch_handed_back(struct io_uring_cmd *cmd,
 				   unsigned int issue_flags, bool dead)
 {
@@ -645,8 +679,9 @@ int ublk_batch_command(struct io_uring_cmd *cmd, unsigned int issue_flags)
 		return 0;
 	}
 	/*
-	 * A worker of io_uring, as IOSQE_ASYNC has one, has no ring locked, which
-	 * completions of a fetch and buffers need, and comes and goes.
+	 * An io-wq worker (IOSQE_ASYNC) does not hold the ring's lock, which
+	 * multishot completions and buffer selection need, and is short-lived.
+	 * So the submitter's task executes the command.
 	 */
 	if (unlikely(issue_flags & IO_URING_F_IOWQ)) {
 		io_uring_cmd_complete_in_task(cmd, ublk_batch_handed_back_work);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * /dev/ublkcN, where the server of a device has its end: its commands, the
- * mapping of the descriptors, and with USER_COPY the data of requests. It has
- * one opener at a time, and its last close is the end of the server.
+ * /dev/ublkcN, the server's interface: its commands, the mapping of the
+ * descriptors, and with USER_COPY the data of requests. It can be open once at
+ * a time, and its last close is the end of the server.
  */
 #include <linux/capability.h>
 #include <linux/fs.h>
@@ -34,7 +34,7 @@ static int ublk_chardev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-/* Maps the descriptors of one queue, whole and never writable. */
+/* Maps the descriptors of one queue, completely and read-only. */
 static int ublk_chardev_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	const unsigned long stride =
@@ -53,9 +53,8 @@ static int ublk_chardev_mmap(struct file *file, struct vm_area_struct *vma)
 }
 
 /*
- * The first command of a slot: it belongs to the current task from now on.
- * Only before START_DEV or between the two recovery commands, and never again
- * in a session that has ended.
+ * FETCH: gives the slot to the current task. Allowed only before START_DEV or
+ * between the two recovery commands, and not in a session that has ended.
  */
 static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 		      struct io_uring_cmd *cmd, u64 addr,
@@ -95,7 +94,10 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 
 	ublk_slot_arm(queue, slot, cmd, addr, issue_flags);
 
-	/* Who ended the session meanwhile may have passed by this slot. */
+	/*
+	 * If the session ended meanwhile, ublk_device_abort() may have missed
+	 * this slot.
+	 */
 	spin_lock(&dev->lock);
 	ended = ublk_session_ended(dev);
 	if (!ended)
@@ -107,13 +109,15 @@ static int ublk_fetch(struct ublk_queue *queue, struct ublk_slot *slot,
 	return -EIOCBQUEUED;
 }
 
-/* io_uring takes a held command back: its task or its ring ends. */
+/* io_uring cancels a held command, because its task or its ring ends. */
 static void ublk_cancel(struct io_uring_cmd *cmd, unsigned int issue_flags)
 {
 	struct ublk_cmd_pdu *pdu = ublk_cmd_pdu(cmd);
 
 	ublk_server_gone(pdu->queue->dev);
-	/* One that is being delivered comes back by its task work. */
+	/*
+	 * A command that is delivering is completed by its task work instead.
+	 */
 	ublk_slot_abort(pdu->slot, issue_flags);
 }
 
@@ -127,7 +131,10 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	struct ublk_slot *slot;
 	unsigned int op;
 
-	/* It lies in memory that the server can write at any time. */
+	/*
+	 * The server may change the SQE at any time, so each field is read
+	 * once.
+	 */
 	shared = io_uring_sqe_cmd(cmd->sqe, struct ublksrv_io_cmd);
 	body.q_id = READ_ONCE(shared->q_id);
 	body.tag = READ_ONCE(shared->tag);
@@ -135,7 +142,7 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	body.addr = READ_ONCE(shared->addr);
 
 	op = ublk_op_number(cmd->cmd_op);
-	/* This one is about a buffer, whatever request that is of. */
+	/* This command is for a buffer, not for a slot. */
 	if (UBLK_LENT_FEATURES &&
 	    unlikely(op == _IOC_NR(UBLK_U_IO_UNREGISTER_IO_BUF)))
 		return ublk_lend_end(dev, cmd, body.addr, issue_flags);
@@ -165,7 +172,7 @@ static int ublk_chardev_execute(struct io_uring_cmd *cmd,
 	}
 }
 
-/* Task work of a command that a worker has handed back. */
+/* Task work of a command that came from an io-wq worker. */
 static void ublk_chardev_handed_back(struct io_uring_cmd *cmd,
 				     unsigned int issue_flags, bool dead)
 {
@@ -187,8 +194,9 @@ static int ublk_chardev_command(struct io_uring_cmd *cmd,
 		return 0;
 	}
 	/*
-	 * A slot belongs to the task that fetches it. A worker of io_uring, as
-	 * IOSQE_ASYNC has one, comes and goes: whom it works for does it.
+	 * A slot belongs to the task that fetches it. An io-wq worker
+	 * (IOSQE_ASYNC) is short-lived, so the submitter's task executes the
+	 * command.
 	 */
 	if (unlikely(issue_flags & IO_URING_F_IOWQ)) {
 		io_uring_cmd_complete_in_task(cmd,
@@ -199,8 +207,8 @@ static int ublk_chardev_command(struct io_uring_cmd *cmd,
 }
 
 /*
- * pread() takes the data of a WRITE, pwrite() gives that of a READ. Any task
- * of the server may do it while the request is being served.
+ * pread() reads the data of a WRITE, pwrite() provides that of a READ. Any task
+ * of the server may call them while the request is being served.
  */
 static ssize_t ublk_chardev_copy(struct kiocb *iocb, struct iov_iter *iter)
 {

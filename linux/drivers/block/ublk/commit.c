@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The way of a request back: the server answers it (ublk_slot_commit), or it is
- * taken back from a server that is gone (ublk_slot_reclaim). The command that a slot
- * holds is given back here as well (ublk_slot_abort). Nothing here waits, and no
- * lock is taken as long as there is a server.
+ * The end of a request: the server commits it (ublk_slot_commit), or it is
+ * taken back from a server that is gone (ublk_slot_reclaim). ublk_slot_abort()
+ * gives back the command that a slot holds. Nothing here waits, and while there
+ * is a server no lock is taken.
  */
 #include <linux/bottom_half.h>
 
 #include "ublk.h"
 
 /*
- * Every request ends here or in ublk_request_progress(). It may end in the server's
- * own task, where the end of a bio can drop the last reference to a file: with
- * bottom halves on, the close would be task work of the server, and wait there for
- * dirty pages of the disk that the server itself has to write. With bottom halves
- * off it is left to a worker.
+ * Every request ends here or in ublk_request_progress(), possibly in the
+ * server's own task. The end of a bio can drop the last reference to a file.
+ * With bottom halves enabled, the final fput() would become task work of the
+ * server, and wait there for dirty pages of the disk that the server itself has
+ * to write. With bottom halves disabled, a kernel worker does it.
  */
 void ublk_request_end(struct request *rq, blk_status_t status)
 {
@@ -23,7 +23,7 @@ void ublk_request_end(struct request *rq, blk_status_t status)
 	local_bh_enable();
 }
 
-/* Ends the first @bytes of a request and has the rest served anew. */
+/* Ends the first @bytes of a request and requeues the rest. */
 static void ublk_request_progress(struct request *rq, unsigned int bytes)
 {
 	bool rest;
@@ -38,9 +38,10 @@ static void ublk_request_progress(struct request *rq, unsigned int bytes)
 }
 
 /*
- * Ends a request as the server answered it; @result: bytes or -errno. Servers
- * that only say that a WRITE succeeded answer 0. Where the driver does not copy
- * it does not know what was, and a request is answered as a whole.
+ * Completes a request with the server's result, a byte count or -errno. A
+ * server that only reports that a WRITE succeeded may return 0. If the driver
+ * does not copy the data, it cannot know which part was done, and completes the
+ * whole request.
  */
 static void ublk_request_answer(const struct ublk_queue *queue,
 				struct request *rq, int result)
@@ -69,9 +70,9 @@ void ublk_request_unserved(struct ublk_device *dev, struct request *rq)
 	bool waits;
 
 	/*
-	 * Under the lock, since the next server lets go what is held at that
-	 * moment and nobody looks again. Where it is there by now, the request
-	 * is for it.
+	 * Under the lock: when the next server takes over, the requeue list is
+	 * kicked once. If it has taken over by now, this request must kick the
+	 * list itself.
 	 */
 	spin_lock(&dev->lock);
 	waits = dev->service == UBLK_HOLD || dev->service == UBLK_DELIVER;
@@ -86,8 +87,8 @@ void ublk_request_unserved(struct ublk_device *dev, struct request *rq)
 }
 
 /*
- * Takes a request back that the server may have begun to serve. Without
- * REISSUE it must not be done twice, so it fails.
+ * Takes back a request that the server may have begun. Without REISSUE it must
+ * not be done twice, so it fails.
  */
 static void ublk_request_reclaim(struct ublk_queue *queue, struct request *rq)
 {
@@ -97,7 +98,7 @@ static void ublk_request_reclaim(struct ublk_queue *queue, struct request *rq)
 		ublk_request_end(rq, BLK_STS_IOERR);
 }
 
-/* What becomes of a request that has left its slot with this result. */
+/* Handles a request that has left its slot with this result. */
 static void ublk_request_finish(struct ublk_queue *queue, struct request *rq,
 				int result)
 {
@@ -115,8 +116,9 @@ struct request *ublk_slot_request_get(struct ublk_slot *slot)
 	    !refcount_inc_not_zero(&slot->refs))
 		return NULL;
 	/*
-	 * The reference may be to a later request than the state was of; with
-	 * that of ublk_deliver_slot() all that is read now is at least as new.
+	 * The reference may be to a later request than the one that was
+	 * SERVING. Together with the barrier of ublk_slot_count(), everything
+	 * read from here on is at least as new as the reference.
 	 */
 	smp_acquire__after_ctrl_dep();
 	return slot->rq;
@@ -137,7 +139,7 @@ void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot)
 	if (!ublk_slot_take(slot, UBLK_SLOT_SERVING, UBLK_SLOT_COMMITTING))
 		return;
 	rq = slot->rq;
-	/* Without its data a WRITE cannot have been begun. */
+	/* A WRITE without its data cannot have been begun. */
 	result = slot->wants_data ? UBLK_RESULT_UNSERVED : UBLK_RESULT_RECLAIM;
 	slot->result = result;
 	ublk_slot_give(slot, UBLK_SLOT_IDLE);
@@ -175,9 +177,10 @@ void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
 }
 
 /*
- * Whoever stopped the device from delivering looks at all slots after that, and
- * here we look at the device after arming, so that one of both sees it. The same
- * goes for QUIESCE_DEV, which waits until no slot has a request.
+ * Whoever stops delivery changes dev->service and then looks at all slots. Here
+ * the slot is armed first and dev->service read afterwards, so at least one
+ * side sees the other. The same holds for QUIESCE_DEV, which waits until no
+ * slot has a request.
  */
 void ublk_slot_armed(struct ublk_queue *queue, struct ublk_slot *slot,
 		     unsigned int issue_flags)
@@ -202,7 +205,10 @@ int ublk_slot_refused(struct ublk_slot *slot)
 	}
 }
 
-/* A buffer is needed to copy from, and by the next request if not later. */
+/*
+ * A READ needs a buffer to copy from, and without NEED_GET_DATA so does the
+ * next request.
+ */
 static bool ublk_commit_addr_ok(const struct ublk_queue *queue,
 				const struct request *rq, u64 addr)
 {
@@ -213,7 +219,7 @@ static bool ublk_commit_addr_ok(const struct ublk_queue *queue,
 	return addr;
 }
 
-/* What the server's result really is, once the data of a READ is copied. */
+/* Determines the effective result, after copying the data of a READ. */
 static __always_inline int
 ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot, int result,
 		   u64 addr)
@@ -231,14 +237,14 @@ ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot, int result,
 		copied = ublk_copy_from_server(rq, u64_to_user_ptr(addr),
 					       bytes);
 		/*
-		 * Cut short by the end of the server, this says nothing about
-		 * the data; and to read again does no harm.
+		 * The copy was cut short by the end of the server. That says
+		 * nothing about the data, and reading again does no harm.
 		 */
 		if (unlikely(copied < bytes && ublk_is_killed()))
 			return UBLK_RESULT_UNSERVED;
 		return copied;
 	case REQ_OP_WRITE:
-		/* it may have been delivered only in part */
+		/* only a part may have been delivered */
 		bytes = ublk_desc(queue, slot)->nr_sectors << SECTOR_SHIFT;
 		return min_t(unsigned int, result, bytes);
 	default:
@@ -247,9 +253,9 @@ ublk_commit_result(struct ublk_queue *queue, struct ublk_slot *slot, int result,
 }
 
 /*
- * An answer: by @cmd, which is then held for the next request, or with BATCH_IO
- * (@batch) one of those in @cmd, where @lend says where that one's pages go.
- * Returns 0 or -errno.
+ * Commits a request. @cmd is held for the next request; with BATCH_IO (@batch)
+ * it commits several, and @lend says where the pages of this slot's next
+ * request go. Returns 0 or -errno.
  */
 static __always_inline int
 ublk_slot_answer(struct ublk_queue *queue, struct ublk_slot *slot,
@@ -262,7 +268,7 @@ ublk_slot_answer(struct ublk_queue *queue, struct ublk_slot *slot,
 				     UBLK_SLOT_COMMITTING)))
 		return batch ? -EBUSY : ublk_slot_refused(slot);
 	rq = slot->rq;
-	/* Without its data a WRITE can only have failed. */
+	/* A WRITE without its data can only have failed. */
 	if (unlikely((slot->wants_data && result >= 0) ||
 		     !ublk_commit_addr_ok(queue, rq, addr) ||
 		     (!batch && ublk_lends(queue) && !ublk_lend_wanted(cmd)))) {
@@ -277,8 +283,8 @@ ublk_slot_answer(struct ublk_queue *queue, struct ublk_slot *slot,
 		ublk_lend_commit(slot, cmd, issue_flags);
 
 	/*
-	 * Armed first: the tag is free as soon as the request is ended, and
-	 * the next request with it must find a command.
+	 * Armed first: the tag is free as soon as the request has ended, and
+	 * its next request must find a command.
 	 */
 	if (batch)
 		ublk_slot_prep(slot, addr, lend);
@@ -311,7 +317,7 @@ void ublk_slot_prep(struct ublk_slot *slot, u64 addr,
 	ublk_slot_give(slot, UBLK_SLOT_ARMED);
 }
 
-/* For batch.c; without it, ublk_slot_answer() is there only once. */
+/* For batch.c. Without BATCH_IO, ublk_slot_answer() has one caller only. */
 #ifdef UBLK_HAVE_BATCH_IO
 int ublk_slot_commit_batch(struct ublk_queue *queue, struct ublk_slot *slot,
 			   struct io_uring_cmd *cmd, int result, u64 addr,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where kernels differ. The driver is written for the newest, and this makes
- * older ones look like it. What a tree has decides, not its version: macros say
- * it themselves, and of the rest the Makefile tells (UBLK_HAVE_*).
+ * Differences between kernels. The driver is written for the newest kernel, and
+ * this makes older ones look like it. It tests for features, not versions: some
+ * are macros, and for the others the Makefile searches the headers
+ * (UBLK_HAVE_*).
  */
 #ifndef _UBLK_COMPAT_H
 #define _UBLK_COMPAT_H
@@ -10,23 +11,23 @@
 #include <linux/blk-mq.h>
 #include <linux/io_uring/cmd.h>
 
-/* A second result was for rings with larger completions only. */
+/* Older kernels take a second result, for rings with larger CQEs. */
 #ifndef UBLK_HAVE_CMD_DONE32
 #define io_uring_cmd_done(cmd, result, issue_flags)	\
 	io_uring_cmd_done(cmd, result, 0, issue_flags)
 #endif
 
-/* The type of a command's body is checked against the room that it has. */
+/* Newer kernels check that the command's type fits into the SQE. */
 #ifndef io_uring_sqe128_cmd
 #define io_uring_sqe128_cmd(sqe, type)	((const type *)(sqe)->cmd)
 #define io_uring_sqe_cmd(sqe, type)	((const type *)(sqe)->cmd)
 #endif
 
 /*
- * Task work of a command. This defines NAME_work() for
- * io_uring_cmd_complete_in_task(); it calls NAME(cmd, issue_flags, dead), where
- * @dead says that the task which it is done for ends. UBLK_TASK_WORK_DECLARE(NAME)
- * is for who needs it earlier.
+ * Task work of a command. UBLK_TASK_WORK(NAME) defines NAME_work() for
+ * io_uring_cmd_complete_in_task(). It calls NAME(cmd, issue_flags, dead), where
+ * @dead is true if the submitter's task is ending. UBLK_TASK_WORK_DECLARE(NAME)
+ * declares NAME_work().
  */
 #ifdef IO_URING_CMD_TASK_WORK_ISSUE_FLAGS
 #define UBLK_TASK_WORK_DECLARE(name)					\
@@ -48,8 +49,9 @@ static void name##_work(struct io_uring_cmd *cmd, unsigned int issue_flags) \
 #endif
 
 /*
- * The pages of a request as a registered buffer of a ring. Linux 6.15, the first
- * that has it, calls it otherwise, by a name that was given to another later.
+ * The pages of a request as a registered buffer of a ring. Linux 6.15, the
+ * first kernel with them, uses another name; later kernels use that name for
+ * something else.
  */
 #ifndef UBLK_HAVE_LENT_PAGES
 static inline int io_buffer_register_request(struct io_uring_cmd *cmd,
@@ -72,7 +74,7 @@ static inline int io_buffer_unregister(struct io_uring_cmd *cmd,
 #define io_buffer_unregister		io_buffer_unregister_bvec
 #endif
 
-/* For modules, too, but Linux has no public header that says so. */
+/* Exported to modules, but declared in no public header. */
 #ifdef CONFIG_TINY_RCU
 static inline void rcu_expedite_gp(void)
 {
@@ -86,7 +88,10 @@ void rcu_expedite_gp(void);
 void rcu_unexpedite_gp(void);
 #endif
 
-/* Requests are merged by all queues, or by those that say so. */
+/*
+ * Older kernels merge requests only for queues with this flag, newer ones for
+ * all.
+ */
 #ifndef UBLK_HAVE_SHOULD_MERGE
 #define BLK_MQ_F_SHOULD_MERGE	0
 #endif

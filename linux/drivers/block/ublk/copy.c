@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Data of a request, copied between its pages and the server's memory. It is
- * always done in a context where that memory is mapped, so no page is pinned
- * and an address that is not there ends the copy where it ends.
+ * Copies data between the pages of a request and the server's memory. The
+ * caller's task has that memory mapped, so no page is pinned, and the copy
+ * stops at an invalid address.
  */
 #include <linux/bvec.h>
 #include <linux/highmem.h>
@@ -13,14 +13,15 @@
 #include "ublk.h"
 
 /*
- * Copies the first @bytes of a request; which way is known at compile time.
+ * Copies the first @bytes of a request; the direction is a compile-time
+ * constant.
  *
- * The pages of a request may be of a slab: filesystems keep copies of blocks
- * there, and so does the device mapper. copy_to_user() and copy_from_user()
- * take these for a mistake, where a kernel is hardened, so this is what is
- * below them: the lengths are the block layer's own. Where the processor's cache
- * can hold one page under two addresses, what user space has mapped is flushed
- * before it is read, and after it was written.
+ * The pages of a request may belong to a slab: filesystems and the device
+ * mapper keep copies of blocks there. On hardened kernels, copy_to_user() and
+ * copy_from_user() refuse that. So this uses the functions below them, which is
+ * safe because the lengths are those of the block layer. On processors whose
+ * cache can hold a page under two addresses, a page that is mapped to user
+ * space is flushed before it is read, and after it was written.
  */
 static __always_inline size_t ublk_copy(struct request *rq, void __user *buffer,
 					size_t bytes, bool to_server)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * /dev/ublk-control: a table of commands, who may send them, and what each
- * does with its argument. What they do to a device is elsewhere.
+ * /dev/ublk-control: the table of commands, the check who may send them, and
+ * the parsing of their arguments. Other files change the device.
  */
 #include <linux/capability.h>
 #include <linux/completion.h>
@@ -16,7 +16,7 @@
 
 #include "ublk.h"
 
-/* A command's body, with the path taken off the front of its argument. */
+/* A command's body. A path at the start of its argument has been skipped. */
 struct ublk_ctrl_args {
 	u32 id;
 	u16 queue;
@@ -28,23 +28,24 @@ struct ublk_ctrl_args {
 
 struct ublk_ctrl_op {
 	u32 op;			/* its encoded form */
-	u32 access;		/* MAY_*: what it needs of a user's node */
-	bool always_path;	/* its argument begins with a path */
+	u32 access;		/* MAY_*: required of a user's node */
+	bool always_path;	/* the argument begins with a path */
 	/*
-	 * @dev with a reference that the caller drops, or NULL for commands
-	 * that are to none. Returns 0 or -errno.
+	 * The caller holds a reference to @dev, which is NULL for commands that
+	 * are not for a device. Returns 0 or -errno.
 	 */
 	int (*run)(struct ublk_device *dev, const struct ublk_ctrl_args *args);
 	bool no_device;
 };
 
 /*
- * What waits for I/O of the device is done by a worker, and the command waits
- * for that. A server may send commands about its own device: when it is killed
- * its end waits for its commands, so they must not wait for its end.
+ * A command that waits for I/O of the device is executed by a worker, and the
+ * command waits for the worker, interruptibly. A server may send commands to
+ * its own device. When it is killed, its exit waits for its commands, so they
+ * must not wait for its exit.
  *
- * A device has one job at a time. What comes next waits in the command, which
- * can be interrupted, so that no more than one worker waits for a device.
+ * A device has one job at a time. The next one waits in its command, not in a
+ * worker, so a device blocks one worker at most.
  */
 struct ublk_job {
 	struct work_struct work;
@@ -73,7 +74,9 @@ static void ublk_job_work(struct work_struct *work)
 	ublk_job_put(job);
 }
 
-/* Returns what @run does, or -EINTR, and then it is done all the same. */
+/*
+ * Returns the result of @run, or -EINTR; then the job may be done all the same.
+ */
 static int ublk_job_run(struct ublk_device *dev,
 			int (*run)(struct ublk_device *dev, u64 data), u64 data)
 {
@@ -119,7 +122,7 @@ static int ublk_get_features(struct ublk_device *dev,
 	return ublk_answer(args, &features, sizeof(features));
 }
 
-/* Forms of recovery that make sense, of the many that flags could say. */
+/* The combinations of recovery flags that make sense. */
 static bool ublk_recovery_flags_ok(u64 flags)
 {
 	switch (flags & UBLK_RECOVERY_FLAGS) {
@@ -158,7 +161,10 @@ static int ublk_add_dev(struct ublk_device *none,
 	    !ublk_recovery_flags_ok(info.flags))
 		return -EINVAL;
 	if (info.flags & UBLK_F_UNPRIVILEGED_DEV) {
-		/* it could answer with what it never wrote, or hold for ever */
+		/*
+		 * such a server could return pages that it never wrote, or keep
+		 * requests for ever
+		 */
 		if (info.flags & UBLK_COUNTED_FLAGS)
 			return -EINVAL;
 		info.flags &= ~(UBLK_RECOVERY_FLAGS | UBLK_F_QUIESCE);
@@ -169,7 +175,7 @@ static int ublk_add_dev(struct ublk_device *none,
 		return ret;
 	ret = ublk_answer(args, &info, sizeof(info));
 	if (ret) {
-		/* nobody would know of it */
+		/* nobody would know its id */
 		dev = ublk_device_get(info.dev_id);
 		if (dev) {
 			ublk_device_delete(dev);
@@ -215,10 +221,10 @@ static int ublk_start_dev(struct ublk_device *dev,
 
 	if (server <= 0)
 		return -EINVAL;
-	/* So that nobody waits in vain; with the mutex it is asked again. */
+	/* Fail early instead of waiting; checked again under the mutex. */
 	if (READ_ONCE(dev->disk))
 		return -EEXIST;
-	/* a structure is written as a whole, without WRITE_ONCE() */
+	/* the structure is assigned as a whole, without WRITE_ONCE() */
 	if (!(data_race(dev->params.types) & UBLK_PARAM_TYPE_BASIC))
 		return -EINVAL;
 	ret = ublk_wait_fetched(dev);
@@ -240,10 +246,11 @@ static int ublk_stop_dev(struct ublk_device *dev,
 }
 
 /*
- * Stops a device that nobody has open. An open that comes between the check and
- * the removal of the disk is refused. -EAGAIN: somebody has the open_mutex. That
- * may be a scan for partitions which waits for the next server, and that server's
- * END_USER_RECOVERY needs the device's mutex: so the job must not wait here.
+ * Stops a device whose disk is not open. An open between the check and the
+ * removal of the disk is refused. Returns -EAGAIN if open_mutex is taken. Its
+ * holder may be a partition scan that waits for the next server, and that
+ * server's END_USER_RECOVERY needs dev->mutex. So this job must not wait for
+ * open_mutex.
  */
 static int ublk_try_stop_job(struct ublk_device *dev, u64 unused)
 {
@@ -265,7 +272,9 @@ unlock:
 	return ret;
 }
 
-/* Waits for whoever opens the disk. Returns 0 or -EINTR. */
+/*
+ * Waits until the current holder has released open_mutex. Returns 0 or -EINTR.
+ */
 static int ublk_wait_opened(struct ublk_device *dev)
 {
 	struct gendisk *disk;
@@ -493,7 +502,10 @@ static const struct ublk_ctrl_op *ublk_ctrl_find(u32 op)
 	return NULL;
 }
 
-/* True when @path is the device's own node and the caller may use it. */
+/*
+ * Returns 0 if @name is the device's own node and the caller has @access to it,
+ * or -errno.
+ */
 static int ublk_check_node(const struct ublk_device *dev, const char *name,
 			   u32 access)
 {
@@ -513,8 +525,8 @@ static int ublk_check_node(const struct ublk_device *dev, const char *name,
 }
 
 /*
- * May the caller send this to the device? Takes the path, where there is one,
- * off the front of the argument.
+ * Whether the caller may send the command to the device: returns 0 or -errno.
+ * Skips the path at the start of the argument, if there is one.
  */
 static int ublk_ctrl_permitted(const struct ublk_device *dev,
 			       const struct ublk_ctrl_op *op,
@@ -535,7 +547,10 @@ static int ublk_ctrl_permitted(const struct ublk_device *dev,
 	name = memdup_user_nul(u64_to_user_ptr(args->addr), args->path_len);
 	if (IS_ERR(name))
 		return PTR_ERR(name);
-	/* For anybody but their owners, paths to other devices mean nothing. */
+	/*
+	 * The path matters only for an ordinary user's device; otherwise it is
+	 * ignored.
+	 */
 	if (users)
 		ret = ublk_check_node(dev, name, op->access);
 	kfree(name);
@@ -559,7 +574,10 @@ static int ublk_ctrl_run(const struct ublk_ctrl_op *op,
 			ret = op->run(dev, args);
 		ublk_device_put(dev);
 	}
-	/* Also when another one is deleting it; without a reference now. */
+	/*
+	 * Also waits for another task's deletion. The reference has been
+	 * dropped by now.
+	 */
 	if (op->op == UBLK_U_CMD_DEL_DEV && (!ret || ret == -ENODEV) &&
 	    ublk_device_wait_gone(args->id))
 		ret = -EINTR;
@@ -573,7 +591,7 @@ static int ublk_ctrl_command(struct io_uring_cmd *cmd,
 	const struct ublk_ctrl_op *op;
 	struct ublk_ctrl_args args;
 
-	/* They wait, all of them: from a worker of io_uring. */
+	/* Every command may sleep, so io-wq executes it. */
 	if (issue_flags & IO_URING_F_NONBLOCK)
 		return -EAGAIN;
 	if (!(issue_flags & IO_URING_F_SQE128))
@@ -628,9 +646,9 @@ static void __exit ublk_exit(void)
 {
 	misc_deregister(&ublk_ctrl_misc);
 	/*
-	 * The last close of a disk may free the device when the block layer no
-	 * longer holds the module. Whoever did that may not have returned from
-	 * our code yet.
+	 * The last close of a disk may free the device after the block layer
+	 * has dropped its reference to the module. The task that did this may
+	 * still be running code of this module.
 	 */
 	synchronize_rcu_tasks();
 	ublk_devices_exit();
@@ -640,6 +658,9 @@ module_init(ublk_init);
 module_exit(ublk_exit);
 
 MODULE_DESCRIPTION("Block devices served from user space");
-/* Linux's driver has none: /sys/module/ublk_drv/version tells them apart. */
+/*
+ * Linux's driver has none: /sys/module/ublk_drv/version tells which driver is
+ * loaded.
+ */
 MODULE_VERSION("1.0");
 MODULE_LICENSE("GPL");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The life of a device: its id, its nodes, its disk. A device is referred to
- * by everyone who has one of its nodes open and by the control commands that
- * work on it; with the last reference the id is free.
+ * Creation and deletion of devices: their ids, nodes and disks. Everyone who
+ * has a node open, and each running control command, holds a reference. With
+ * the last reference the id becomes free.
  */
 #include <linux/blkdev.h>
 #include <linux/cred.h>
@@ -14,16 +14,18 @@
 
 #define UBLK_MINORS		BIT(MINORBITS)
 
-/* As of Linux's module: how many devices users may have, all together. */
+/*
+ * As in Linux's driver: how many devices unprivileged users may have together.
+ */
 static unsigned int ublks_max = 64;
 module_param(ublks_max, uint, 0644);
 MODULE_PARM_DESC(ublks_max, "most devices of unprivileged users (64)");
 
 struct workqueue_struct *ublk_abort_wq;
 struct workqueue_struct *ublk_wq;
-static struct workqueue_struct *ublk_scan_wq;	/* waits for servers */
+static struct workqueue_struct *ublk_scan_wq;	/* may wait for servers */
 
-static DEFINE_SPINLOCK(ublk_devices_lock);	/* for all of these */
+static DEFINE_SPINLOCK(ublk_devices_lock);	/* protects the following */
 static DEFINE_IDR(ublk_devices);		/* id -> struct ublk_device */
 static unsigned int ublk_unprivileged;		/* devices of users */
 static DECLARE_WAIT_QUEUE_HEAD(ublk_id_free);
@@ -52,7 +54,10 @@ void ublk_device_put(struct ublk_device *dev)
 	put_device(&dev->device);
 }
 
-/* The node of a user's device is his. Nobody asks whose when it is removed. */
+/*
+ * An unprivileged user owns the node of his device. @uid is NULL when the node
+ * is removed.
+ */
 static char *ublk_chardev_node(const struct device *device, umode_t *mode,
 			       kuid_t *uid, kgid_t *gid)
 {
@@ -71,7 +76,7 @@ static const struct device_type ublk_chardev_type = {
 	.devnode = ublk_chardev_node,
 };
 
-/* With the last reference: nobody can reach the device any more. */
+/* The last reference is gone: nothing can reach the device any more. */
 static void ublk_device_release(struct device *device)
 {
 	struct ublk_device *dev = container_of(device, struct ublk_device,
@@ -89,13 +94,13 @@ static void ublk_device_release(struct device *device)
 	wake_up_all(&ublk_id_free);
 	mutex_destroy(&dev->mutex);
 	kfree(dev);
-	/* that of ublk_device_add() */
+	/* taken by ublk_device_add() */
 	module_put(THIS_MODULE);
 }
 
 /*
- * Takes an id for the device; @id -1: any. Until the device is whole, nothing
- * is found under it.
+ * Reserves an id for the device (-1: any). Lookups find nothing under it until
+ * the device is complete.
  */
 static int ublk_id_take(struct ublk_device *dev, u32 id)
 {
@@ -131,7 +136,7 @@ static void ublk_info_complete(struct ublksrv_ctrl_dev_info *info)
 		       (UBLK_FEATURES & UBLK_F_BUF_REG_OFF_DAEMON);
 	if (info->flags & (UBLK_COUNTED_FLAGS | UBLK_BATCH_FEATURES))
 		info->flags &= ~UBLK_F_NEED_GET_DATA;
-	/* no tag has a task then */
+	/* slots do not belong to tasks then */
 	if (info->flags & UBLK_BATCH_FEATURES)
 		info->flags &= ~UBLK_F_PER_IO_DAEMON;
 	info->nr_hw_queues = min_t(unsigned int, info->nr_hw_queues,
@@ -154,8 +159,8 @@ static void ublk_scan_end(struct ublk_device *dev, struct gendisk *disk)
 }
 
 /*
- * Looks for the partitions of a disk. This reads the disk and so may wait for a
- * server; it holds no lock that the death or the recovery of a server needs.
+ * Reads the partition table of a disk. The reads may wait for a server, so no
+ * lock is held that the death or recovery of a server needs.
  */
 static void ublk_scan_work(struct work_struct *work)
 {
@@ -163,7 +168,7 @@ static void ublk_scan_work(struct work_struct *work)
 					       scan_work);
 	struct gendisk *disk = dev->scanned;
 
-	/* Who opens the disk before this has done it already. */
+	/* Whoever opened the disk earlier has already done it. */
 	mutex_lock(&disk->open_mutex);
 	if (test_bit(GD_NEED_PART_SCAN, &disk->state))
 		bdev_disk_changed(disk, false);
@@ -186,8 +191,8 @@ int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 		return ret;
 	}
 	/*
-	 * The module stays as long as there is a device: its nodes, its works
-	 * and its end need the code.
+	 * The module must stay while there is a device: its nodes and its work
+	 * items need the code.
 	 */
 	__module_get(THIS_MODULE);
 	mutex_init(&dev->mutex);
@@ -219,7 +224,7 @@ int ublk_device_add(struct ublksrv_ctrl_dev_info *info)
 		ublk_device_put(dev);
 		return ret;
 	}
-	/* Only a device that is whole can be found, and deleted. */
+	/* From here on lookups find the device, and it can be deleted. */
 	spin_lock(&ublk_devices_lock);
 	idr_replace(&ublk_devices, dev, dev->info.dev_id);
 	spin_unlock(&ublk_devices_lock);
@@ -238,8 +243,8 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 	if (dev->closed)
 		return -ENXIO;
 	/*
-	 * What users serve is not trusted: only they open it, or who may
-	 * control any device.
+	 * Disks that unprivileged users serve are not trusted: only their owner
+	 * and CAP_SYS_ADMIN may open them.
 	 */
 	if (dev->info.flags & UBLK_F_UNPRIVILEGED_DEV &&
 	    !uid_eq(current_uid(),
@@ -249,7 +254,10 @@ static int ublk_disk_open(struct gendisk *disk, blk_mode_t mode)
 	return 0;
 }
 
-/* The node of a user's disk is for all: who may is asked when it is opened. */
+/*
+ * The node of a user's disk is accessible to all; ublk_disk_open() checks the
+ * opener.
+ */
 static char *ublk_disk_node(struct gendisk *disk, umode_t *mode)
 {
 	const struct ublk_device *dev = disk->private_data;
@@ -266,14 +274,14 @@ static const struct block_device_operations ublk_disk_fops = {
 	.free_disk	= ublk_free_disk,
 };
 
-/* Has the partitions of a new disk looked for. */
+/* Has the partition table of a new disk read. */
 static void ublk_device_scan(struct ublk_device *dev)
 {
 	if (dev->info.flags & UBLK_F_NO_AUTO_PART_SCAN) {
 		clear_bit(GD_SUPPRESS_PART_SCAN, &dev->disk->state);
 		return;
 	}
-	/* a work of the last disk holds no lock that is held here */
+	/* the previous disk's work needs no lock that is held here */
 	flush_work(&dev->scan_work);
 	get_device(disk_to_dev(dev->disk));
 	dev->scanned = dev->disk;
@@ -305,7 +313,7 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	spin_lock(&dev->lock);
 	ret = ublk_is_fetched(dev) ? 0 : -ENODEV;
 	if (!ret) {
-		/* of this session: the next one has a word of its own */
+		/* of this session; the next one has its own */
 		untrusted = dev->untrusted;
 		dev->fetchable = false;
 		dev->info.ublksrv_pid = server;
@@ -315,11 +323,14 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 	spin_unlock(&dev->lock);
 	if (!ret) {
 		WRITE_ONCE(dev->disk, disk);
-		/* dropped by ublk_free_disk(), of a disk that was added */
+		/* dropped by ublk_free_disk(), once the disk was added */
 		get_device(&dev->device);
 		ret = add_disk(disk);
 		if (!ret) {
-			/* nobody's who is not trusted with its table */
+			/*
+			 * the partition table of an untrusted server is not
+			 * read
+			 */
 			if (!untrusted)
 				ublk_device_scan(dev);
 			return 0;
@@ -334,11 +345,11 @@ int ublk_device_start(struct ublk_device *dev, pid_t server)
 }
 
 /*
- * In Linux 6.12 del_gendisk() waits for a grace period of RCU that can be expedited.
- * A normal one lasts some ticks of the clock. An expedited one interrupts all
- * processors that are busy, which is cheap, as disks seldom go. A disk that somebody
- * has open may have much to write first: the grace periods of all others are not
- * expedited for so long.
+ * In Linux 6.12, del_gendisk() waits for an RCU grace period that can be
+ * expedited. A normal one takes some timer ticks. An expedited one interrupts
+ * all busy processors, which is cheap because disks are seldom removed. An open
+ * disk may have much to write back first, and during that time all grace
+ * periods would be expedited, so it gets a normal one.
  */
 static void ublk_remove_disk(struct gendisk *disk)
 {
@@ -356,7 +367,10 @@ void ublk_device_stop(struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->mutex);
 	if (dev->disk) {
-		/* From here on no server is waited for that is not there. */
+		/*
+		 * From here on requests fail instead of waiting for another
+		 * server.
+		 */
 		spin_lock(&dev->lock);
 		dev->stopping = true;
 		if (dev->service == UBLK_HOLD)
@@ -364,7 +378,10 @@ void ublk_device_stop(struct ublk_device *dev)
 		spin_unlock(&dev->lock);
 		blk_mq_kick_requeue_list(dev->disk->queue);
 
-		/* one that has not begun may be behind those that wait */
+		/*
+		 * a scan that has not begun may be queued behind scans that
+		 * wait
+		 */
 		if (cancel_work(&dev->scan_work))
 			ublk_scan_end(dev, dev->disk);
 		ublk_remove_disk(dev->disk);
@@ -372,8 +389,8 @@ void ublk_device_stop(struct ublk_device *dev)
 	}
 
 	/*
-	 * Nobody can fetch until all that is armed was given back: what comes
-	 * later belongs to another server, and must stay.
+	 * Nothing can be fetched until all armed commands have been given back:
+	 * later ones belong to another server, and must stay.
 	 */
 	spin_lock(&dev->lock);
 	dev->stopping = true;
@@ -413,12 +430,12 @@ int ublk_device_delete(struct ublk_device *dev)
 	ublk_device_stop(dev);
 	mutex_unlock(&dev->mutex);
 	cdev_device_del(&dev->cdev, &dev->device);
-	/* that of ublk_device_add() */
+	/* taken by ublk_device_add() */
 	ublk_device_put(dev);
 	return 0;
 }
 
-/* True while the device of that id is deleted and not gone. */
+/* Whether the device with this id has been deleted but still exists. */
 static bool ublk_id_is_leaving(u32 id)
 {
 	const struct ublk_device *dev;
@@ -468,7 +485,10 @@ free_queues:
 
 void ublk_devices_exit(void)
 {
-	/* Each device holds the module, so there are none; works may end yet. */
+	/*
+	 * Each device holds the module, so none is left. Work items may still
+	 * be finishing.
+	 */
 	destroy_workqueue(ublk_scan_wq);
 	destroy_workqueue(ublk_wq);
 	destroy_workqueue(ublk_abort_wq);

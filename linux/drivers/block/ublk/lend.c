@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The pages of a request, lent to a ring of the server's as one of its
- * registered buffers: by its command, or with each delivery. I/O on that buffer
- * is I/O on the pages, and nobody copies. A ring lets go of them when it is told
- * to and no I/O of it uses them any more, or when it ends; the request waits for
- * that.
+ * Lends the pages of a request to a ring of the server, as one of the ring's
+ * registered buffers: on the server's command, or at each delivery. I/O on that
+ * buffer is I/O on the pages, without a copy. A ring gives the pages back when
+ * the buffer has been unregistered and no I/O uses it any more, or when the
+ * ring ends. The request is not ended before.
  */
 #include "ublk.h"
 
-/* A ring has let go. If nobody else has the request, this is its end. */
+/*
+ * Called when a ring gives the pages back. The last user of a request ends it.
+ */
 static void ublk_lent_back(void *priv)
 {
 	struct request *rq = priv;
@@ -17,7 +19,7 @@ static void ublk_lent_back(void *priv)
 	ublk_slot_request_put(queue, &queue->slots[rq->tag], rq);
 }
 
-/* The indices of a ring are shorter, and it refuses those that it has not. */
+/* Ring indices are 32-bit. Rings refuse an index that they do not have. */
 static unsigned int ublk_lend_index(u64 index)
 {
 	return min_t(u64, index, UINT_MAX);
@@ -56,7 +58,7 @@ bool ublk_lend_wanted(struct io_uring_cmd *cmd)
 {
 	struct ublk_auto_buf_reg lend;
 
-	/* The server can write there at any time, so it is read once. */
+	/* The server may change the SQE at any time, so it is read once. */
 	lend = ublk_sqe_addr_to_auto_buf_reg(READ_ONCE(cmd->sqe->addr));
 	if (lend.reserved0 || lend.reserved1 ||
 	    lend.flags & ~UBLK_AUTO_BUF_REG_F_MASK)
@@ -66,8 +68,8 @@ bool ublk_lend_wanted(struct io_uring_cmd *cmd)
 }
 
 /*
- * The references are not counted yet: whoever delivers has the ring locked, so
- * that nobody can make it let go before they are.
+ * The caller counts the references afterwards. That is not too late: it holds
+ * the ring's lock, so that the buffer cannot be unregistered before.
  */
 int ublk_lend_deliver(struct ublk_slot *slot, struct io_uring_cmd *cmd,
 		      unsigned int index, unsigned int issue_flags)

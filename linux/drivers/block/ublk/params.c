@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Parameters of a device: checked when the server sets them, so that a disk
- * can be made of whatever was accepted, and translated to the block layer's
- * limits when it is made.
+ * Parameters of a device. They are checked when the server sets them, so that
+ * any accepted set yields a valid disk, and translated to queue limits when the
+ * disk is created.
  */
 #include <linux/blkdev.h>
 
 #include "ublk.h"
 
-/* No block, and no good size of a transfer, is larger: 256 MiB. */
+/* The largest block, optimal I/O or minimum I/O size: 256 MiB. */
 #define UBLK_MAX_SIZE_SHIFT	28
 
-/* As is_power_of_2(), of 64 bits on every processor. */
+/* As is_power_of_2(), but for 64 bits on every processor. */
 static bool ublk_is_power_of_2(u64 number)
 {
 	return number && !(number & (number - 1));
@@ -30,11 +30,11 @@ static bool ublk_basic_ok(const struct ublk_device *dev,
 	if (basic->max_sectors < PAGE_SECTORS ||
 	    basic->max_sectors > dev->info.max_io_buf_bytes >> SECTOR_SHIFT)
 		return false;
-	/* a request is split at chunks, and no further than into blocks */
+	/* requests are split at chunks, but never within a block */
 	if (basic->chunk_sectors %
 	    (1U << (basic->logical_bs_shift - SECTOR_SHIFT)))
 		return false;
-	/* bytes of the disk are a loff_t */
+	/* the disk's size in bytes must fit a loff_t */
 	return basic->dev_sectors <= (u64)LLONG_MAX >> SECTOR_SHIFT &&
 	       !(basic->virt_boundary_mask >> 32);
 }
@@ -46,8 +46,8 @@ static bool ublk_discard_ok(const struct ublk_params *params)
 	if (!discard->max_discard_sectors)
 		return true;
 	/*
-	 * A descriptor has room for one range. A granularity smaller than a
-	 * block becomes as large.
+	 * A descriptor has room for one range. The block layer raises a
+	 * granularity that is smaller than a block.
 	 */
 	return discard->max_discard_segments == 1 &&
 	       discard->discard_granularity;
@@ -68,7 +68,7 @@ int ublk_params_check(const struct ublk_device *dev,
 {
 	const u32 types = params->types;
 
-	/* The numbers of nodes are only told, and zones are not offered. */
+	/* Device numbers are read-only, and zones are not supported. */
 	if (types & (UBLK_PARAM_TYPE_DEVT | UBLK_PARAM_TYPE_ZONED))
 		return -EINVAL;
 	if (!(types & UBLK_PARAM_TYPE_BASIC) ||

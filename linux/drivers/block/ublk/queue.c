@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The way of a request to its server: from the block layer to its slot
- * (ublk_queue_rq), and from there, in the server's own context, to the server
- * (ublk_deliver). How it comes back is in commit.c. Nothing here waits, and no lock
- * is taken as long as there is a server.
+ * The delivery of requests: from the block layer to a slot (ublk_queue_rq), and
+ * from there, in the server's own context, to the server (ublk_deliver).
+ * commit.c handles the way back. Nothing here waits, and while there is a
+ * server no lock is taken.
  */
 #include <linux/mm.h>
 #include <linux/vmalloc.h>
@@ -11,21 +11,23 @@
 #include "ublk.h"
 
 /*
- * A thread may end while all that it fetched is being served. It holds no
- * command then, so that io_uring has nothing to cancel, and the process may
- * go on and keep the device open. Requests that take so long are looked after
- * by the block layer's timer.
+ * A thread may end while all requests that it fetched are being served. It has
+ * no held command then, so io_uring has nothing to cancel, and the process may
+ * carry on and keep the device open. The block layer's timeout finds such
+ * requests.
  */
 #define UBLK_TASK_CHECK		HZ
 
-/* A user's server that does not answer for so long is killed. */
+/*
+ * An unprivileged server that does not answer a request in this time is killed.
+ */
 #define UBLK_USER_PATIENCE	(30 * HZ)
 
 static __always_inline u32 ublk_desc_flags(const struct request *rq)
 {
 	u32 flags = 0;
 
-	/* most have none of them */
+	/* most requests have none of these */
 	if (likely(!(rq->cmd_flags & (REQ_FAILFAST_MASK | REQ_META | REQ_FUA |
 				      REQ_NOUNMAP | REQ_SWAP))))
 		return 0;
@@ -46,7 +48,10 @@ static __always_inline u32 ublk_desc_flags(const struct request *rq)
 	return flags;
 }
 
-/* UBLK_IO_OP_* of a request, or -1 for what was never offered. */
+/*
+ * The UBLK_IO_OP_* of a request, or -1 for an operation that the disk does not
+ * offer.
+ */
 static __always_inline int ublk_desc_op(const struct request *rq)
 {
 	switch (req_op(rq)) {
@@ -65,13 +70,13 @@ static __always_inline int ublk_desc_op(const struct request *rq)
 	}
 }
 
-/* How long to wait for memory that the server's buffer needs. */
+/* Delay before a retry when the server's buffer could not get memory. */
 #define UBLK_MEMORY_WAIT_MS	10
 
 /*
- * Nothing of a WRITE could be copied to the server's buffer. Where that is not
- * the server's memory at all, the request fails; else it is as if it had not
- * come yet, and comes again.
+ * None of a WRITE's data could be copied to the server's buffer. If the buffer
+ * is not the server's memory, the request fails. Otherwise it is requeued, as
+ * if it had not come yet.
  */
 static void ublk_undelivered(struct ublk_queue *queue, struct ublk_slot *slot,
 			     int error, unsigned int issue_flags)
@@ -88,7 +93,9 @@ static void ublk_undelivered(struct ublk_queue *queue, struct ublk_slot *slot,
 	blk_mq_delay_kick_requeue_list(rq->q, UBLK_MEMORY_WAIT_MS);
 }
 
-/* The server's task ends: what was to be delivered to it goes back. */
+/*
+ * The server's task is ending: takes back the request that was to be delivered.
+ */
 static void ublk_deliver_to_dead(struct ublk_queue *queue,
 				 struct ublk_slot *slot,
 				 unsigned int issue_flags)
@@ -104,8 +111,8 @@ static void ublk_deliver_to_dead(struct ublk_queue *queue,
 }
 
 /*
- * Copies the data of a WRITE to the server's buffer. Returns how much of it, in
- * whole blocks, or why nothing: see ublk_fault_in().
+ * Copies the data of a WRITE to the server's buffer. Returns the copied bytes,
+ * in whole blocks, or an error of ublk_fault_in().
  */
 static __always_inline int ublk_deliver_data(struct ublk_slot *slot)
 {
@@ -124,8 +131,8 @@ static __always_inline int ublk_deliver_data(struct ublk_slot *slot)
 }
 
 /*
- * The pages of a request could not be lent: nothing is delivered to a server that
- * cannot do without. Where there was no memory, the request comes again.
+ * The pages of a request could not be lent, and the server did not ask for a
+ * fallback. Without memory the request is requeued, otherwise it fails.
  */
 static void ublk_unlent(struct ublk_queue *queue, struct ublk_slot *slot,
 			int error, unsigned int issue_flags)
@@ -139,10 +146,11 @@ static void ublk_unlent(struct ublk_queue *queue, struct ublk_slot *slot,
 }
 
 /*
- * Has all ready for the server, except that it is not told. @cmd is what it will
- * be told by: with BATCH_IO (@batch) one of the queue, else the slot's own, and
- * @answer what that says. Returns how many rings have the pages, or -1 when
- * there is nothing to deliver; then the slot was given away.
+ * Prepares a request completely: its data and its descriptor. @cmd delivers it
+ * later: with BATCH_IO (@batch) a command of the queue, otherwise the slot's
+ * own, and @answer is changed if the command's result is not OK. Returns how
+ * many rings have the pages, or -1 if there is nothing to deliver; then the
+ * caller no longer owns the slot.
  */
 static __always_inline int
 ublk_slot_make_ready(struct ublk_queue *queue, struct ublk_slot *slot,
@@ -197,7 +205,9 @@ ublk_slot_make_ready(struct ublk_queue *queue, struct ublk_slot *slot,
 	return lent;
 }
 
-/* The first references to a request: @lent rings have its pages. */
+/*
+ * Sets the references of a request: one for its delivery, and @lent for rings.
+ */
 static __always_inline void ublk_slot_count(const struct ublk_queue *queue,
 					    struct ublk_slot *slot, int lent)
 {
@@ -208,8 +218,8 @@ static __always_inline void ublk_slot_count(const struct ublk_queue *queue,
 }
 
 /*
- * Delivers one request; @issue_flags are those of the ring of its command.
- * @dead: the server's task ends, nothing can be delivered any more.
+ * Delivers one request. @issue_flags are those of the ring of its command.
+ * @dead: the server's task is ending, and nothing can be delivered.
  */
 static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 			      bool dead, unsigned int issue_flags)
@@ -229,25 +239,28 @@ static void ublk_deliver_slot(struct ublk_queue *queue, struct ublk_slot *slot,
 	ublk_slot_count(queue, slot, lent);
 	ublk_slot_give(slot, UBLK_SLOT_SERVING);
 	io_uring_cmd_done(cmd, answer, issue_flags);
-	/* Another thread's end may have passed by while this was claimed. */
+	/*
+	 * The session may have ended while the slot was still claimed; then
+	 * ublk_device_abort() did not see it.
+	 */
 	smp_mb(); /* pairs with that of ublk_device_abort() */
 	if (unlikely(READ_ONCE(queue->dev->service) != UBLK_DELIVER))
 		ublk_slot_reclaim(queue, slot);
 }
 
 /*
- * A task that is being killed cannot serve any more, though it still runs: what
- * is delivered to it would be lost with it, and its memory may not be had.
+ * A task that is being killed still runs, but must get no more requests: they
+ * would be lost, and its memory may be unavailable.
  */
 static bool ublk_task_is_dead(const struct ublk_slot *slot)
 {
 	return current != slot->task || ublk_is_killed();
 }
 
-/* Give way after this many copies: a queue may have 4,096 requests. */
+/* Call cond_resched() after this many requests: a queue may have 4,096. */
 #define UBLK_COPIES_AT_ONCE	32
 
-/* Task work of a command: delivers what was claimed so far. */
+/* Task work of a command: delivers all requests that are pending. */
 static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags,
 			 bool dead)
 {
@@ -257,7 +270,7 @@ static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags,
 	unsigned int copied = 0;
 
 	dead = dead || ublk_task_is_dead(ublk_cmd_pdu(cmd)->slot);
-	/* The youngest is the first in the list. */
+	/* The list begins with the newest. */
 	pending = llist_reverse_order(pending);
 	llist_for_each_entry_safe(slot, next, pending, node) {
 		if (unlikely(++copied % UBLK_COPIES_AT_ONCE == 0))
@@ -270,7 +283,10 @@ static void ublk_deliver(struct io_uring_cmd *cmd, unsigned int issue_flags,
 
 UBLK_TASK_WORK(ublk_deliver)
 
-/* The same where commands are of several rings: one request each. */
+/*
+ * As ublk_deliver(), but for one request, when commands come from several
+ * rings.
+ */
 static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags,
 			     bool dead)
 {
@@ -283,8 +299,8 @@ static void ublk_deliver_one(struct io_uring_cmd *cmd, unsigned int issue_flags,
 UBLK_TASK_WORK(ublk_deliver_one)
 
 /*
- * Claims the slot of a request. False: there is no command, or it is that of a
- * server whose time has not come yet.
+ * Claims the slot of a request. Returns false if it has no command, or one of a
+ * server that has not taken over yet.
  */
 static bool ublk_claim(struct ublk_queue *queue, struct request *rq)
 {
@@ -300,8 +316,8 @@ static bool ublk_claim(struct ublk_queue *queue, struct request *rq)
 }
 
 /*
- * Has a claimed request delivered by itself: by the command of its own slot, or
- * by one of the queue.
+ * Starts the delivery of one claimed request: by its slot's own command, or by
+ * one of the queue.
  */
 static void ublk_send_one(struct ublk_queue *queue, struct ublk_slot *slot)
 {
@@ -312,8 +328,9 @@ static void ublk_send_one(struct ublk_queue *queue, struct ublk_slot *slot)
 }
 
 /*
- * Has a list of claimed requests delivered, youngest first and @oldest at its
- * end. If none was pending, the command of the oldest takes them all along.
+ * Starts the delivery of a list of claimed requests, with the newest first and
+ * @oldest last. If no request was pending, the command of @oldest delivers the
+ * whole list.
  */
 static void ublk_send(struct ublk_queue *queue, struct ublk_slot *youngest,
 		      struct ublk_slot *oldest)
@@ -344,8 +361,8 @@ static blk_status_t ublk_queue_rq(struct blk_mq_hw_ctx *hctx,
 }
 
 /*
- * A plug full of requests: all of one queue are sent at once. What cannot be
- * claimed stays on @requests for ublk_queue_rq(), one by one.
+ * Claims all requests of a plug, and sends those of one queue together.
+ * Requests that cannot be claimed stay on @requests, for ublk_queue_rq().
  */
 static void ublk_queue_rqs(struct rq_list *requests)
 {
@@ -395,7 +412,10 @@ int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 		ret = -EINVAL;
 	} else if (ublk_copy_to_server(rq, u64_to_user_ptr(addr),
 				       blk_rq_bytes(rq)) < blk_rq_bytes(rq)) {
-		/* it may ask again with a better one, or commit an error */
+		/*
+		 * the server may try again with another buffer, or commit an
+		 * error
+		 */
 		ret = -EFAULT;
 	} else {
 		slot->wants_data = false;
@@ -406,7 +426,10 @@ int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 	return ret;
 }
 
-/* For batch.c; without it, there is only one of each that is inlined above. */
+/*
+ * For batch.c. Without BATCH_IO, the inline functions above have one caller
+ * only.
+ */
 #ifdef UBLK_HAVE_BATCH_IO
 bool ublk_slot_prepare(struct ublk_queue *queue, struct ublk_slot *slot,
 		       struct io_uring_cmd *fetch, unsigned int issue_flags)
@@ -463,9 +486,9 @@ void ublk_slot_unserved(struct ublk_queue *queue, struct ublk_slot *slot)
 #endif
 
 /*
- * Is nobody left who could answer the requests of a slot that @task armed? With
- * BATCH_IO that can be any thread of its process, and others that have a command
- * with us.
+ * Whether nobody is left who could commit the requests of a slot that @task
+ * armed. With BATCH_IO, any thread of its process could, and so could other
+ * processes that have a FETCH_IO_CMDS here.
  */
 static bool ublk_task_is_gone(struct ublk_queue *queue,
 			      struct task_struct *task)
@@ -477,7 +500,7 @@ static bool ublk_task_is_gone(struct ublk_queue *queue,
 	return data_race(READ_ONCE(task->flags)) & PF_EXITING;
 }
 
-/* Kills the process of a task, which may have ended before the others of it. */
+/* Kills the process of @task. The task itself may have ended already. */
 static void ublk_task_kill(struct task_struct *task)
 {
 	struct pid *process;
@@ -494,21 +517,24 @@ static enum blk_eh_timer_return ublk_timeout(struct request *rq)
 	struct ublk_queue *queue = rq->mq_hctx->driver_data;
 	struct ublk_device *dev = queue->dev;
 	/*
-	 * With a scheduler, one that goes back meanwhile has none any more; the
-	 * block layer does not use WRITE_ONCE().
+	 * With an I/O scheduler, a request that is requeued at the same time
+	 * has no tag any more. The block layer does not use WRITE_ONCE().
 	 */
 	const unsigned int tag = data_race(READ_ONCE(rq->tag));
 	struct task_struct *task;
 
 	if (tag >= queue->depth)
 		return BLK_EH_RESET_TIMER;
-	/* In one step: a moment later there may be another server. */
+	/*
+	 * Under the lock: otherwise the session that ends could be the next
+	 * server's.
+	 */
 	spin_lock(&dev->lock);
 	task = queue->slots[tag].task;
 	if (task && ublk_task_is_gone(queue, task))
 		ublk_session_gone(dev);
 	else if (task && queue->flags & UBLK_F_UNPRIVILEGED_DEV)
-		/* Nobody need wait for ever for what a user serves. */
+		/* An unprivileged server must not make others wait for ever. */
 		ublk_task_kill(task);
 	spin_unlock(&dev->lock);
 	return BLK_EH_RESET_TIMER;

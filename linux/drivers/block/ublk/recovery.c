@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The death of a server, and the next one. io_uring cancels the commands that
- * a dying task holds, and the last close of /dev/ublkcN says that nobody is
- * left. With the first of these the device stops delivering; a worker takes
- * back commands and requests, whoever else may hold a mutex or wait for I/O,
- * and then the disk, where nobody will come after.
+ * The death of a server, and the next server. io_uring cancels the held
+ * commands of a dying task, and the last close of /dev/ublkcN says that no task
+ * is left. The first of these events stops delivery. A work item then takes
+ * back commands and requests, even if others hold mutexes or wait for I/O. If
+ * no server can follow, another one removes the disk.
  */
 #include <linux/sched/task.h>
 
@@ -46,7 +46,10 @@ static void ublk_remove_work(struct work_struct *work)
 					       remove_work);
 
 	mutex_lock(&dev->mutex);
-	/* It changes no more: FAIL ends with the disk only, under the mutex. */
+	/*
+	 * Under the mutex this is stable: only the removal of the disk ends
+	 * UBLK_FAIL.
+	 */
 	if (READ_ONCE(dev->service) == UBLK_FAIL && !ublk_dev_recovers(dev))
 		ublk_device_stop(dev);
 	mutex_unlock(&dev->mutex);
@@ -70,7 +73,10 @@ void ublk_session_break(struct ublk_device *dev)
 	dev->deaths++;
 }
 
-/* What becomes of requests now. The server may still be there, on its way. */
+/*
+ * Decides what happens to requests from now on. The server may not be
+ * completely gone yet.
+ */
 static void ublk_leave_service(struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
@@ -82,8 +88,8 @@ static void ublk_leave_service(struct ublk_device *dev)
 }
 
 /*
- * The server has left a disk that waits for another one: so the device says,
- * as there are servers that come once they read this, and try only once.
+ * The server has left a disk that waits for another one. The state shows it
+ * only now, because some servers poll for the state, and then try only once.
  */
 static void ublk_leave_disk(struct ublk_device *dev)
 {
@@ -100,8 +106,8 @@ void ublk_session_gone(struct ublk_device *dev)
 	if (dev->service == UBLK_DELIVER) {
 		ublk_leave_service(dev);
 		/*
-		 * Queued here, they are before the close of this session, which
-		 * waits for them, and cannot hit the next one.
+		 * Queued before the close of this session, which flushes the
+		 * work. So it cannot hit the next session.
 		 */
 		ublk_queue_work(dev, ublk_abort_wq, &dev->abort_work);
 		if (!ublk_dev_recovers(dev))
@@ -122,11 +128,14 @@ void ublk_server_closed(struct ublk_device *dev)
 	unsigned int i, tag;
 
 	ublk_server_gone(dev);
-	/* Who saw that there is a server must not claim the next one's slots. */
+	/*
+	 * Wait for every ublk_queue_rq() that has seen UBLK_DELIVER: it must
+	 * not claim a slot of the next server.
+	 */
 	if (ublk_dev_recovers(dev) &&
 	    READ_ONCE(dev->service) != UBLK_NOT_STARTED)
 		blk_mq_wait_quiesce_done(&dev->tags);
-	/* no command can be held any more, so that this does not wait */
+	/* no command can be held any more, so this does not block */
 	flush_work(&dev->abort_work);
 	ublk_device_abort(dev, true);
 
@@ -150,15 +159,16 @@ void ublk_server_closed(struct ublk_device *dev)
 	WRITE_ONCE(dev->broken, false);
 	dev->untrusted = false;
 	/*
-	 * Whom START_USER_RECOVERY let in may come and go until one has taken
-	 * over: there are servers that open the node once just to see it.
+	 * After START_USER_RECOVERY, a server may come and go until one has
+	 * taken over: some servers open the node once just to see that it is
+	 * there.
 	 */
 	if (dev->service == UBLK_NOT_STARTED)
 		dev->fetchable = true;
 	dev->info.ublksrv_pid = -1;
 	/*
-	 * Where the disk goes with its server, the next one can come when it is
-	 * gone: it could not fetch before.
+	 * If the disk is removed with its server, the next server may open the
+	 * node only after that: it could not fetch before.
 	 */
 	if (dev->service == UBLK_FAIL &&
 	    (dev->stopping || !ublk_dev_recovers(dev))) {
@@ -177,7 +187,10 @@ bool ublk_is_fetched(const struct ublk_device *dev)
 	       dev->info.nr_hw_queues * dev->info.queue_depth;
 }
 
-/* False as long as ublk_wait_fetched() has to wait; else @ret is its answer. */
+/*
+ * Returns false while ublk_wait_fetched() has to wait. Otherwise @ret is its
+ * result.
+ */
 static bool ublk_fetched_or_dead(struct ublk_device *dev, unsigned int deaths,
 				 int *ret)
 {
@@ -230,12 +243,13 @@ int ublk_recovery_start(struct ublk_device *dev)
 }
 
 /*
- * Gives the disk to the server that has fetched everything. The kernel reads no
- * partition table from a server that is not trusted, so scans are off from here
- * on. One that is under way holds the open_mutex, and its reads would go to this
- * server next. @alone: the caller holds the open_mutex, so there is none. Where
- * scans were off already there is none either, and whoever has the open_mutex may
- * well wait for this server: the last close, which writes back.
+ * Gives the disk to the server that has fetched everything. The kernel must not
+ * read the partition table of an untrusted server, so scans are disabled from
+ * here on. A scan that is running holds open_mutex, and its remaining reads
+ * would go to this server. @alone: the caller holds open_mutex, so no scan is
+ * running. If scans were disabled before, none is running either; then the
+ * holder of open_mutex may be waiting for this server (a last close that writes
+ * back), and is left alone.
  */
 static int ublk_take_over(struct ublk_device *dev, struct gendisk *disk,
 			  pid_t server, bool alone)
@@ -280,7 +294,7 @@ int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 	ret = -EBUSY;
 	disk = dev->disk;
 	if (disk) {
-		/* Its holder may wait for this very server. */
+		/* The holder may be waiting for this very server. */
 		alone = mutex_trylock(&disk->open_mutex);
 		spin_lock(&dev->lock);
 		ret = ublk_take_over(dev, disk, server, alone);
@@ -294,7 +308,7 @@ int ublk_recovery_end(struct ublk_device *dev, pid_t server)
 	return ret;
 }
 
-/* True while a request is with the server or on its way to it. */
+/* Whether a request is at the server, or on its way there. */
 static bool ublk_is_serving(struct ublk_device *dev)
 {
 	unsigned int i, tag;
@@ -316,7 +330,7 @@ static bool ublk_is_serving(struct ublk_device *dev)
 	return false;
 }
 
-/* Nothing is with the server, or nobody is there to wait for. */
+/* Whether no request is at the server, or there is no server to wait for. */
 static bool ublk_is_quiet(struct ublk_device *dev)
 {
 	return READ_ONCE(dev->service) != UBLK_DELIVER || !ublk_is_serving(dev);
@@ -340,7 +354,10 @@ int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms)
 	if (READ_ONCE(dev->service) != UBLK_DELIVER)
 		return -EBUSY;
 
-	/* What comes now stays with the block layer until the end of this. */
+	/*
+	 * From here on new requests stay in the block layer until
+	 * blk_mq_unquiesce_queue().
+	 */
 	q = dev->disk->queue;
 	blk_mq_quiesce_queue(q);
 	WRITE_ONCE(dev->quiescing, true);
@@ -356,7 +373,10 @@ int ublk_quiesce(struct ublk_device *dev, u64 timeout_ms)
 		spin_lock(&dev->lock);
 		ublk_session_gone(dev);
 		spin_unlock(&dev->lock);
-		/* it gives the commands back; and not those of another server */
+		/*
+		 * the work gives back the commands of this server, not those of
+		 * the next one
+		 */
 		flush_work(&dev->abort_work);
 	}
 	blk_mq_unquiesce_queue(q);

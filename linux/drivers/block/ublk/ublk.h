@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ublk driver's own structures, and who may touch what when.
+ * The ublk driver's own structures and their ownership rules.
  *
- * A device is made of queues, a queue of slots, one for each tag. A request
- * travels between the block layer and the server through its slot, and the
- * state of the slot says who owns it. Devices live in device.c, parameters in
- * params.c, requests on their way to the server in queue.c and back in commit.c,
- * their data in copy.c and lend.c, the server's side in chardev.c and batch.c, its
- * death and succession in recovery.c, control in ctrl.c.
+ * A device has queues, and a queue has one slot per tag. A request travels
+ * between the block layer and the server through its slot, and the state of the
+ * slot says who owns it. device.c creates and deletes devices, params.c checks
+ * their parameters. queue.c delivers requests to the server, and commit.c
+ * completes them. copy.c and lend.c move their data. chardev.c and batch.c are
+ * the server's interface, recovery.c handles its death and the next server, and
+ * ctrl.c the control commands.
  */
 #ifndef _UBLK_H
 #define _UBLK_H
@@ -27,7 +28,10 @@
 #include "compat.h"
 #include "ublk_cmd.h"
 
-/* What needs a ring that takes the pages of a request as a buffer. */
+/*
+ * Features that need rings which take the pages of a request as a registered
+ * buffer.
+ */
 #ifdef UBLK_HAVE_LENT_PAGES
 #define UBLK_LENT_FEATURES (UBLK_F_SUPPORT_ZERO_COPY |	\
 			    UBLK_F_AUTO_BUF_REG |	\
@@ -36,7 +40,7 @@
 #define UBLK_LENT_FEATURES 0ULL
 #endif
 
-/* What needs commands that complete more than once. */
+/* Features that need commands which complete more than once. */
 #ifdef UBLK_HAVE_BATCH_IO
 #define UBLK_BATCH_FEATURES UBLK_F_BATCH_IO
 #else
@@ -60,8 +64,9 @@
 		       UBLK_BATCH_FEATURES)
 
 /*
- * The driver copies nothing: the server has the data by pread() and pwrite(), or
- * has the pages themselves. Who has such a request is counted.
+ * With one of these flags the driver does not copy data: the server uses
+ * pread() and pwrite(), or gets the pages themselves. Users of such a request
+ * are counted in slot->refs.
  */
 #define UBLK_COUNTED_FLAGS (UBLK_FEATURES &		\
 			    (UBLK_F_USER_COPY |		\
@@ -72,7 +77,7 @@
 			     UBLK_F_USER_RECOVERY_REISSUE |	\
 			     UBLK_F_USER_RECOVERY_FAIL_IO)
 
-/* Types of parameters that are known; others are cleared. */
+/* The parameter types that the driver knows. It clears others. */
 #define UBLK_PARAM_TYPES (UBLK_PARAM_TYPE_BASIC |	\
 			  UBLK_PARAM_TYPE_DISCARD |	\
 			  UBLK_PARAM_TYPE_DEVT |	\
@@ -83,40 +88,41 @@
 #define UBLK_MAX_IO_BYTES	((u32)BIT(UBLK_IO_BUF_BITS))
 
 /*
- * A result that no server can give: the request goes back to the block layer,
- * as one that was begun (RECLAIM) or that nobody has seen yet (UNSERVED).
+ * Results that no server can give. The request goes back to the block layer: as
+ * one that the server may have begun (RECLAIM), or has never seen (UNSERVED).
  */
 #define UBLK_RESULT_RECLAIM	INT_MIN
 #define UBLK_RESULT_UNSERVED	(INT_MIN + 1)
 
 /*
  * The states of a slot. Whoever changes a state by cmpxchg owns what the old
- * state protected; nobody else changes it.
+ * state protected, and nobody else changes it.
  *
- *   IDLE     -> ARMED	   the server's FETCH
- *   ARMED    -> CLAIMED   a request with this tag: ublk_queue_rq()
- *   ARMED    -> IDLE	   the command is taken back: ublk_slot_abort()
- *   CLAIMED  -> SERVING   delivery, in the server's context
- *   CLAIMED  -> ARMED	   delivery failed, the command is still held
- *   CLAIMED  -> IDLE	   the server died before delivery
- *   SERVING  -> COMMITTING   the server's COMMIT, while it copies
- *   COMMITTING -> ARMED   and is held for the next request
- *   COMMITTING -> SERVING a request for data was answered
- *   SERVING  -> IDLE	   the request is taken back: ublk_slot_reclaim()
+ *   IDLE       -> ARMED       the server's FETCH
+ *   ARMED      -> CLAIMED     ublk_queue_rq() has a request with this tag
+ *   ARMED      -> IDLE        the command is given back: ublk_slot_abort()
+ *   CLAIMED    -> SERVING     delivery, in the server's context
+ *   CLAIMED    -> ARMED       delivery failed, the command is still held
+ *   CLAIMED    -> IDLE        the server died before delivery
+ *   SERVING    -> COMMITTING  the server's COMMIT, while it copies data
+ *   COMMITTING -> ARMED       the COMMIT is held for the next request
+ *   COMMITTING -> SERVING     NEED_GET_DATA is done
+ *   SERVING    -> IDLE        the request is taken back: ublk_slot_reclaim()
  *
- * What is taken back is COMMITTING in between, while its owner reads the slot.
- * Whoever arms a slot that had a request calls ublk_slot_armed() then: the
- * device may have stopped delivering, or QUIESCE_DEV waits for just this.
+ * A slot is also COMMITTING for a moment while its command or request is taken
+ * back. Whoever arms a slot that had a request then calls ublk_slot_armed():
+ * the device may have stopped delivering in the meantime, or QUIESCE_DEV may
+ * wait for this request.
  *
- * The three states that the interface knows are IDLE, ARMED and SERVING; the
- * other two last only while somebody works on the slot.
+ * The public interface knows the states IDLE, ARMED and SERVING. The other two
+ * last only while somebody works on the slot.
  *
- * With BATCH_IO no command belongs to a slot: PREP_IO_CMDS arms it, and CLAIMED
- * lasts until the server has a FETCH_IO_CMDS that takes the request. Then there
- * are two steps more:
+ * With BATCH_IO no command belongs to a slot: PREP_IO_CMDS arms it, and it
+ * stays CLAIMED until a FETCH_IO_CMDS can deliver the request. There are two
+ * more steps:
  *
- *   CLAIMED  -> ARMED	   the server could not be told of it
- *   CLAIMED  -> IDLE	   the server died, and nobody had taken the request
+ *   CLAIMED    -> ARMED       the tag could not be delivered
+ *   CLAIMED    -> IDLE        the server died before delivery
  */
 enum ublk_slot_state {
 	UBLK_SLOT_IDLE,
@@ -127,45 +133,50 @@ enum ublk_slot_state {
 };
 
 /*
- * One tag of one queue, in one cache line. @cmd is valid while ARMED or
- * CLAIMED, and NULL with BATCH_IO; @rq is valid from CLAIMED on until the request
- * is ended. @task changes only under the device's lock, and not while the slot is
- * in use.
+ * One tag of one queue, in one cache line. @cmd is valid while the slot is
+ * ARMED or CLAIMED, and always NULL with BATCH_IO. @rq is valid from CLAIMED on
+ * until the request is ended. @task changes only under the device's lock, and
+ * not while the slot is in use.
  */
 struct ublk_slot {
 	atomic_t state;			/* enum ublk_slot_state */
 	bool wants_data;		/* a WRITE delivered without its data */
 	bool lend_may_fail;		/* with BATCH_IO: see lent_index */
-	u16 lent_index;			/* see lent_ring; with BATCH_IO, the next one */
+	u16 lent_index;			/* see lent_ring; BATCH_IO: the next one */
 	struct io_uring_cmd *cmd;	/* the server's, held */
 	struct request *rq;
 	u64 addr;			/* the server's buffer */
-	struct task_struct *task;	/* the only one that may use the slot... */
-					/* ...but with BATCH_IO: who armed it first */
+	/*
+	 * The only task that may use the slot. With BATCH_IO, the one that
+	 * armed it first.
+	 */
+	struct task_struct *task;
 	struct llist_node node;		/* in the queue's pending list */
 
 	/*
-	 * With UBLK_COUNTED_FLAGS: the request is ended by whoever drops the
-	 * last reference, with this result. Delivery sets one, which COMMIT or
-	 * reclaiming drops; pread() and pwrite() have their own, and each ring
-	 * that has its pages. So the request may be there still when the slot
-	 * is armed again, even by the next server, and only when it has ended
-	 * another one can claim the slot and change these.
+	 * With UBLK_COUNTED_FLAGS, the request is ended with @result by whoever
+	 * drops the last reference. Delivery sets one reference, which COMMIT
+	 * or ublk_slot_reclaim() drops. pread() and pwrite() hold their own
+	 * while they copy, and so does each ring that has the pages. So the
+	 * request may still exist when the slot is armed again, even by the
+	 * next server. These fields change only when another request claims the
+	 * slot, and that is not possible before this one has ended.
 	 */
 	refcount_t refs;
 	int result;
-	/* That which delivery lent the pages to (AUTO_BUF_REG), or NULL. */
+	/* The ring to which delivery lent the pages (AUTO_BUF_REG), or NULL. */
 	const void *lent_ring;
 } ____cacheline_aligned_in_smp;
 
 /*
- * With BATCH_IO: the FETCH_IO_CMDS that a queue holds, in the order in which they
- * take requests. Whoever sets @active is the only one to take requests from
- * @pending, until it is cleared. What was taken and has not been delivered is
- * @backlog, oldest first. A fetch that is active is not in the list.
+ * With BATCH_IO: the FETCH_IO_CMDS that a queue holds, in the order in which
+ * they take requests. Only the one that set @active takes requests from
+ * @pending, until it clears @active; it is not in the list meanwhile. @backlog
+ * are requests that were taken from @pending and not delivered yet, oldest
+ * first.
  */
 struct ublk_batch {
-	spinlock_t lock;		/* for @fetches and @active */
+	spinlock_t lock;		/* protects @fetches and @active */
 	bool active;
 	struct list_head fetches;
 	struct llist_node *backlog;
@@ -178,12 +189,12 @@ struct ublk_queue {
 	struct ublksrv_io_desc *descs;	/* [depth], mapped by the server */
 
 	/*
-	 * Requests that are claimed are collected in @pending and delivered by
-	 * one task work, which is that of the command of the first of them.
-	 * That needs all commands to be of one ring and one task: @ring is
-	 * that of the first FETCH and @task who sent it, and once another one
-	 * was seen (@mixed) each request is delivered by its own command. With
-	 * BATCH_IO a queue is @mixed from the beginning: see @batch.
+	 * Claimed requests are collected in @pending. One task work delivers
+	 * them all: that of the command of the first request. This works only
+	 * if all commands come from one ring and one task. @ring and @task are
+	 * those of the first FETCH; once a command came from others, @mixed is
+	 * set, and each request is delivered by its own command. With BATCH_IO
+	 * a queue is always @mixed; see @batch.
 	 */
 	const void *ring;
 	const struct task_struct *task;
@@ -194,30 +205,30 @@ struct ublk_queue {
 	struct ublk_slot slots[] __counted_by(depth);
 };
 
-/* What happens to requests. */
+/* What happens to new requests. */
 enum ublk_service {
 	UBLK_NOT_STARTED,	/* there is no disk */
-	UBLK_DELIVER,		/* the server gets them: each slot is armed */
-	UBLK_HOLD,		/* it waits for the next server */
-	UBLK_FAIL,		/* it ends with EIO */
+	UBLK_DELIVER,		/* the server gets them; slots are armed */
+	UBLK_HOLD,		/* they wait for the next server */
+	UBLK_FAIL,		/* they end with EIO */
 };
 
 /*
- * A device, from ADD_DEV until the last user of its nodes is gone. References
- * are those of @device.
+ * A device, from ADD_DEV until its nodes have no users any more. @device counts
+ * the references.
  *
- * @mutex serialises control commands that change the device; START_DEV and
- * END_USER_RECOVERY wait for the server without it. @lock guards what the
- * death of a server touches, which may happen under any of those: @service,
- * @stopping, @owned, @fetched, @broken, @untrusted, @leaving, @deaths,
- * @fetchable and the tasks of slots and queues. It is never taken for a
- * request while the server is well.
+ * @mutex serialises control commands that change the device. START_DEV and
+ * END_USER_RECOVERY do not hold it while they wait for the server. @lock
+ * protects the fields that the death of a server changes, which may happen
+ * during any command: @service, @stopping, @owned, @fetched, @broken,
+ * @untrusted, @leaving, @deaths, @fetchable, and the tasks of slots and queues.
+ * The I/O path does not take it while the server is alive.
  *
- * A session is the time in which one server has /dev/ublkcN open. FETCH makes
- * a slot its own (@owned) in the step that permits it, and the slot counts as
- * @fetched once it is armed. Whoever ends a session marks it @broken and then
- * gives back what is armed; a FETCH in between finds @broken after arming and
- * takes its command back itself.
+ * A session is the time in which one server has /dev/ublkcN open. FETCH checks
+ * that it is permitted and makes the slot the session's own (@owned) in one
+ * step; the slot counts as @fetched once it is armed. To end a session, mark it
+ * @broken, then give back all armed commands. A FETCH that runs at the same
+ * time finds @broken after arming its slot, and gives its command back itself.
  */
 struct ublk_device {
 	struct device device;
@@ -226,49 +237,50 @@ struct ublk_device {
 	spinlock_t lock;	/* for the death of a server */
 
 	struct ublksrv_ctrl_dev_info info;
-	struct ublk_params params;	/* types == 0: none were set */
+	struct ublk_params params;	/* types == 0: not set */
 	struct blk_mq_tag_set tags;
 	struct gendisk *disk;		/* between START and STOP */
-	bool closed;			/* to new openers; its open_mutex */
+	bool closed;			/* cannot be opened; disk->open_mutex */
 	struct ublk_queue **queues;	/* [info.nr_hw_queues] */
 
 	enum ublk_service service;
-	bool stopping;			/* requests fail, now or at a death */
+	bool stopping;			/* requests fail without a server */
 	bool fetchable;			/* FETCH is allowed */
 	bool broken;			/* this session has ended */
-	bool leaving;			/* closed, but its disk is still there */
+	bool leaving;			/* closed, but its disk still exists */
 	bool untrusted;			/* fetched without CAP_SYS_ADMIN */
 	unsigned int deaths;		/* sessions that ended */
 	bool quiescing;			/* QUIESCE_DEV waits for commits */
-	unsigned int owned;		/* slots that a task has fetched... */
-					/* ...and each FETCH_IO_CMDS */
-	unsigned int fetched;		/* those that were armed since */
+	/* Slots that a task has fetched, and FETCH_IO_CMDS. */
+	unsigned int owned;
+	unsigned int fetched;		/* owned slots that were armed */
 
-	unsigned long in_use;		/* bit 0: /dev/ublkcN is not free */
+	unsigned long in_use;		/* bit 0: an open gets -EBUSY */
 	bool deleted;			/* by DEL_DEV, under ublk_devices_lock */
-	wait_queue_head_t wait;		/* for all that is waited for here */
+	wait_queue_head_t wait;		/* for every condition of the device */
 
 	struct work_struct abort_work;	/* takes back commands and requests */
-	struct work_struct remove_work;	/* and then the disk */
-	struct work_struct scan_work;	/* looks for partitions */
-	struct gendisk *scanned;	/* by that work, with a reference */
-	struct semaphore job;		/* taken while a job runs */
+	struct work_struct remove_work;	/* removes the disk after that */
+	struct work_struct scan_work;	/* reads the partition table */
+	struct gendisk *scanned;	/* of scan_work, with a reference */
+	struct semaphore job;		/* down while a job runs */
 };
 
 /*
- * What takes requests back must be able to run whatever else waits, also for
- * memory, so it has a queue to itself. Everything else may wait for I/O. A queue
- * has some hundred workers at most, so scans for partitions have one of their
- * own: they wait as long as no server answers, and STOP_DEV must come through.
+ * Taking back requests must work whatever else waits, even for memory, so it
+ * has a workqueue to itself. All other work may wait for I/O. A workqueue runs
+ * only a limited number of works at a time, so partition scans also have their
+ * own: they wait as long as no server answers, and must not keep STOP_DEV
+ * waiting.
  */
 extern struct workqueue_struct *ublk_abort_wq;
 extern struct workqueue_struct *ublk_wq;
 
-/* What a held command has to find its way back. */
+/* What the driver keeps with a held command. */
 struct ublk_cmd_pdu {
 	struct ublk_queue *queue;
 	struct ublk_slot *slot;
-	struct ublk_auto_buf_reg lend;	/* with AUTO_BUF_REG, and checked */
+	struct ublk_auto_buf_reg lend;	/* with AUTO_BUF_REG; already checked */
 };
 
 static inline struct ublk_cmd_pdu *ublk_cmd_pdu(struct io_uring_cmd *cmd)
@@ -281,7 +293,7 @@ static inline enum ublk_slot_state ublk_slot_state(struct ublk_slot *slot)
 	return atomic_read_acquire(&slot->state);
 }
 
-/* True when the slot was in state @from: then it is the caller's to handle. */
+/* Returns true if the slot was in state @from: then the caller owns it. */
 static inline bool ublk_slot_take(struct ublk_slot *slot,
 				  enum ublk_slot_state from,
 				  enum ublk_slot_state to)
@@ -289,7 +301,7 @@ static inline bool ublk_slot_take(struct ublk_slot *slot,
 	return atomic_cmpxchg(&slot->state, from, to) == from;
 }
 
-/* Gives a slot that the caller owns away again. */
+/* Ends the caller's ownership of a slot. */
 static inline void ublk_slot_give(struct ublk_slot *slot,
 				  enum ublk_slot_state to)
 {
@@ -297,17 +309,17 @@ static inline void ublk_slot_give(struct ublk_slot *slot,
 }
 
 /*
- * The number of a command, which is its plain form, or -1. The encoded forms
- * say a size and a direction as well, in other places on other processors:
- * there are servers with those of x86 everywhere, and Linux looks at the
- * number only.
+ * The number of a command, which is also its plain opcode, or -1. An encoded
+ * opcode also has a size and a direction, whose encoding differs between
+ * processors. Some servers use x86's everywhere, so only the number is
+ * compared, as Linux does.
  */
 static inline unsigned int ublk_op_number(u32 op)
 {
 	return _IOC_TYPE(op) == 'u' || !_IOC_TYPE(op) ? _IOC_NR(op) : -1U;
 }
 
-/* Do commands of the server stand for a queue, not for a slot? */
+/* Whether the server's commands are for a queue, not for a slot. */
 static inline bool ublk_batches(const struct ublk_queue *queue)
 {
 	return queue->flags & UBLK_FEATURES & UBLK_F_BATCH_IO;
@@ -318,33 +330,36 @@ static inline bool ublk_dev_batches(const struct ublk_device *dev)
 	return dev->info.flags & UBLK_FEATURES & UBLK_F_BATCH_IO;
 }
 
-/* True when the current task is being killed. */
+/* Whether the current task is being killed. */
 static inline bool ublk_is_killed(void)
 {
-	/* signals are sent under a lock that nobody takes to look for them */
+	/* signals are set under a lock that readers do not take */
 	return data_race(fatal_signal_pending(current));
 }
 
-/* True when nothing more can be fetched by who has /dev/ublkcN open now. */
+/* Whether the process that has /dev/ublkcN open can fetch nothing more. */
 static inline bool ublk_session_ended(const struct ublk_device *dev)
 {
 	lockdep_assert_held(&dev->lock);
 	return dev->broken || READ_ONCE(dev->deleted);
 }
 
-/* Else it is about a range of the disk only. */
+/* Other requests only describe a range of the disk. */
 static inline bool ublk_request_has_data(const struct request *rq)
 {
 	return req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE;
 }
 
-/* Does the driver lend the pages of all requests, without being asked to? */
+/* Whether the pages of every request are lent to the server's ring. */
 static inline bool ublk_lends(const struct ublk_queue *queue)
 {
 	return queue->flags & UBLK_FEATURES & UBLK_F_AUTO_BUF_REG;
 }
 
-/* How much of a request the server can be answered for; at least a block. */
+/*
+ * The bytes that can be completed if the server has done @bytes: whole blocks,
+ * at most the request.
+ */
 static __always_inline unsigned int ublk_whole_blocks(struct request *rq,
 						      size_t bytes)
 {
@@ -366,38 +381,38 @@ static inline bool ublk_dev_recovers(const struct ublk_device *dev)
 
 /* device.c */
 
-/* The device with that id and a reference to it, or NULL. */
+/* Returns the device with this id and a reference to it, or NULL. */
 struct ublk_device *ublk_device_get(u32 id);
 void ublk_device_put(struct ublk_device *dev);
 
 /*
- * Adds a device as @info says and updates it with what it became. Returns 0 or
- * -errno: -EEXIST for an id that is taken.
+ * Adds a device as @info asks, and updates @info. Returns 0 or -errno; -EEXIST
+ * if the id is in use.
  */
 int ublk_device_add(struct ublksrv_ctrl_dev_info *info);
 
 /*
- * Makes the disk appear, once all slots are fetched by the process @server, and
- * has its partitions looked for. The caller has the mutex. Returns 0, -ENODEV
- * when the server died meanwhile, or what the block layer answered.
+ * Creates the disk after process @server has fetched all slots, and has its
+ * partition table read. The caller holds the mutex. Returns 0, -ENODEV if the
+ * server died meanwhile, or an error of the block layer.
  */
 int ublk_device_start(struct ublk_device *dev, pid_t server);
 
 /*
- * Removes the disk, after its I/O as long as there is a server, and gives the
- * server its commands back. The caller has the mutex.
+ * Removes the disk, and then gives the server its commands back. While there is
+ * a server, the disk's I/O completes first. The caller holds the mutex.
  */
 void ublk_device_stop(struct ublk_device *dev);
 
 /*
- * Stops the device and removes its nodes; the caller has a reference. Returns
- * 0, or -ENODEV when another one is deleting it.
+ * Stops the device and removes its nodes. The caller holds a reference. Returns
+ * 0, or -ENODEV if it is already being deleted.
  */
 int ublk_device_delete(struct ublk_device *dev);
 
 /*
- * Waits until no deleted device has the id any more: when its nodes have no
- * user, nor the caller a reference. Returns 0 or -EINTR.
+ * Waits until no deleted device has this id: its nodes have no users then. The
+ * caller must not hold a reference. Returns 0 or -EINTR.
  */
 int ublk_device_wait_gone(u32 id);
 
@@ -406,22 +421,22 @@ void ublk_devices_exit(void);
 
 /* params.c */
 
-/* 0, or -EINVAL for parameters that no disk can be made with. */
+/* Returns 0, or -EINVAL if no disk can be created with these parameters. */
 int ublk_params_check(const struct ublk_device *dev,
 		      const struct ublk_params *params);
 
-/* The limits of the disk that the device's parameters ask for. */
+/* The queue limits for the device's parameters. */
 struct queue_limits ublk_params_limits(const struct ublk_device *dev);
 
 /* queue.c */
 
 extern const struct blk_mq_ops ublk_mq_ops;
 
-/* Allocates or frees dev->queues. Returns 0 or -ENOMEM. */
+/* Allocate and free dev->queues. Returns 0 or -ENOMEM. */
 int ublk_queues_alloc(struct ublk_device *dev);
 void ublk_queues_free(struct ublk_device *dev);
 
-/* Pages of a queue's descriptors: what the server maps. */
+/* Pages of a queue's descriptors, which is what the server maps. */
 unsigned long ublk_queue_descs_pages(unsigned int depth);
 
 /* The server's NEED_GET_DATA. */
@@ -429,13 +444,14 @@ int ublk_slot_get_data(struct ublk_queue *queue, struct ublk_slot *slot,
 		       u64 addr);
 
 /*
- * With BATCH_IO. Whoever takes requests from a queue owns their slots, which are
- * CLAIMED. ublk_slot_prepare() copies or lends the data, by the ring of @fetch,
- * and fills the descriptor; false: there is nothing to deliver, and the slot was
- * given away. ublk_slot_announce() makes a prepared one SERVING, before the
- * server is told. ublk_slot_withdraw() takes back a prepared one, announced or
- * not, that the server was not told of. ublk_slot_unserved() gives away one that
- * was not prepared, as the server is gone.
+ * For BATCH_IO. Whoever takes requests from a queue owns their slots, which are
+ * CLAIMED. ublk_slot_prepare() copies or lends the data, to the ring of @fetch,
+ * and fills in the descriptor; if it returns false, there is nothing to
+ * deliver, and the caller no longer owns the slot. ublk_slot_announce() makes a
+ * prepared slot SERVING, before its tag is posted. ublk_slot_withdraw() takes
+ * back a prepared slot, announced or not, whose tag could not be posted.
+ * ublk_slot_unserved() takes back a slot that was not prepared, because the
+ * server is gone.
  */
 bool ublk_slot_prepare(struct ublk_queue *queue, struct ublk_slot *slot,
 		       struct io_uring_cmd *fetch, unsigned int issue_flags);
@@ -448,20 +464,22 @@ void ublk_slot_unserved(struct ublk_queue *queue, struct ublk_slot *slot);
 /* commit.c */
 
 /*
- * Holds @cmd for the next request of a slot that the caller owns; it may be
- * completed from now on.
+ * Holds @cmd for the next request of a slot that the caller owns. From then on
+ * @cmd may complete at any time.
  */
 void ublk_slot_arm(struct ublk_queue *queue, struct ublk_slot *slot,
 		   struct io_uring_cmd *cmd, u64 addr, unsigned int issue_flags);
 
 /*
- * To be called when a slot was armed again: gives its command back where the device
- * has stopped delivering meanwhile.
+ * To be called after a slot was armed again: gives its command back if the
+ * device has stopped delivering meanwhile.
  */
 void ublk_slot_armed(struct ublk_queue *queue, struct ublk_slot *slot,
 		     unsigned int issue_flags);
 
-/* Gives an armed command back to the server. False if there was none. */
+/*
+ * Gives an armed command back to the server. Returns false if there was none.
+ */
 bool ublk_slot_abort(struct ublk_slot *slot, unsigned int issue_flags);
 
 /* Takes a request back from a server that is gone. */
@@ -473,8 +491,8 @@ int ublk_slot_commit(struct ublk_queue *queue, struct ublk_slot *slot,
 		     unsigned int issue_flags);
 
 /*
- * One element of PREP_IO_CMDS, for an idle slot, or of COMMIT_IO_CMDS, by @cmd.
- * The latter returns 0 or -errno.
+ * One element of PREP_IO_CMDS, for an idle slot, or of COMMIT_IO_CMDS, which is
+ * @cmd. The latter returns 0 or -errno.
  */
 void ublk_slot_prep(struct ublk_slot *slot, u64 addr,
 		    struct ublk_auto_buf_reg lend);
@@ -483,28 +501,31 @@ int ublk_slot_commit_batch(struct ublk_queue *queue, struct ublk_slot *slot,
 			   struct ublk_auto_buf_reg lend,
 			   unsigned int issue_flags);
 
-/* What an answer to a slot that is not being served gets. */
+/* The error for a command to a slot that has no request at the server. */
 int ublk_slot_refused(struct ublk_slot *slot);
 
 /*
- * References to the request of a slot for pread() and pwrite(), and for rings.
- * Returns the request, or NULL when none is being served.
+ * A reference to the request of a slot, for pread(), pwrite() and rings. get
+ * returns the request, or NULL if the server has none.
  */
 struct request *ublk_slot_request_get(struct ublk_slot *slot);
 void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
 			   struct request *rq);
 
-/* A request that this server will not answer fails, or waits for the next. */
+/*
+ * Handles a request that this server will not complete: it fails, or waits for
+ * the next server.
+ */
 void ublk_request_unserved(struct ublk_device *dev, struct request *rq);
 
-/* Ends a request that is in no slot any more. */
+/* Ends a request that has left its slot. */
 void ublk_request_end(struct request *rq, blk_status_t status);
 
 /* copy.c */
 
 /*
- * Copies data of a request from or to the current task's memory and returns
- * how many bytes were copied.
+ * Copy data between a request and the current task's memory. They return how
+ * many bytes were copied.
  */
 size_t ublk_copy_to_server(struct request *rq, void __user *buffer,
 			   size_t bytes);
@@ -512,20 +533,24 @@ size_t ublk_copy_from_server(struct request *rq, const void __user *buffer,
 			     size_t bytes);
 
 /*
- * Makes memory of the current task present that could not be written. Returns
- * 0, -EFAULT for what is not the task's to write, or another error, after which
- * it may be tried again: no memory now, or a fatal signal.
+ * Faults in memory of the current task that could not be written. Returns 0,
+ * -EFAULT if the task may not write there, or another error (no memory, a fatal
+ * signal) after which the copy may be tried again.
  */
 int ublk_fault_in(void __user *buffer);
 
-/* The same from @offset in the request on, for pread() and pwrite(). */
+/*
+ * Copies from @offset in the request on, for pread() and pwrite(). Returns how
+ * many bytes were copied.
+ */
 size_t ublk_copy_iter(struct request *rq, size_t offset, struct iov_iter *iter);
 
 /* lend.c */
 
 /*
- * REGISTER_IO_BUF and UNREGISTER_IO_BUF: the pages of the request that a slot
- * serves become buffer @index of the ring of @cmd, or it lets go of that buffer.
+ * REGISTER_IO_BUF and UNREGISTER_IO_BUF: register the pages of the slot's
+ * request as buffer @index of the ring of @cmd, and remove that buffer from the
+ * ring.
  */
 int ublk_lend(struct ublk_queue *queue, struct ublk_slot *slot,
 	      struct io_uring_cmd *cmd, u64 index, unsigned int issue_flags);
@@ -533,11 +558,11 @@ int ublk_lend_end(struct ublk_device *dev, struct io_uring_cmd *cmd, u64 index,
 		  unsigned int issue_flags);
 
 /*
- * For a queue that lends. ublk_lend_wanted() keeps with a command that is to be
- * held what it says about the pages of the next request; false: that is wrong.
- * ublk_lend_deliver() lends those of a request that is being delivered by @cmd:
- * returns how many rings have them, or why none has. ublk_lend_commit() takes
- * them back from the ring of @cmd if that has them by this.
+ * For AUTO_BUF_REG. ublk_lend_wanted() stores with a command where the pages of
+ * the next request go; it returns false if the server's values are invalid.
+ * ublk_lend_deliver() lends the pages of a request that @cmd delivers; it
+ * returns the number of rings that got them, or -errno. ublk_lend_commit()
+ * removes them from the ring of @cmd if ublk_lend_deliver() put them there.
  */
 bool ublk_lend_wanted(struct io_uring_cmd *cmd);
 int ublk_lend_deliver(struct ublk_slot *slot, struct io_uring_cmd *cmd,
@@ -552,52 +577,57 @@ extern const struct file_operations ublk_batch_fops;	/* with BATCH_IO */
 
 /* batch.c */
 
-/* A command of a server with BATCH_IO: of any task that has /dev/ublkcN open. */
+/*
+ * A command of a server with BATCH_IO. Any task that has /dev/ublkcN open may
+ * send it.
+ */
 int ublk_batch_command(struct io_uring_cmd *cmd, unsigned int issue_flags);
 
-/* Has a claimed request delivered, when there is a FETCH_IO_CMDS that can. */
+/* Delivers a claimed request as soon as a FETCH_IO_CMDS can take it. */
 void ublk_batch_send(struct ublk_queue *queue, struct ublk_slot *slot);
 
 /*
- * Gives all FETCH_IO_CMDS back that are not delivering just now, and takes back
- * what was claimed if nobody delivers any more.
+ * Gives back all FETCH_IO_CMDS that are not delivering at the moment, and takes
+ * back claimed requests that nobody will deliver.
  */
 void ublk_batch_abort(struct ublk_queue *queue);
 
-/* Does the queue hold no FETCH_IO_CMDS? */
+/* Whether the queue holds no FETCH_IO_CMDS. */
 bool ublk_batch_is_idle(struct ublk_queue *queue);
 
 /* recovery.c */
 
-/* The server is no more. Takes back all that it has, from another context. */
+/* Handles the end of the server: work items take back all that it has. */
 void ublk_server_gone(struct ublk_device *dev);
 
-/* The same for a caller who has the device's lock. */
+/* As ublk_server_gone(), for a caller that holds the device's lock. */
 void ublk_session_gone(struct ublk_device *dev);
 
-/* The last part of it, when the server has closed /dev/ublkcN. */
+/* The last step: the server has closed /dev/ublkcN. */
 void ublk_server_closed(struct ublk_device *dev);
 
 /*
- * Ends the session, if anything was fetched in it: nothing more can be. The
- * caller has the device's lock, and gives back afterwards what is armed.
+ * Ends the session if anything was fetched in it: nothing more can be. The
+ * caller holds the device's lock, and afterwards gives back what is armed.
  */
 void ublk_session_break(struct ublk_device *dev);
 
-/* Gives all armed commands back; @reclaim: and takes all requests back. */
+/* Gives back all armed commands and, with @reclaim, takes back all requests. */
 void ublk_device_abort(struct ublk_device *dev, bool reclaim);
 
 /*
- * Waits until every slot has a command. Returns 0, -EINTR, -EBUSY when there is
- * still a server whose session has ended, or -ENODEV when the server died over
- * it or the device was deleted.
+ * Waits until every slot has a command. Returns 0, -EINTR, -EBUSY if a server
+ * whose session has ended still has the node open, or -ENODEV if the server
+ * died meanwhile or the device was deleted.
  */
 int ublk_wait_fetched(struct ublk_device *dev);
 
-/* The same without waiting. The caller has the device's lock. */
+/* Whether every slot has a command. The caller holds the device's lock. */
 bool ublk_is_fetched(const struct ublk_device *dev);
 
-/* Queues a work of the device, which then holds a reference and drops it. */
+/*
+ * Queues a work item of the device with a reference, which the work item drops.
+ */
 void ublk_queue_work(struct ublk_device *dev, struct workqueue_struct *wq,
 		     struct work_struct *work);
 
