@@ -21,6 +21,7 @@
 #include "lib/clock.h"
 #include "lib/message.h"
 #include "lib/size.h"
+#include "lib/storage.h"
 
 struct settings {
 	const char *rw;
@@ -342,7 +343,7 @@ static int bench_open_node(struct bench *bench)
 		    (bench->pattern->writes ? O_RDWR | O_EXCL : O_RDONLY);
 	uint64_t size;
 	struct stat kind;
-	int block;
+	int block, err;
 
 	if (stat(bench->node, &kind))
 		return message_fail(errno, "%s", bench->node);
@@ -351,9 +352,11 @@ static int bench_open_node(struct bench *bench)
 	bench->fd = open(bench->node, flags);
 	if (bench->fd < 0)
 		return message_fail(errno, "%s", bench->node);
-	if (ioctl(bench->fd, BLKGETSIZE64, &size) ||
-	    ioctl(bench->fd, BLKSSZGET, &block))
-		return message_fail(errno, "%s", bench->node);
+	err = storage_size(bench->fd, &size);
+	if (!err && ioctl(bench->fd, BLKSSZGET, &block))
+		err = -errno;
+	if (err)
+		return message_fail(err, "%s", bench->node);
 	if (bench->settings->bs % block) {
 		message("%s: --bs has to be a multiple of %d bytes, the logical "
 			"block size", bench->node, block);

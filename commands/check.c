@@ -25,10 +25,8 @@ struct settings {
 static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
-	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
-	  1, 1024, "N", "verification threads (one per CPU)" },
-	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
-	  0, 0, "FILE", "index of a gzip file, from `ublk index`" },
+	OPTION_OF_JOBS(struct settings, "verification"),
+	OPTION_OF_INDEX(struct settings),
 	{ }
 };
 

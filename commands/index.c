@@ -27,8 +27,7 @@ static const struct option_spec options[] = {
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
 	  "distance between restart points, 64K to 16M (1M)" },
-	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
-	  0, 0, NULL, "replace an existing file" },
+	OPTION_OF_FORCE(struct settings, "replace an existing file"),
 	{ }
 };
 

@@ -18,8 +18,7 @@ struct settings {
 static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
-	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
-	  0, 0, "FILE", "index of a gzip file, from `ublk index`" },
+	OPTION_OF_INDEX(struct settings),
 	{ }
 };
 

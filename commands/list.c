@@ -16,6 +16,7 @@
 #include "core/device.h"
 #include "core/node.h"
 #include "core/process.h"
+#include "lib/array.h"
 #include "lib/build.h"
 #include "lib/key-value.h"
 #include "lib/message.h"
@@ -177,29 +178,25 @@ int list_lookup_failed(int id, int err)
 struct id_list {
 	int *ids;
 	int count;
-	int room;
+	size_t room;
 	int err;
 };
 
 static void id_add(int id, void *arg)
 {
 	struct id_list *list = arg;
-	int i;
+	int *ids, i;
 
 	for (i = 0; i < list->count; i++)
 		if (list->ids[i] == id)
 			return;
-	if (list->count == list->room) {
-		int room = list->room ? 2 * list->room : 16;
-		int *ids = realloc(list->ids, room * sizeof(*ids));
-
-		if (!ids) {
-			list->err = -ENOMEM;
-			return;
-		}
-		list->ids = ids;
-		list->room = room;
+	ids = array_reserve(list->ids, sizeof(*ids), list->count, 1,
+			    &list->room);
+	if (!ids) {
+		list->err = -ENOMEM;
+		return;
 	}
+	list->ids = ids;
 	list->ids[list->count++] = id;
 }
 

@@ -7,9 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/falloc.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,6 +18,7 @@
 #include "lib/build.h"
 #include "lib/message.h"
 #include "lib/output.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 struct settings {
@@ -31,12 +30,9 @@ struct settings {
 static const struct settings defaults = { };
 
 static const struct option_spec options[] = {
-	{ "jobs", 'j', OPTION_NUMBER, offsetof(struct settings, jobs),
-	  1, 1024, "N", "decompression threads (one per CPU)" },
-	{ "index", 0, OPTION_STRING, offsetof(struct settings, index),
-	  0, 0, "FILE", "index of a gzip file, from `ublk index`" },
-	{ "force", 'f', OPTION_FLAG, offsetof(struct settings, force),
-	  0, 0, NULL, "replace an existing file" },
+	OPTION_OF_JOBS(struct settings, "decompression"),
+	OPTION_OF_INDEX(struct settings),
+	OPTION_OF_FORCE(struct settings, "replace an existing file"),
 	{ }
 };
 
@@ -170,9 +166,10 @@ static int to_file(struct unpack *unpack)
 static int check_device(struct unpack *unpack)
 {
 	uint64_t size;
+	int err = storage_size(unpack->fd, &size);
 
-	if (ioctl(unpack->fd, BLKGETSIZE64, &size))
-		return message_fail(errno, "%s", unpack->name);
+	if (err)
+		return message_fail(err, "%s", unpack->name);
 	if (size >= unpack->image.disk_size)
 		return 0;
 	message("%s: too small: the disk has %" PRIu64 " bytes, this has %"

@@ -29,6 +29,16 @@ struct verb {
 	int (*run)(const void *settings, int argc, char **argv);
 };
 
+/* Options that several verbs have; @settings is the struct of the verb's own. */
+#define OPTION_OF_JOBS(settings, what) \
+	{ "jobs", 'j', OPTION_NUMBER, offsetof(settings, jobs), 1, 1024, "N", \
+	  what " threads (one per CPU)" }
+#define OPTION_OF_INDEX(settings) \
+	{ "index", 0, OPTION_STRING, offsetof(settings, index), 0, 0, "FILE", \
+	  "index of a gzip file, from `ublk index`" }
+#define OPTION_OF_FORCE(settings, what) \
+	{ "force", 'f', OPTION_FLAG, offsetof(settings, force), 0, 0, NULL, what }
+
 extern const struct verb verb_list, verb_stop, verb_recover, verb_upgrade,
 			 verb_handover, verb_features, verb_bench, verb_pack,
 			 verb_unpack, verb_info, verb_check, verb_index;

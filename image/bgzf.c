@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "image/member.h"
+#include "lib/array.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
@@ -87,43 +88,23 @@ static const uint8_t *bgzf_look(struct hop *hop, uint64_t offset,
 }
 
 /* Makes room for one more item. On error the old memory stays valid. */
-static int bgzf_make_room(void **items, size_t size, uint64_t count,
-			  uint64_t *room)
-{
-	uint64_t more = *room ? *room * 2 : 256;
-	void *larger;
-
-	if (count < *room)
-		return 0;
-	if (more > SIZE_MAX / size)
-		return -ENOMEM;
-	larger = realloc(*items, more * size);
-	if (!larger)
-		return -ENOMEM;
-	*items = larger;
-	*room = more;
-	return 0;
-}
-
 static int bgzf_add_block(struct hop *hop, uint32_t file_length,
 			  uint32_t disk_length)
 {
 	struct image_bgzf *bgzf = hop->bgzf;
 	uint64_t in_group = 0;
-	void *items = bgzf->blocks;
-	int ret;
+	void *items;
 
-	ret = bgzf_make_room(&items, sizeof(*bgzf->blocks), bgzf->count,
-			     &bgzf->room);
+	items = array_reserve(bgzf->blocks, sizeof(*bgzf->blocks), bgzf->count,
+			      1, &bgzf->room);
+	if (!items)
+		return -ENOMEM;
 	bgzf->blocks = items;
-	if (ret)
-		return ret;
-	items = bgzf->groups;
-	ret = bgzf_make_room(&items, sizeof(*bgzf->groups), bgzf->group_count,
-			     &bgzf->group_room);
+	items = array_reserve(bgzf->groups, sizeof(*bgzf->groups),
+			      bgzf->group_count, 1, &bgzf->group_room);
+	if (!items)
+		return -ENOMEM;
 	bgzf->groups = items;
-	if (ret)
-		return ret;
 
 	if (bgzf->group_count)
 		in_group = bgzf->count -
@@ -356,14 +337,6 @@ static int bgzf_hop(struct hop *hop)
 	return ret;
 }
 
-/* Returns the memory that doubling has allocated in excess. */
-static void *bgzf_shrink(void *items, size_t size)
-{
-	void *smaller = size ? realloc(items, size) : NULL;
-
-	return smaller ? smaller : items;
-}
-
 int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
 		    uint64_t available)
 {
@@ -382,10 +355,10 @@ int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
 	free(hop);
 	if (ret)
 		return ret;
-	bgzf->blocks = bgzf_shrink(bgzf->blocks,
-				   bgzf->count * sizeof(*bgzf->blocks));
-	bgzf->groups = bgzf_shrink(bgzf->groups,
-				   bgzf->group_count * sizeof(*bgzf->groups));
+	bgzf->blocks = array_shrink(bgzf->blocks,
+				    bgzf->count * sizeof(*bgzf->blocks));
+	bgzf->groups = array_shrink(bgzf->groups,
+				    bgzf->group_count * sizeof(*bgzf->groups));
 	return 0;
 }
 

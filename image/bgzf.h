@@ -5,6 +5,8 @@
 #ifndef IMAGE_BGZF_H
 #define IMAGE_BGZF_H
 
+#include <stddef.h>
+
 #include "image/chunk.h"
 
 struct bgzf_block;
@@ -20,8 +22,8 @@ struct image_bgzf {
 
 	struct bgzf_block *blocks;
 	struct bgzf_group *groups;
-	uint64_t room;
-	uint64_t group_count, group_room;
+	uint64_t group_count;
+	size_t room, group_room;	/* of the two arrays */
 };
 
 /*

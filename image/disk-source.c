@@ -4,15 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "lib/message.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 /*
@@ -37,14 +36,16 @@ static int disk_source_find_size(struct disk_source *source)
 {
 	struct stat st;
 	off_t start;
+	int err;
 
 	if (fstat(source->fd, &st))
 		return message_fail(errno, "%s", source->name);
 	if (S_ISDIR(st.st_mode))
 		return message_fail(EISDIR, "%s", source->name);
 	if (S_ISBLK(st.st_mode)) {
-		if (ioctl(source->fd, BLKGETSIZE64, &source->size))
-			return message_fail(errno, "%s", source->name);
+		err = storage_size(source->fd, &source->size);
+		if (err)
+			return message_fail(err, "%s", source->name);
 	} else if (S_ISREG(st.st_mode) &&
 		   !disk_source_is_unsized(source->fd, &st)) {
 		source->size = st.st_size;

@@ -8,11 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +20,7 @@
 #include "image/restart.h"
 #include "lib/build.h"
 #include "lib/message.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 static int image_refuse(const struct image *image, uint64_t offset,
@@ -282,24 +281,6 @@ int image_open(struct image *image, int fd, const char *name,
 }
 
 /*
- * The size of a file or block device in bytes; -1 with errno for anything else.
- */
-static int64_t image_backing_size(int fd)
-{
-	struct stat st;
-	uint64_t size;
-
-	if (fstat(fd, &st))
-		return -1;
-	if (S_ISREG(st.st_mode))
-		return st.st_size;
-	if (S_ISBLK(st.st_mode))
-		return ioctl(fd, BLKGETSIZE64, &size) ? -1 : (int64_t)size;
-	errno = S_ISDIR(st.st_mode) ? EISDIR : ESPIPE;
-	return -1;
-}
-
-/*
  * O_NONBLOCK: do not wait for the writer of a pipe; it will be refused. `-` is
  * standard input.
  */
@@ -314,25 +295,23 @@ int image_open_backing(const char *path, uint64_t *size)
 {
 	const char *name = strcmp(path, "-") ? path : "standard input";
 	int fd = image_open_file(path);
-	int64_t bytes;
 	char byte;
 	int ret;
 
 	if (fd < 0)
 		return message_fail(errno, "%s", name);
-	bytes = image_backing_size(fd);
-	if (bytes > 0 || (!bytes && pread(fd, &byte, 1, 0) == 0)) {
-		*size = bytes;
+	ret = storage_size(fd, size);
+	/* A file of /proc has bytes, and says that it has none. */
+	if (!ret && !*size && pread(fd, &byte, 1, 0) != 0)
+		ret = -ESPIPE;
+	if (!ret)
 		return fd;
-	}
-	if (!bytes || errno == ESPIPE) {
+	if (ret == -ESPIPE)
 		message("%s: neither a file nor a block device, or one that "
 			"tells no size; an image is read here and there: copy "
 			"it to a file first", name);
-		ret = -ESPIPE;
-	} else {
-		ret = message_fail(errno, "%s", name);
-	}
+	else
+		message_fail(ret, "%s", name);
 	close(fd);
 	return ret;
 }
@@ -357,11 +336,12 @@ int image_open_path(struct image *image, const char *path,
 int image_open_again(struct image *image, int fd, const char *name,
 		     const struct image_options *options)
 {
-	int64_t bytes = image_backing_size(fd);
+	uint64_t size;
+	int ret = storage_size(fd, &size);
 
-	if (bytes < 0)
-		return message_fail(errno, "%s", name);
-	return image_open(image, fd, name, bytes, options);
+	if (ret)
+		return message_fail(ret, "%s", name);
+	return image_open(image, fd, name, size, options);
 }
 
 void image_release(struct image *image)

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "image/image.h"
+#include "lib/array.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/progress.h"
@@ -112,40 +113,21 @@ static int pass_fill(struct pass *pass, size_t size)
 }
 
 /*
- * Makes room for @more bytes. Grows by half, because more will usually follow.
- */
-static int pass_make_room(uint8_t **data, size_t *room, size_t used,
-			  size_t more)
-{
-	size_t larger = (used + more) / 2 * 3;
-	uint8_t *moved;
-
-	if (*room - used >= more)
-		return 0;
-	moved = realloc(*data, larger);
-	if (!moved)
-		return -ENOMEM;
-	*data = moved;
-	*room = larger;
-	return 0;
-}
-
-/*
  * Ends the current section. @next is the file offset of the next one's point.
  */
 static int pass_close_section(struct pass *pass, uint64_t next)
 {
 	struct restart_index *index = pass->index;
 	struct restart_point *point = &pass->point;
-	int ret;
+	uint8_t *entries;
 
 	if (next - point->file_offset > RESTART_SPAN(index->section))
 		return pass_refuse_size(pass, "members of next to nothing");
-	ret = pass_make_room(&index->entries, &pass->entries_room,
-			     (size_t)index->count * RESTART_ENTRY,
-			     RESTART_ENTRY);
-	if (ret)
-		return pass_fail(pass, ret);
+	entries = array_reserve(index->entries, RESTART_ENTRY, index->count, 1,
+				&pass->entries_room);
+	if (!entries)
+		return pass_fail(pass, -ENOMEM);
+	index->entries = entries;
 	if (pass->trailer > point->file_offset)
 		point->trailer = pass->trailer - point->file_offset;
 	restart_put(index, index->count++, point);
@@ -209,15 +191,16 @@ static int pass_add_window(struct pass *pass, const uint8_t *end)
 	uint64_t made = pass->member_made - point->skip;
 	size_t window = made < RESTART_WINDOW ? made : RESTART_WINDOW;
 	size_t size = point->header + window;
-	int ret;
+	uint8_t *windows;
 
 	point->window = index->windows_size;
 	if (!size)
 		return 0;
-	ret = pass_make_room(&index->windows, &pass->windows_room,
-			     index->windows_size, member_bound(size));
-	if (ret)
-		return pass_fail(pass, ret);
+	windows = array_reserve(index->windows, 1, index->windows_size,
+				member_bound(size), &pass->windows_room);
+	if (!windows)
+		return pass_fail(pass, -ENOMEM);
+	index->windows = windows;
 	memcpy(pass->scratch + point->header, end - window, window);
 	index->windows_size += member_deflate(&pass->deflater, pass->scratch,
 					      size, false, index->windows +
@@ -434,14 +417,6 @@ static int pass_expand_all(struct pass *pass)
 	return ret;
 }
 
-static void pass_shrink(uint8_t **data, size_t size)
-{
-	uint8_t *smaller = size ? realloc(*data, size) : NULL;
-
-	if (smaller)
-		*data = smaller;
-}
-
 int restart_find(struct restart_index *index, int fd, const char *name,
 		 uint64_t available, uint32_t section)
 {
@@ -462,8 +437,9 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	progress_start(&pass->progress, available);
 	ret = pass_expand_all(pass);
 	progress_clear(&pass->progress);
-	pass_shrink(&index->entries, (size_t)index->count * RESTART_ENTRY);
-	pass_shrink(&index->windows, index->windows_size);
+	index->entries = array_shrink(index->entries,
+				      (size_t)index->count * RESTART_ENTRY);
+	index->windows = array_shrink(index->windows, index->windows_size);
 out_inflater:
 	inflater_free(&pass->inflater);
 	deflater_free(&pass->deflater);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "image/format.h"
+#include "lib/array.h"
 #include "lib/whole-io.h"
 
 void image_writer_start(struct image_writer *writer, int fd,
@@ -16,23 +17,6 @@ void image_writer_start(struct image_writer *writer, int fd,
 		.chunk_size = chunk_size,
 		.offset = IMAGE_FRONT,
 	};
-}
-
-static int writer_make_room(struct image_writer *writer)
-{
-	uint64_t room = writer->room ? writer->room * 2 : IMAGE_PAGE_CHUNKS;
-	uint32_t *chunks;
-
-	if (writer->count < writer->room)
-		return 0;
-	if (room > SIZE_MAX / sizeof(*chunks))
-		return -ENOMEM;
-	chunks = realloc(writer->chunks, room * sizeof(*chunks));
-	if (!chunks)
-		return -ENOMEM;
-	writer->chunks = chunks;
-	writer->room = room;
-	return 0;
 }
 
 static int writer_append(struct image_writer *writer, const void *data,
@@ -47,10 +31,12 @@ static int writer_append(struct image_writer *writer, const void *data,
 int image_writer_add(struct image_writer *writer, const uint8_t *member,
 		     uint32_t length, uint32_t disk_length, bool zero)
 {
-	int ret = writer_make_room(writer);
+	uint32_t *chunks = array_reserve(writer->chunks, sizeof(*chunks),
+					 writer->count, 1, &writer->room);
 
-	if (ret)
-		return ret;
+	if (!chunks)
+		return -ENOMEM;
+	writer->chunks = chunks;
 	writer->chunks[writer->count++] = length |
 					  (zero ? IMAGE_ENTRY_ZERO : 0);
 	writer->disk_size += disk_length;

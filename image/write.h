@@ -7,6 +7,7 @@
 #define IMAGE_WRITE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct image_writer {
@@ -15,7 +16,8 @@ struct image_writer {
 	uint64_t offset;	/* file offset of the next member */
 	uint64_t disk_size;	/* so far */
 	uint32_t *chunks;	/* length of each member | IMAGE_ENTRY_ZERO */
-	uint64_t count, room;
+	uint64_t count;
+	size_t room;
 };
 
 /* @fd is an empty file that is open for writing. It stays the caller's. */

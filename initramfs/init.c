@@ -7,11 +7,9 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <linux/fs.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "commands/verb.h"
@@ -27,6 +25,7 @@
 #include "lib/clock.h"
 #include "lib/message.h"
 #include "lib/size.h"
+#include "lib/storage.h"
 
 #define CMDLINE_MAX 8192
 #define NODE_MAX 64
@@ -121,7 +120,7 @@ static uint64_t device_size(const char *node)
 
 	if (fd < 0)
 		return 0;
-	if (ioctl(fd, BLKGETSIZE64, &size) < 0)
+	if (storage_size(fd, &size))
 		size = 0;
 	close(fd);
 	return size;

@@ -20,6 +20,7 @@
 
 #include "lib/gpt.h"
 #include "lib/little-endian.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 #define SECTOR 512
@@ -171,7 +172,7 @@ static bool find_entry(int disk, const uint8_t *mbr,
 	if (!gpt_is_protective(mbr) && !is_gpt_forced())
 		return false;
 	if (ioctl(disk, BLKSSZGET, &block) < 0 ||
-	    ioctl(disk, BLKGETSIZE64, &size) < 0 || block < SECTOR ||
+	    storage_size(disk, &size) || block < SECTOR ||
 	    size < (uint64_t)block)
 		return false;
 	return read_entry(disk, block, 1, partition, entry) ||

@@ -4,15 +4,14 @@
  * them.
  */
 #include "initramfs/report.h"
+#include "lib/message.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#define REPORT_MAX 512
 #define LEVEL_WIDTH 3	/* "<3>" */
 
 /* Whether the console shows kernel messages of this level. */
@@ -46,28 +45,19 @@ static int report_log(const char *line, size_t length)
 	return done >= 0;
 }
 
-static void report_line(int level, const char *format, va_list args,
-			const char *reason)
+static void report_line(int level, int err, const char *format, va_list args)
 {
-	char line[REPORT_MAX];
-	size_t room = sizeof(line) - 1;
-	size_t used;
-	int n;
+	char prefix[LEVEL_WIDTH + sizeof("ublk: init: ")];
+	char line[MESSAGE_MAX];
+	size_t length;
 
-	used = snprintf(line, room, "<%d>ublk: init: ", level);
-	n = vsnprintf(line + used, room - used, format, args);
-	used = (size_t)n < room - used ? used + n : room - 1;
-	if (reason) {
-		n = snprintf(line + used, room - used, ": %s", reason);
-		used = (size_t)n < room - used ? used + n : room - 1;
-	}
-	line[used++] = '\n';
-
-	if (report_log(line, used) &&
+	snprintf(prefix, sizeof(prefix), "<%d>ublk: init: ", level);
+	length = message_text(line, prefix, err, format, args);
+	if (report_log(line, length) &&
 	    (level > REPORT_WARNING || report_is_shown(level)))
 		return;
 	/* If this fails, there is no way left to report it. */
-	if (write(STDERR_FILENO, line + LEVEL_WIDTH, used - LEVEL_WIDTH) < 0)
+	if (write(STDERR_FILENO, line + LEVEL_WIDTH, length - LEVEL_WIDTH) < 0)
 		return;
 }
 
@@ -76,7 +66,7 @@ void report(int level, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	report_line(level, format, args, NULL);
+	report_line(level, 0, format, args);
 	va_end(args);
 }
 
@@ -84,9 +74,8 @@ int report_fail(int err, const char *format, ...)
 {
 	va_list args;
 
-	err = abs(err);
 	va_start(args, format);
-	report_line(REPORT_ERROR, format, args, strerror(err));
+	report_line(REPORT_ERROR, err, format, args);
 	va_end(args);
-	return -err;
+	return -abs(err);
 }

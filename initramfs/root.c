@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/member.h"
 #include "initramfs/partition.h"
 #include "initramfs/report.h"
 #include "lib/clock.h"
@@ -123,7 +124,7 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 
 int root_is_gzip(const char *path, bool *gzip)
 {
-	unsigned char magic[2] = { 0 };
+	uint8_t magic[3] = { 0 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 
@@ -133,6 +134,6 @@ int root_is_gzip(const char *path, bool *gzip)
 	close(fd);
 	if (got < 0)
 		return report_fail(errno, "%s", path);
-	*gzip = magic[0] == 0x1f && magic[1] == 0x8b;
+	*gzip = member_starts_gzip(magic);
 	return 0;
 }

@@ -15,29 +15,44 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 512
-
 static int message_fd = STDERR_FILENO;
 
-/* "ublk: " + text + ": " + reason + newline; cut if it is too long. */
-static void message_line(const char *format, va_list args, const char *reason)
+/* The C library's text, with a hint where that alone does not help. */
+static const char *message_reason(int err)
 {
-	char line[LINE_MAX_BYTES];
-	size_t room = sizeof(line) - 1;
+	if (err == EFBIG)
+		return "File too large (for its filesystem, or for the limit "
+		       "of `ulimit -f`)";
+	return strerror(err);
+}
+
+size_t message_text(char line[MESSAGE_MAX], const char *prefix, int err,
+		    const char *format, va_list args)
+{
+	const size_t room = MESSAGE_MAX - 1;	/* for the newline */
 	size_t used = 0;
 	int n;
 
-	n = snprintf(line, room, "ublk: ");
+	n = snprintf(line, room, "%s", prefix);
 	used += n;
 	n = vsnprintf(line + used, room - used, format, args);
 	used = (size_t)n < room - used ? used + n : room - 1;
-	if (reason) {
-		n = snprintf(line + used, room - used, ": %s", reason);
+	if (err) {
+		n = snprintf(line + used, room - used, ": %s",
+			     message_reason(abs(err)));
 		used = (size_t)n < room - used ? used + n : room - 1;
 	}
 	line[used++] = '\n';
+	return used;
+}
+
+static void message_print(int err, const char *format, va_list args)
+{
+	char line[MESSAGE_MAX];
+	size_t length = message_text(line, "ublk: ", err, format, args);
+
 	/* If this fails, there is no way left to report it. */
-	if (write(message_fd, line, used) < 0)
+	if (write(message_fd, line, length) < 0)
 		return;
 }
 
@@ -47,29 +62,19 @@ void message(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	message_line(format, args, NULL);
+	message_print(0, format, args);
 	va_end(args);
 	errno = saved;
-}
-
-/* The C library's text, with a hint where that alone does not help. */
-static const char *reason_of(int err)
-{
-	if (err == EFBIG)
-		return "File too large (for its filesystem, or for the limit "
-		       "of `ulimit -f`)";
-	return strerror(err);
 }
 
 int message_fail(int err, const char *format, ...)
 {
 	va_list args;
 
-	err = abs(err);
 	va_start(args, format);
-	message_line(format, args, reason_of(err));
+	message_print(err, format, args);
 	va_end(args);
-	return -err;
+	return -abs(err);
 }
 
 void message_to_kernel_log(void)

@@ -11,6 +11,11 @@
 #ifndef LIB_MESSAGE_H
 #define LIB_MESSAGE_H
 
+#include <stdarg.h>
+#include <stddef.h>
+
+#define MESSAGE_MAX 512		/* bytes of a line; a longer one is cut */
+
 /* Prints one line; @format has no newline. Keeps errno. */
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -21,6 +26,14 @@ void message(const char *format, ...) __attribute__((format(printf, 1, 2)));
  */
 int message_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Puts a line together: @prefix, the text, if @err is not 0 ": " and the reason,
+ * and a newline. Returns its bytes. For messages that go elsewhere.
+ */
+size_t message_text(char line[MESSAGE_MAX], const char *prefix, int err,
+		    const char *format, va_list args)
+	__attribute__((format(printf, 4, 0)));
 
 /*
  * Sends later messages to the kernel log (/dev/kmsg, which is opened here and

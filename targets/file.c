@@ -20,6 +20,7 @@
 #include "lib/build.h"
 #include "lib/gpt.h"
 #include "lib/message.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 #include "targets/backing.h"
 
@@ -89,14 +90,16 @@ static int64_t file_measure(struct file *file, const struct stat *st,
 {
 	unsigned int physical;
 	uint64_t total;
+	int err = storage_size(file->fd, &total);
 	int logical;
 
+	if (err)
+		return err;
 	if (!file->block_device) {
 		disk->physical_block = st->st_blksize < 4096 ? 512 : 4096;
-		return st->st_size;
+		return total;
 	}
-	if (ioctl(file->fd, BLKGETSIZE64, &total) ||
-	    ioctl(file->fd, BLKSSZGET, &logical) ||
+	if (ioctl(file->fd, BLKSSZGET, &logical) ||
 	    ioctl(file->fd, BLKPBSZGET, &physical))
 		return -errno;
 	disk->logical_block = logical;

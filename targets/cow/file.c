@@ -8,10 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -20,6 +18,7 @@
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/output.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 #include "targets/backing.h"
 
@@ -130,12 +129,13 @@ static int make(const struct cow_file *file, const struct stat *st,
 	return err ? err : whole_sync(file->fd);
 }
 
-static int check_size(const struct cow_file *file, const struct stat *st)
+static int check_size(const struct cow_file *file)
 {
-	uint64_t size = st->st_size;
+	uint64_t size;
+	int err = storage_size(file->fd, &size);
 
-	if (S_ISBLK(st->st_mode) && ioctl(file->fd, BLKGETSIZE64, &size))
-		return message_fail(errno, "%s", file->path);
+	if (err)
+		return message_fail(err, "%s", file->path);
 	if (size >= file->layout.size)
 		return 0;
 	message("%s: has %llu bytes, and needs %llu", file->path,
@@ -182,13 +182,13 @@ static int check_or_make(struct cow_file *file, const struct stat *st,
 		return message_fail(ret, "%s", file->path);
 	if (!ret) {
 		ret = check_header(file, header);
-		return ret ? ret : check_size(file, st);
+		return ret ? ret : check_size(file);
 	}
 	if (file->read_only || file->resumed) {
 		message("%s: holds nothing that was written", file->path);
 		return -EINVAL;
 	}
-	if (S_ISBLK(st->st_mode) && check_size(file, st))
+	if (S_ISBLK(st->st_mode) && check_size(file))
 		return -EINVAL;
 	ret = make(file, st, header);
 	return ret ? message_fail(ret, "%s", file->path) : 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "image/member.h"
 #include "lib/message.h"
 #include "lib/whole-io.h"
 
@@ -38,12 +39,12 @@ static int open_image(struct cow_source *source)
 static int open_parts(struct cow_source *source, const char *path)
 {
 	struct cow_base base = { .fd = source->below->fd };
-	uint8_t magic[2] = { 0 };
+	uint8_t magic[3] = { 0 };
 	int err = 0;
 
 	source->size = source->below->size / SECTOR * SECTOR;
 	if (!whole_pread(base.fd, magic, sizeof(magic), 0) &&
-	    magic[0] == 0x1f && magic[1] == 0x8b)
+	    member_starts_gzip(magic))
 		err = open_image(source);
 	if (err)
 		return err;
