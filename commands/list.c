@@ -3,29 +3,19 @@
  * `ublk list`: shows the devices. Only reads: nothing is changed or cleaned up
  * here.
  */
-#include "commands/list.h"
-
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "commands/lookup.h"
 #include "commands/verb.h"
 #include "core/device.h"
 #include "core/node.h"
-#include "core/process.h"
-#include "lib/array.h"
 #include "lib/build.h"
-#include "lib/key-value.h"
 #include "lib/message.h"
 #include "lib/size.h"
-
-/* Newer than the kernel headers that we build with. */
-#ifndef UBLK_S_DEV_FAIL_IO
-#define UBLK_S_DEV_FAIL_IO 3
-#endif
 
 struct list_settings {
 	bool json;
@@ -48,258 +38,6 @@ static const struct option_spec list_options[] = {
 	  NULL, "print a JSON array, with sizes in bytes" },
 	{ 0 }
 };
-
-static unsigned long long list_number(const char *text, const char *key)
-{
-	char value[32];
-
-	key_value_get(text, key, value, sizeof(value));
-	return strtoull(value, NULL, 10);
-}
-
-/* The pid that the record has for @key if that process still runs, or 0. */
-static pid_t list_running(const char *text, const char *key,
-			  const char *started)
-{
-	pid_t pid = list_number(text, key);
-
-	return process_runs(pid, list_number(text, started)) ? pid : 0;
-}
-
-static void from_record(struct listed *device, const char *text)
-{
-	device->recorded = true;
-	key_value_get(text, "target", device->target, sizeof(device->target));
-	key_value_get(text, "argument", device->argument,
-		      sizeof(device->argument));
-	device->size = list_number(text, "size");
-	device->queues = list_number(text, "queues");
-	device->depth = list_number(text, "depth");
-	device->read_only = list_number(text, "read_only");
-	device->rootfs = list_number(text, "rootfs");
-	device->pid = list_running(text, "pid", "started");
-	device->started = list_number(text, "started");
-	device->worker = list_running(text, "worker", "worker_started");
-	device->worker_started = list_number(text, "worker_started");
-	device->supervised = device->pid && list_number(text, "worker");
-	device->given_up = device->pid && list_number(text, "given_up");
-	/* A worker continues to serve without its supervisor. */
-	if (!device->pid) {
-		device->pid = device->worker;
-		device->started = device->worker_started;
-	}
-}
-
-static const char *state_name(const struct listed *device, int state)
-{
-	switch (state) {
-	case UBLK_S_DEV_LIVE:
-		if (device->given_up)
-			return "fail-io";
-		/*
-		 * The driver may not have noticed yet that the server is dead.
-		 */
-		return device->pid ? "live" : "dead";
-	case UBLK_S_DEV_QUIESCED:
-		return "quiesced";
-	case UBLK_S_DEV_FAIL_IO:
-		return "fail-io";
-	default:
-		return device->pid ? "starting" : "dead";
-	}
-}
-
-static int from_driver(struct listed *device, struct ublk_ctrl *ctrl,
-			const struct ublksrv_ctrl_dev_info *info)
-{
-	struct ublk_params params;
-	int err;
-
-	device->at_driver = true;
-	device->queues = info->nr_hw_queues;
-	device->depth = info->queue_depth;
-	err = ctrl_get_params(ctrl, device->id, &params);
-	if (err)
-		return err;
-	device->size = params.basic.dev_sectors << 9;
-	device->read_only = params.basic.attrs & UBLK_ATTR_READ_ONLY;
-	/* Only the driver knows the pid of another program's server. */
-	if (!device->recorded && info->ublksrv_pid > 0 &&
-	    process_started(info->ublksrv_pid))
-		device->pid = info->ublksrv_pid;
-	device->state = state_name(device, info->state);
-	return 0;
-}
-
-/*
- * Whether @err means that there is no record, or none that the caller may read.
- * After any other error there may be one.
- */
-static bool is_no_record(int err)
-{
-	return err == -ENOENT || err == -ENOTDIR || err == -ELOOP ||
-	       err == -EISDIR || err == -ENXIO || err == -EFBIG ||
-	       err == -EPERM || err == -EACCES;
-}
-
-int list_lookup(struct ublk_ctrl *ctrl, int id, struct listed *device)
-{
-	struct ublksrv_ctrl_dev_info info;
-	char *text;
-	int err;
-
-	memset(device, 0, sizeof(*device));
-	device->id = id;
-	device->state = "gone";
-	err = record_read(id, &text);
-	if (err >= 0)
-		from_record(device, text);
-	free(text);
-	if (err < 0 && !is_no_record(err))
-		return err;
-	err = ctrl_get_dev_info(ctrl, id, &info);
-	if (!err)
-		err = from_driver(device, ctrl, &info);
-	if (err == -ENODEV)
-		device->at_driver = false;
-	else if (err)
-		return err;
-	return device->recorded || device->at_driver ? 0 : -ENODEV;
-}
-
-int list_lookup_failed(int id, int err)
-{
-	if (err != -ENODEV)
-		return message_fail(err, "device %d", id);
-	message("%d: no such device", id);
-	return err;
-}
-
-struct id_list {
-	int *ids;
-	int count;
-	size_t room;
-	int err;
-};
-
-static void id_add(int id, void *arg)
-{
-	struct id_list *list = arg;
-	int *ids, i;
-
-	for (i = 0; i < list->count; i++)
-		if (list->ids[i] == id)
-			return;
-	ids = array_reserve(list->ids, sizeof(*ids), list->count, 1,
-			    &list->room);
-	if (!ids) {
-		list->err = -ENOMEM;
-		return;
-	}
-	list->ids = ids;
-	list->ids[list->count++] = id;
-}
-
-/* Parses a number; -1 if @text is none. */
-static int whole_number(const char *text)
-{
-	char *end;
-	long number = strtol(text, &end, 10);
-
-	if (*text < '0' || *text > '9' || *end || number > INT32_MAX)
-		return -1;
-	return number;
-}
-
-/* Devices of other programs have a node, but no record. */
-static void ids_from_nodes(struct id_list *list)
-{
-	DIR *dir = opendir("/dev");
-	struct dirent *entry;
-	int id;
-
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "ublkc", 5))
-			continue;
-		id = whole_number(entry->d_name + 5);
-		if (id >= 0)
-			id_add(id, list);
-	}
-	closedir(dir);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-int list_ids(int **ids)
-{
-	struct id_list list = { 0 };
-
-	record_each(id_add, &list);
-	ids_from_nodes(&list);
-	if (list.err) {
-		free(list.ids);
-		return list.err;
-	}
-	if (list.count)
-		qsort(list.ids, list.count, sizeof(*list.ids), by_value);
-	*ids = list.ids;
-	return list.count;
-}
-
-int list_parse_id(const char *text)
-{
-	const char *digits = text;
-	int id;
-
-	if (!strncmp(digits, "/dev/", 5))
-		digits += 5;
-	if (!strncmp(digits, "ublkb", 5) || !strncmp(digits, "ublkc", 5))
-		digits += 5;
-	id = whole_number(digits);
-	if (id < 0) {
-		message("%s: not a device (such as 0 or /dev/ublkb0)", text);
-		return -EINVAL;
-	}
-	return id;
-}
-
-bool list_names_ok(const char *verb, bool all, int argc, char **argv)
-{
-	int i;
-
-	if (all == (argc > 0)) {
-		message("%s: name a device, or use --all", verb);
-		return false;
-	}
-	for (i = 0; i < argc; i++)
-		if (list_parse_id(argv[i]) < 0)
-			return false;
-	return true;
-}
-
-int list_each(bool all, int argc, char **argv,
-	      int (*act)(int id, bool named, void *arg), void *arg)
-{
-	int status = EXIT_DONE;
-	int *ids = NULL;
-	int count = all ? list_ids(&ids) : argc;
-	int i;
-
-	if (count < 0) {
-		message_fail(count, "the list of devices");
-		return EXIT_FAILED;
-	}
-	for (i = 0; i < count; i++)
-		if (act(all ? ids[i] : list_parse_id(argv[i]), !all, arg))
-			status = EXIT_FAILED;
-	free(ids);
-	return status;
-}
 
 /* The length of the UTF-8 character at @text in bytes; 0 if it is invalid. */
 static int utf8_length(const char *text)
@@ -349,7 +87,7 @@ static void json_string(const char *text)
 	putchar('"');
 }
 
-static void print_json(const struct listed *device, bool first)
+static void print_json(const struct lookup *device, bool first)
 {
 	char node[DEVICE_NODE_MAX];
 
@@ -379,7 +117,7 @@ static void print_heading(void)
 	       terminal ? "\033[0m" : "");
 }
 
-static void print_row(const struct listed *device)
+static void print_row(const struct lookup *device)
 {
 	char node[DEVICE_NODE_MAX], size[SIZE_TEXT_MAX], pid[16] = "-";
 
@@ -404,9 +142,9 @@ static int print_devices(struct ublk_ctrl *ctrl, const int *ids, int count,
 	if (json)
 		putchar('[');
 	for (i = 0; i < count; i++) {
-		struct listed device;
+		struct lookup device;
 
-		err = list_lookup(ctrl, ids[i], &device);
+		err = lookup_device(ctrl, ids[i], &device);
 		/*
 		 * Other users' devices, and a device that was deleted
 		 * meanwhile.
@@ -415,7 +153,7 @@ static int print_devices(struct ublk_ctrl *ctrl, const int *ids, int count,
 			       err == -EACCES))
 			continue;
 		if (err) {
-			list_lookup_failed(ids[i], err);
+			lookup_failed(ids[i], err);
 			status = EXIT_FAILED;
 			continue;
 		}
@@ -448,7 +186,7 @@ static int list_run(const void *values, int argc, char **argv)
 	if (argc) {
 		ids = calloc(argc, sizeof(*ids));
 		for (i = 0; ids && i < argc; i++) {
-			ids[i] = list_parse_id(argv[i]);
+			ids[i] = lookup_parse_id(argv[i]);
 			if (ids[i] < 0) {
 				free(ids);
 				return EXIT_USAGE;
@@ -457,7 +195,7 @@ static int list_run(const void *values, int argc, char **argv)
 		if (!ids)
 			count = -ENOMEM;
 	} else {
-		count = list_ids(&ids);
+		count = lookup_ids(&ids);
 	}
 	if (count < 0) {
 		message_fail(count, "the list of devices");

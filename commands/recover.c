@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "commands/list.h"
+#include "commands/lookup.h"
 #include "commands/verb.h"
 #include "core/process.h"
 #include "core/record.h"
@@ -33,7 +33,7 @@ struct recover_settings {
 struct recovery {
 	struct ublk_device device;
 	struct server server;	/* of @device */
-	struct listed listed;	/* what was found at first */
+	struct lookup listed;	/* what was found at first */
 };
 
 static const struct option_spec recover_options[] = {
@@ -53,13 +53,13 @@ static const char manual[] =
  * A worker without its supervisor does not count: it needs a new one. A server
  * of one process does.
  */
-static bool has_server(const struct listed *listed)
+static bool has_server(const struct lookup *listed)
 {
 	return !listed->given_up &&
 	       (listed->supervised || (listed->pid && !listed->worker));
 }
 
-static int refuse_served(const struct listed *listed)
+static int refuse_served(const struct lookup *listed)
 {
 	message("device %d already has a server, process %d", listed->id,
 		(int)listed->pid);
@@ -74,15 +74,15 @@ static int refuse_served(const struct listed *listed)
 static int recover_record(struct ublk_device *device)
 {
 	int lock = record_lock();
-	struct listed listed;
+	struct lookup listed;
 	int id = device->info.dev_id;
 	int err;
 
 	if (lock < 0)
 		return message_fail(lock, "the records");
-	err = list_lookup(&device->ctrl, id, &listed);
+	err = lookup_device(&device->ctrl, id, &listed);
 	if (err)
-		list_lookup_failed(id, err);
+		lookup_failed(id, err);
 	else if (has_server(&listed) || listed.given_up)
 		err = refuse_served(&listed);
 	else
@@ -172,7 +172,7 @@ static bool recover_wait_end(pid_t pid, unsigned long long started, int number,
  * supervisor gets no commands any more, and a supervisor that has given up only
  * fails I/O.
  */
-static void end_processes(const struct listed *listed)
+static void end_processes(const struct lookup *listed)
 {
 	if (listed->given_up)
 		recover_wait_end(listed->pid, listed->started, SIGKILL,
@@ -188,7 +188,7 @@ static void end_processes(const struct listed *listed)
  * a server.
  */
 static int state_without_server(struct ublk_ctrl *ctrl, int id,
-				struct listed *listed)
+				struct lookup *listed)
 {
 	struct ublksrv_ctrl_dev_info info;
 	int waited, err;
@@ -198,7 +198,7 @@ static int state_without_server(struct ublk_ctrl *ctrl, int id,
 		if (err)
 			return err;
 		if (info.state != UBLK_S_DEV_LIVE ||
-		    (!list_lookup(ctrl, id, listed) && has_server(listed)))
+		    (!lookup_device(ctrl, id, listed) && has_server(listed)))
 			break;
 		clock_sleep_ms(NOTICE_TICK_MS);
 	}
@@ -210,7 +210,7 @@ static int state_without_server(struct ublk_ctrl *ctrl, int id,
  * it is alive. The exit takes long if the process has much memory and the board
  * is slow.
  */
-static bool has_died(const struct listed *listed)
+static bool has_died(const struct lookup *listed)
 {
 	int waited;
 
@@ -224,13 +224,13 @@ static bool has_died(const struct listed *listed)
 }
 
 /* Looks a device up. A server that is exiting does not count. */
-static int recover_lookup(struct ublk_ctrl *ctrl, int id, struct listed *listed)
+static int recover_lookup(struct ublk_ctrl *ctrl, int id, struct lookup *listed)
 {
-	int err = list_lookup(ctrl, id, listed);
+	int err = lookup_device(ctrl, id, listed);
 
 	if (err || !has_server(listed) || !listed->started || !has_died(listed))
 		return err;
-	return list_lookup(ctrl, id, listed);
+	return lookup_device(ctrl, id, listed);
 }
 
 /* Removes what is left of a device that cannot be served any more. */
@@ -253,7 +253,7 @@ static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 static int recover_begin(struct recovery *recovery)
 {
 	struct ublk_ctrl *ctrl = &recovery->device.ctrl;
-	struct listed listed = recovery->listed;
+	struct lookup listed = recovery->listed;
 	int id = listed.id;
 	int state;
 
@@ -306,12 +306,12 @@ static int recover_serve(void *arg)
 static int recover_with(struct recovery *recovery, int id)
 {
 	struct ublk_ctrl *ctrl = &recovery->device.ctrl;
-	struct listed *listed = &recovery->listed;
+	struct lookup *listed = &recovery->listed;
 	int err;
 
 	err = recover_lookup(ctrl, id, listed);
 	if (err)
-		return list_lookup_failed(id, err);
+		return lookup_failed(id, err);
 	if (!listed->recorded) {
 		message("device %d has no record to recover it from", id);
 		return -ENOENT;
@@ -326,14 +326,14 @@ static int recover_with(struct recovery *recovery, int id)
 }
 
 /*
- * For list_each(). With --all, skips devices that have a server, and those that
+ * For lookup_each(). With --all, skips devices that have a server, and those
  * are not ours.
  */
 static int recover_device(int id, bool named, void *arg)
 {
 	struct recovery recovery = { 0 };
 	struct ublk_ctrl *ctrl = &recovery.device.ctrl;
-	struct listed listed;
+	struct lookup listed;
 	int err;
 
 	(void)arg;
@@ -344,7 +344,7 @@ static int recover_device(int id, bool named, void *arg)
 		       (!err && (!listed.recorded || has_server(&listed)))))
 		err = 0;
 	else if (err)
-		list_lookup_failed(id, err);
+		lookup_failed(id, err);
 	else
 		err = recover_with(&recovery, id);
 	ctrl_close(ctrl);
@@ -355,9 +355,9 @@ static int recover_run(const void *values, int argc, char **argv)
 {
 	const struct recover_settings *settings = values;
 
-	if (!list_names_ok("recover", settings->all, argc, argv))
+	if (!lookup_names_ok("recover", settings->all, argc, argv))
 		return EXIT_USAGE;
-	return list_each(settings->all, argc, argv, recover_device, NULL);
+	return lookup_each(settings->all, argc, argv, recover_device, NULL);
 }
 
 const struct verb verb_recover = {

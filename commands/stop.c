@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands/list.h"
+#include "commands/lookup.h"
 #include "commands/verb.h"
 #include "core/ctrl.h"
 #include "core/device.h"
@@ -48,7 +48,7 @@ struct stop {
 	bool done;		/* it is gone */
 	int err;		/* if it is not; printed, except -EBUSY */
 	struct holder holder;	/* what uses it then */
-	struct listed device;
+	struct lookup device;
 };
 
 /* How to stop a device that is in use. */
@@ -67,12 +67,12 @@ static const struct option_spec stop_options[] = {
 };
 
 /* While the device was starting it had no disk to stop. It may have one now. */
-static void stop_started(struct ublk_ctrl *ctrl, const struct listed *device)
+static void stop_started(struct ublk_ctrl *ctrl, const struct lookup *device)
 {
-	struct listed now;
+	struct lookup now;
 
 	if (strcmp(device->state, "starting") ||
-	    list_lookup(ctrl, device->id, &now))
+	    lookup_device(ctrl, device->id, &now))
 		return;
 	if (now.pid == device->pid && !strcmp(now.state, "live"))
 		ctrl_stop_dev(ctrl, device->id);
@@ -84,7 +84,7 @@ static void stop_started(struct ublk_ctrl *ctrl, const struct listed *device)
  * SERVER_WAIT_MS. Returns 0, or -errno after printing why.
  */
 static int wait_for_process(struct ublk_ctrl *ctrl,
-			    const struct listed *device, pid_t pid,
+			    const struct lookup *device, pid_t pid,
 			    unsigned long long started)
 {
 	struct pollfd ended = { .events = POLLIN };
@@ -125,7 +125,7 @@ static int wait_for_process(struct ublk_ctrl *ctrl,
  * its tags, and deletes the device and the record itself. One that was killed
  * just now does not, and does not wait for its worker either.
  */
-static int wait_for_server(struct ublk_ctrl *ctrl, const struct listed *device)
+static int wait_for_server(struct ublk_ctrl *ctrl, const struct lookup *device)
 {
 	int err = 0;
 
@@ -145,11 +145,11 @@ static int wait_for_server(struct ublk_ctrl *ctrl, const struct listed *device)
  */
 static int was_killed(struct ublk_ctrl *ctrl, int id)
 {
-	struct listed now;
-	int err = list_lookup(ctrl, id, &now);
+	struct lookup now;
+	int err = lookup_device(ctrl, id, &now);
 
 	if (err)
-		return err == -ENODEV ? 0 : list_lookup_failed(id, err);
+		return err == -ENODEV ? 0 : lookup_failed(id, err);
 	return now.recorded && !now.pid;
 }
 
@@ -161,18 +161,18 @@ static int was_killed(struct ublk_ctrl *ctrl, int id)
  */
 static int stop_look_up(struct ublk_ctrl *ctrl, struct stop *stop)
 {
-	struct listed *device = &stop->device;
+	struct lookup *device = &stop->device;
 	unsigned int waited;
 	int err;
 
 	for (waited = 0;; waited += RECORD_TICK_MS) {
-		err = list_lookup(ctrl, stop->id, device);
+		err = lookup_device(ctrl, stop->id, device);
 		stop->done = !stop->named && (err == -ENODEV || err == -EPERM ||
 					      err == -EACCES);
 		if (stop->done)
 			return 0;
 		if (err)
-			return list_lookup_failed(stop->id, err);
+			return lookup_failed(stop->id, err);
 		if (device->recorded || device->pid ||
 		    strcmp(device->state, "dead") || waited >= RECORD_WAIT_MS)
 			return 0;
@@ -274,7 +274,7 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 	unsigned int i;
 
 	for (i = 0; i < count; i++) {
-		const struct listed *device = &stops[i].device;
+		const struct lookup *device = &stops[i].device;
 
 		ids[i] = stops[i].id;
 		/* A device that is starting is stopped once it has a disk. */
@@ -303,7 +303,7 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 		       bool force)
 {
-	const struct listed *device = &stop->device;
+	const struct lookup *device = &stop->device;
 	int err;
 
 	if (device->pid) {
@@ -392,15 +392,15 @@ static int stop_run(const void *values, int argc, char **argv)
 	struct stop *stops;
 	struct ublk_ctrl ctrl;
 
-	if (!list_names_ok("stop", settings->all, argc, argv))
+	if (!lookup_names_ok("stop", settings->all, argc, argv))
 		return EXIT_USAGE;
 	if (ctrl_open(&ctrl))
 		return EXIT_FAILED;
 	if (settings->all)
-		count = list_ids(&ids);
+		count = lookup_ids(&ids);
 	stops = count < 0 ? NULL : calloc(count + 1, sizeof(*stops));
 	for (i = 0; stops && i < count; i++) {
-		stops[i].id = ids ? ids[i] : list_parse_id(argv[i]);
+		stops[i].id = ids ? ids[i] : lookup_parse_id(argv[i]);
 		stops[i].named = !settings->all;
 	}
 	if (stops)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "commands/list.h"
+#include "commands/lookup.h"
 #include "commands/verb.h"
 #include "core/handover.h"
 #include "core/memory.h"
@@ -107,7 +107,7 @@ static int load_program(const char *path)
  * second time. That may take long, so the timeout starts again as long as the
  * process uses CPU time.
  */
-static bool wait_answer(int fd, int supervisor, const struct listed *device)
+static bool wait_answer(int fd, int supervisor, const struct lookup *device)
 {
 	struct pollfd events[] = {
 		{ .fd = fd, .events = POLLIN },
@@ -144,18 +144,18 @@ static bool wait_answer(int fd, int supervisor, const struct listed *device)
 	return ended && last == HANDOVER_DONE;
 }
 
-/* For list_each(). With --all, skips devices that cannot be upgraded. */
+/* For lookup_each(). With --all, skips devices that cannot be upgraded. */
 static int upgrade_device(int id, bool named, void *arg)
 {
 	const struct upgrade *upgrade = arg;
 	struct handover request = { .binary = upgrade->binary };
-	struct listed device;
+	struct lookup device;
 	int supervisor, fds[2], err;
 
-	err = list_lookup(upgrade->ctrl, id, &device);
+	err = lookup_device(upgrade->ctrl, id, &device);
 	if (err)
 		return err == -ENODEV && !named ? 0 :
-		       list_lookup_failed(id, err);
+		       lookup_failed(id, err);
 	if (!device.supervised) {
 		if (!named)
 			return 0;
@@ -201,12 +201,12 @@ static int upgrade_run(const void *values, int argc, char **argv)
 	struct upgrade upgrade = { .ctrl = &ctrl };
 	int status;
 
-	if (!list_names_ok("upgrade", settings->all, argc, argv))
+	if (!lookup_names_ok("upgrade", settings->all, argc, argv))
 		return EXIT_USAGE;
 	upgrade.binary = load_program(program);
 	if (upgrade.binary < 0 || ctrl_open(&ctrl))
 		return EXIT_FAILED;
-	status = list_each(settings->all, argc, argv, upgrade_device, &upgrade);
+	status = lookup_each(settings->all, argc, argv, upgrade_device, &upgrade);
 	ctrl_close(&ctrl);
 	close(upgrade.binary);
 	return status;
