@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opens, claims and examines what lies behind a disk. It keeps nothing.
+ * Opens, claims and examines the file or block device of a disk. It has no
+ * state.
  */
 #include "targets/backing.h"
 
@@ -52,12 +53,12 @@ int backing_open(const char *path, bool *read_only)
 	if (fd < 0)
 		return errno == EBUSY ? backing_busy(path) :
 					message_fail(errno, "%s", path);
-	/* Only the open must not wait, as that of a pipe would. */
+	/* O_NONBLOCK was only for the open(), which would block on a pipe. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	return fd;
 }
 
-/* A disk that is read-only can be opened for writing, but not written. */
+/* A read-only disk can be opened for writing, but not written. */
 static bool device_read_only(int fd)
 {
 	int read_only = 0;
@@ -81,7 +82,7 @@ int backing_examine(int fd, const char *path, struct stat *st,
 	return -EINVAL;
 }
 
-/* Locks the range. -EAGAIN where another one has a part of it. */
+/* Locks the range. Returns -EAGAIN if another process has locked part of it. */
 static int lock_range(int fd, const struct backing_use *use)
 {
 	struct flock lock = {
@@ -91,14 +92,17 @@ static int lock_range(int fd, const struct backing_use *use)
 		.l_len = use->size,
 	};
 
-	/* Of the open file, as it is handed from process to process. */
+	/*
+	 * A lock of the open file, because it is passed from process to
+	 * process.
+	 */
 	if (!fcntl(fd, F_OFD_SETLK, &lock))
 		return 0;
-	/* or this filesystem has no locks */
+	/* other errors: this filesystem has no locks */
 	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
 }
 
-/* Whether somebody else has a lock of that kind, wherever. */
+/* Whether anyone else has a lock on any range of the file. */
 static bool others_lock(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -107,8 +111,9 @@ static bool others_lock(int fd)
 }
 
 /*
- * Who does not know of ranges locks all of a file: earlier programs of ours, and
- * flock(1). They see that it is in use, and are seen.
+ * Takes the lock of flock(), too. Programs that know no ranges lock the whole
+ * file with it: flock(1) and earlier versions of this program. So each side
+ * notices the other.
  */
 static int lock_file(int fd, const struct backing_use *use)
 {
@@ -124,8 +129,8 @@ static int lock_file(int fd, const struct backing_use *use)
 }
 
 /*
- * The kernel grants a claim to one that opens a device for that, and refuses it
- * while it is mounted. One server has it for all that have other ranges.
+ * O_EXCL claims a block device, and fails if the device is mounted. If several
+ * servers have ranges of one device, one of them has this claim for all.
  */
 static int claim_device(int *fd, const char *path,
 			const struct backing_use *use)
@@ -160,7 +165,10 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 		clock_sleep_ms(CLAIM_TICK_MS);
 		left -= CLAIM_TICK_MS;
 	}
-	/* Who only reads may do so beside whoever has it. */
+	/*
+	 * A reader may share the device with its owner, unless the range is
+	 * locked.
+	 */
 	if (err == -EBUSY && use->read_only)
 		err = lock_range(*fd, use);
 	if (err == -EBUSY)
@@ -172,8 +180,8 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 }
 
 /*
- * The smallest power of two that direct I/O works with here, 0 for none. That
- * these bytes cannot be read is no reason against it.
+ * The smallest power of two that direct I/O works with here, or 0. Only EINVAL
+ * means that a block is too small: other read errors have other causes.
  */
 static uint32_t direct_block(int fd, uint64_t offset)
 {
@@ -202,8 +210,9 @@ bool backing_try_direct(int fd, uint64_t offset, uint32_t block)
 		return false;
 	}
 	/*
-	 * What the page cache still has of it each write would have to drop
-	 * first, and could not be done without waiting.
+	 * Drop the page cache: a direct write must first invalidate what is
+	 * cached in its range, and that makes the ring pass the write to a
+	 * worker thread.
 	 */
 	fdatasync(fd);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -216,14 +225,14 @@ bool backing_punches(int fd, const struct stat *st, uint64_t end)
 
 	if (S_ISBLK(st->st_mode))
 		return backing_limit(st->st_rdev, "write_zeroes_max_bytes");
-	/* Behind the end there is nothing to lose. */
+	/* From @end on there is no data that this could destroy. */
 	return !fallocate(fd, punch, end, DIRECT_BLOCK_MAX);
 }
 
 int backing_samples(int fd, uint64_t offset, uint64_t size, unsigned int count,
 		    uint32_t *crc)
 {
-	/* Direct I/O needs it aligned. */
+	/* aligned for direct I/O */
 	static _Alignas(SAMPLE) uint8_t sample[SAMPLE];
 	uint64_t last = (size - 1) / SAMPLE;
 	unsigned int i;
@@ -249,7 +258,9 @@ uint64_t backing_limit(dev_t dev, const char *name)
 	ssize_t length;
 	int fd, up;
 
-	/* A partition has its disk's queue, one level up. */
+	/*
+	 * A partition has no queue directory: that of its disk is one level up.
+	 */
 	for (up = 0; up < 2; up++) {
 		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s",
 			 major(dev), minor(dev), up ? "../" : "", name);

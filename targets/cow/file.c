@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes, checks and reads the file of a disk that is copied on write. Its parts
- * are written in an order in which a power cut at any instant leaves a file that
- * is new, or whole.
+ * Creates, checks and reads the file that stores written blocks (format.md).
+ * The order of the writes guarantees that after a power cut at any moment the
+ * file counts as new, or is complete.
  */
 #include "targets/cow/file.h"
 
@@ -24,13 +24,16 @@
 #include "targets/backing.h"
 
 #define VERSION 1
-#define SECTOR 512		/* is written whole when the power goes */
-#define HEADER 64		/* bytes of it; the rest of its block is zero */
-#define NEW_ZEROES 32		/* blocks that are zeroes in what is new */
+#define SECTOR 512		/* storage writes it atomically */
+#define HEADER 64		/* bytes of the header; zeroes fill the block */
+#define NEW_ZEROES 32		/* blocks that are blank in a new file */
 
 static const char magic[8] = "ublk-cow";
 
-/* The descriptors may be for direct I/O; this is for the main thread only. */
+/*
+ * Aligned, because the descriptors may use direct I/O. For the main thread
+ * only.
+ */
 static _Alignas(COW_BLOCK) uint8_t page[COW_BLOCK];
 
 struct cow_layout cow_layout(uint64_t disk_size)
@@ -45,7 +48,10 @@ struct cow_layout cow_layout(uint64_t disk_size)
 	return layout;
 }
 
-/* One block, less only at the end of the file. Returns bytes or -errno. */
+/*
+ * Reads a block to @page, or less at the end of the file. Returns the number of
+ * bytes, or -errno.
+ */
 static ssize_t read_page(int fd, uint64_t offset)
 {
 	ssize_t n = pread(fd, page, COW_BLOCK, offset);
@@ -68,7 +74,7 @@ static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
 	put_le32(header + 60, crc32(0, header, 60));
 }
 
-/* Zeroes, or what erased flash reads as, and some of both by sectors. */
+/* Whether each sector is all zeroes, or all 0xff as in erased flash. */
 static bool is_blank(const uint8_t *bytes, size_t length)
 {
 	size_t at, n;
@@ -83,9 +89,9 @@ static bool is_blank(const uint8_t *bytes, size_t length)
 }
 
 /*
- * Whether what @file begins with may be overwritten: nothing, zeroes, erased
- * flash, or a part of the header that it shall get, when the power went while
- * that was written. Returns 1, 0 or -errno.
+ * Whether @file is new, so that its start may be overwritten: it is empty or
+ * blank, or has part of the header @header, because the power failed while that
+ * was written. Returns 1, 0 or -errno.
  */
 static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
 {
@@ -107,14 +113,16 @@ static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
 	return 1;
 }
 
-/* The map is zeroes, and permanently so, before a header says that it is one. */
+/*
+ * Writes the map, all zeroes, and syncs it before a header declares it valid.
+ */
 static int make(const struct cow_file *file, const struct stat *st,
 		const uint8_t header[HEADER])
 {
 	uint64_t at;
 	int err = 0;
 
-	/* One that is longer has something behind it. */
+	/* A longer file is not cut: what follows is not ours. */
 	if (S_ISREG(st->st_mode) &&
 	    (uint64_t)st->st_size < file->layout.size &&
 	    ftruncate(file->fd, file->layout.size))
@@ -144,7 +152,7 @@ static int check_size(const struct cow_file *file, const struct stat *st)
 	return -EINVAL;
 }
 
-/* What is there and is not new, against the header that it must have. */
+/* Compares the header of an existing file with the expected one. */
 static int check_header(const struct cow_file *file,
 			const uint8_t header[HEADER])
 {
@@ -174,7 +182,10 @@ static int check_or_make(struct cow_file *file, const struct stat *st,
 {
 	int ret = is_new(file, header);
 
-	/* One that is whole is new by that rule, too: all of it is right. */
+	/*
+	 * is_new() also accepts the complete header, since all of its bytes are
+	 * expected. But then the file is not new.
+	 */
 	if (ret > 0 && read_page(file->fd, 0) == (ssize_t)COW_BLOCK &&
 	    !memcmp(page, header, HEADER))
 		ret = 0;
@@ -194,7 +205,10 @@ static int check_or_make(struct cow_file *file, const struct stat *st,
 	return ret ? message_fail(ret, "%s", file->path) : 0;
 }
 
-/* Makes it, and its name permanent: what is flushed to it later would go with it. */
+/*
+ * Creates the file, and syncs its directory: otherwise a power cut could remove
+ * the file together with data that was flushed to it later.
+ */
 static int create(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -203,7 +217,7 @@ static int create(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	/* It may be where a link leads to. */
+	/* @path may be a link to it in another directory. */
 	real = realpath(path, NULL);
 	err = real ? output_sync_directory(real, fd) : -errno;
 	free(real);
@@ -211,7 +225,10 @@ static int create(const char *path)
 	return err;
 }
 
-/* A device that is not there is not made, as a file in its place. */
+/*
+ * Creates the file if it does not exist. But not in /dev: there the user means
+ * a device, which is missing.
+ */
 static int open_path(struct cow_file *file)
 {
 	int err;
@@ -254,7 +271,7 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 	err = check_or_make(file, &st, header);
 	if (err)
 		return err;
-	/* What follows the last block is not ours. */
+	/* Data after the last block belongs to somebody else. */
 	end = file->layout.size;
 	if ((uint64_t)st.st_size > end)
 		end = st.st_size;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The life of a request to a disk that is copied on write.
+ * Serves the requests to a disk with copy on write.
  *
- * The map has a bit for each block: it is kept here ("present"), or is the
- * base's. A bit is set when all of its block has been written, and never taken
- * back: a block that is discarded stays present, as a hole that reads as
- * zeroes, so that what the base has there does not come back.
+ * The map has a bit for each block: the block is stored here ("present"), or it
+ * is the base's. A bit is set once all of its block has been written, and it is
+ * never cleared: a discarded block stays present, as a hole that reads as
+ * zeroes, so that the data of the base does not come back.
  *
- * So a request for blocks that are present needs no care. One that changes
- * others claims their numbers first, and waits for whoever has claimed some of
- * them: a part of a block that is filled from the base meets nobody else's
- * data. The map in the file is written by FLUSH alone, in between two syncs.
+ * So requests for present blocks need no synchronization. A request that
+ * changes other blocks first claims their range, and waits until no other claim
+ * overlaps it. Otherwise, filling the rest of a block from the base could
+ * overwrite data of another request. The map in the file is written only by
+ * FLUSH, between two syncs.
  */
 #include <errno.h>
 #include <linux/falloc.h>
@@ -43,7 +44,7 @@ static bool is_present(const struct cow *cow, uint64_t block)
 	return has_bit(cow->present, block);
 }
 
-/* It can be written where it is. */
+/* Whether the block can be written in place. */
 static bool is_ready(const struct cow *cow, uint64_t block)
 {
 	return is_present(cow, block) && (!cow->limit ||
@@ -60,8 +61,8 @@ static void mark_present(struct cow *cow, uint64_t block)
 }
 
 /*
- * Goes on with a request, with the result of what it waited for. In the thread
- * of its queue; where another one is going on there, after that.
+ * Continues a request with the result of what it waited for. In the thread of
+ * its queue. If another request is running there, this one runs after it.
  */
 static void go_on(struct cow_request *state, int result)
 {
@@ -86,7 +87,7 @@ static void go_on(struct cow_request *state, int result)
 	queue->running = false;
 }
 
-/* The last step: @result is the answer. */
+/* Ends a request: @result is its answer. */
 static int finish(struct cow_request *state, int result)
 {
 	state->step = NULL;
@@ -101,8 +102,8 @@ static void woken(struct ublk_queue *queue, struct ublk_completion *self,
 }
 
 /*
- * Claims the blocks from state->first to state->last. False where some are
- * claimed: then the step is taken again when that claim has ended.
+ * Claims the blocks from state->first to state->last. Returns false if another
+ * claim overlaps: when that one ends, the current step is called again.
  */
 static bool claim(struct cow_request *state)
 {
@@ -164,7 +165,7 @@ static void tell_full(struct cow *cow)
 			cow->file.path);
 }
 
-/* The end of a request that has a claim. */
+/* Ends a request that has a claim. */
 static int finish_claimed(struct cow_request *state, int result)
 {
 	if (result == -ENOSPC)
@@ -183,7 +184,7 @@ static void ring_operation(struct cow_request *state)
 	sqe->fd = state->cow->store;
 	sqe->off = state->offset;
 	if (state->opcode == IORING_OP_FALLOCATE) {
-		sqe->addr = state->left;	/* where it wants the length */
+		sqe->addr = state->left;	/* fallocate: the length */
 		sqe->len = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 	} else if (state->opcode == IORING_OP_FSYNC) {
 		sqe->off = 0;
@@ -212,11 +213,11 @@ static void ring_done(struct ublk_queue *queue, struct ublk_completion *self,
 		return ring_operation(state);
 	}
 	if (moves && !result)
-		result = -EIO;	/* the file has become shorter */
+		result = -EIO;	/* the file has shrunk */
 	go_on(state, result < 0 ? result : (int)state->wanted);
 }
 
-/* Memory is there at once, or never. */
+/* Memory never blocks, so no ring is needed. */
 static int memory_operation(const struct cow_request *state)
 {
 	int fd = state->cow->memory_fd;
@@ -233,8 +234,9 @@ static int memory_operation(const struct cow_request *state)
 }
 
 /*
- * An operation on what has the blocks, all of it: its result is @length or
- * -errno, now or for the next step.
+ * Starts an operation on the stored blocks. It transfers everything or fails:
+ * the result is @length or -errno. It is returned, or passed to the next step
+ * if this returns UBLK_LATER.
  */
 static int operate(struct cow_request *state, uint8_t opcode, uint64_t offset,
 		   void *data, uint32_t length)
@@ -260,7 +262,7 @@ static void base_done(struct ublk_queue *queue, struct ublk_request *inner,
 	      result);
 }
 
-/* Reads the base; the result may be less than @length. */
+/* Reads from the base. The result may be less than @length. */
 static int read_base(struct cow_request *state, uint64_t offset, void *data,
 		     uint32_t length)
 {
@@ -278,9 +280,9 @@ static int read_base(struct cow_request *state, uint64_t offset, void *data,
 }
 
 /*
- * A READ goes on from one range of blocks to the next, which are all present or
- * all the base's. It is cut short where it fails: the kernel asks for the rest
- * again, and gets the error then.
+ * One step of a READ: reads the next range of blocks that are all present or
+ * all the base's. After an error, the READ is cut short: the kernel asks for
+ * the rest again, and then gets the error.
  */
 static int read_next(struct cow_request *state, int result)
 {
@@ -311,9 +313,9 @@ static int read_next(struct cow_request *state, int result)
 }
 
 /*
- * The parts of the first (0) and the last block that a change leaves as they
- * are; of no length where there is none, or the block is present: then they
- * need nothing.
+ * The part of the first (@part 0) or last (@part 1) block that the change does
+ * not cover, and that must be filled from the base. Returns its length: 0 if
+ * there is no such part, or the block is present.
  */
 static uint32_t part_left(const struct cow_request *state, unsigned int part,
 			  uint64_t *start)
@@ -331,7 +333,7 @@ static uint32_t part_left(const struct cow_request *state, unsigned int part,
 	return end > *start ? end - *start : 0;
 }
 
-/* Whether there will be data in a block, and not only zeroes. */
+/* Whether the block will have data, and not only zeroes. */
 static bool gets_data(const struct cow_request *state, uint64_t block)
 {
 	uint64_t start;
@@ -341,7 +343,7 @@ static bool gets_data(const struct cow_request *state, uint64_t block)
 	       (block == state->last && part_left(state, 1, &start));
 }
 
-/* Takes memory for the blocks that have none. Returns 0 or -ENOSPC. */
+/* Reserves memory for those blocks that have none. Returns 0 or -ENOSPC. */
 static int hold(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
@@ -361,7 +363,7 @@ static int hold(struct cow_request *state)
 	return 0;
 }
 
-/* A block that is zeroes now has given its memory back. */
+/* Gives back the memory of blocks that were zeroed as a whole. */
 static void let_go(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
@@ -391,7 +393,7 @@ static int change_done(struct cow_request *state, int result)
 	return finish_claimed(state, write ? result : 0);
 }
 
-/* The change itself, when its blocks are there but for it. */
+/* Makes the change. The rest of its blocks has been filled. */
 static int change(struct cow_request *state)
 {
 	return operate(state, state->request->op == UBLK_IO_OP_WRITE ?
@@ -402,7 +404,7 @@ static int change(struct cow_request *state)
 
 static int fill_read(struct cow_request *state, int result);
 
-/* Fills what the base has to give, first the first block's part. */
+/* Fills the next part from the base, or makes the change if all are filled. */
 static int fill_next(struct cow_request *state, int result)
 {
 	uint64_t start = 0;
@@ -435,7 +437,7 @@ static int fill_read(struct cow_request *state, int result)
 		       state->fill, state->wanted);
 }
 
-/* In place: nothing but the data changes. */
+/* Written in place: only the data has changed. */
 static int written(struct cow_request *state, int result)
 {
 	if (result == -ENOSPC)
@@ -487,7 +489,7 @@ static int flushed(struct cow_request *state, int result)
 	return finish_claimed(state, result);
 }
 
-/* Writes the pages of the map that are stale, one after the other. */
+/* Writes the stale pages of the map, one per step. */
 static int flush_map(struct cow_request *state, int result)
 {
 	struct cow *cow = state->cow;
@@ -499,7 +501,7 @@ static int flush_map(struct cow_request *state, int result)
 	while (page < count && !cow->stale[page])
 		page++;
 	if (page == count && !state->part)
-		return finish_claimed(state, 0);	/* none was */
+		return finish_claimed(state, 0);	/* none was stale */
 	if (page == count) {
 		state->step = flushed;
 		return operate(state, IORING_OP_FSYNC, 0, NULL, 0);
@@ -511,8 +513,8 @@ static int flush_map(struct cow_request *state, int result)
 }
 
 /*
- * What the map says must be there before it: first all data that the pages
- * taken speak of is synced, then they are written.
+ * The map must never name a block whose data is not permanent. So the file is
+ * synced after the changed pages are copied, and before they are written.
  */
 static int flush_start(struct cow_request *state, int result)
 {
@@ -525,7 +527,7 @@ static int flush_start(struct cow_request *state, int result)
 	return operate(state, IORING_OP_FSYNC, 0, NULL, 0);
 }
 
-/* Sets the range that a request changes, whole blocks only for a discard. */
+/* Sets the range of bytes to change. A discard is reduced to whole blocks. */
 static void set_range(struct cow_request *state)
 {
 	const struct ublk_request *request = state->request;
@@ -562,7 +564,10 @@ int cow_submit(struct ublk_queue *queue, struct ublk_request *request)
 	case UBLK_IO_OP_FLUSH:
 		if (cow->limit)
 			return 0;
-		/* One at a time: they claim the block behind the last. */
+		/*
+		 * One FLUSH at a time: each claims the block number after the
+		 * last.
+		 */
 		state->first = state->last = cow->layout.blocks;
 		state->step = flush_start;
 		break;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads a disk and what was written over it in order: what is below first, then
- * the blocks that the map has over that.
+ * Reads a disk with its written blocks from start to end: first the data of the
+ * base, then the blocks that the map has over it.
  */
 #include "targets/cow/source.h"
 
@@ -24,7 +24,7 @@ static int open_image(struct cow_source *source)
 	if (err)
 		return err;
 	source->compressed = true;
-	/* As `ublk zimg` serves it. */
+	/* The same size as `ublk zimg` serves. */
 	source->size = (source->image.disk_size + SECTOR - 1) / SECTOR * SECTOR;
 	source->member = malloc(source->image.member_max);
 	source->data = malloc(source->image.chunk_max);
@@ -88,7 +88,7 @@ void cow_source_close(struct cow_source *source)
 	free(source->map);
 }
 
-/* Expands the chunk at @offset, unless it is the one at hand. */
+/* Expands the chunk at @offset, unless source->data has it. */
 static int expand(struct cow_source *source, uint64_t offset)
 {
 	struct image_chunk *chunk = &source->chunk;
@@ -118,7 +118,7 @@ static int read_image(struct cow_source *source, uint8_t *data, size_t length)
 		uint64_t n = end - at;
 		int err;
 
-		/* The last sector of a disk that does not fill it. */
+		/* The disk does not fill its last sector. */
 		if (at >= source->image.disk_size) {
 			memset(data, 0, n);
 			return 0;
@@ -135,7 +135,7 @@ static int read_image(struct cow_source *source, uint8_t *data, size_t length)
 	return 0;
 }
 
-/* Puts the blocks that were written over what is below. */
+/* Replaces the blocks that were written. */
 static int read_written(struct cow_source *source, uint8_t *data,
 			size_t length, bool *hole)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The cache of expanded chunks that queues share: a hash table, and a clock
- * that passes over what was used since it came by last.
+ * The cache of expanded chunks that the queues share: a hash table, with clock
+ * replacement (entries used since the hand last passed get a second chance).
  */
 #include "targets/zimg/cache.h"
 
@@ -52,7 +52,7 @@ int zimg_cache_create(struct zimg_cache *cache, uint64_t size, uint32_t chunk,
 		zimg_cache_destroy(cache);
 		return -ENOMEM;
 	}
-	/* A huge page would take memory that no chunk has used. */
+	/* Huge pages would allocate memory for chunks that are not there. */
 	madvise(cache->memory, cache->memory_size, MADV_NOHUGEPAGE);
 	for (uint64_t i = 0; i < cache->count; i++)
 		cache->entries[i].data = cache->memory + i * room;
@@ -91,12 +91,12 @@ static void forget(struct zimg_cache *cache, struct zimg_entry *entry)
 	entry->state = ZIMG_EMPTY;
 }
 
-/* An entry that nobody needs, now loading @key, or NULL. */
+/* Evicts an unused entry and marks it as loading @key. NULL: none is unused. */
 static struct zimg_entry *claim(struct zimg_cache *cache, uint64_t key)
 {
 	struct zimg_entry **bucket = bucket_of(cache, key);
 
-	/* Twice round: the first time may only take away second chances. */
+	/* Two rounds: the first may only clear the `used` flags. */
 	for (uint64_t i = 0; i < 2 * cache->count; i++) {
 		struct zimg_entry *entry = &cache->entries[cache->hand];
 
@@ -126,7 +126,7 @@ static void add_starved(struct zimg_cache *cache, struct zimg_waiter *waiter)
 	cache->starved_end = &waiter->next;
 }
 
-/* Who has waited longest for room, in front of @list. */
+/* Adds the waiter that has starved longest, if any, to the front of @list. */
 static struct zimg_waiter *add_hungriest(struct zimg_cache *cache,
 					 struct zimg_waiter *list)
 {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The threads that expand chunks beside the queues, and the list that all of them
- * take from. They know neither requests nor the cache: where a load is expanded to
- * is its own until its queue has it back.
+ * The helper threads that expand chunks, and the list of loads that they and
+ * the queues share. This file knows neither requests nor the cache: nobody else
+ * accesses a load, or the entry that it fills, until its queue gets it back.
  */
 #include "targets/zimg/crew.h"
 
 #include "core/process.h"
 #include "targets/zimg/load.h"
 
-/* As a queue's; inflating needs some 2 KiB. */
+/* Like a queue's. Inflating needs about 2 KiB. */
 #define STACK_BYTES (32 << 10)
 
 void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load)
@@ -24,7 +24,10 @@ void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load)
 	pthread_mutex_unlock(&crew->lock);
 }
 
-/* The oldest load, where there are more than @others may have; or NULL. */
+/*
+ * Removes the oldest load, if there are more than @others, which are left to
+ * other threads. Returns NULL otherwise.
+ */
 static struct zimg_load *take(struct zimg_crew *crew, unsigned int others)
 {
 	struct zimg_load *load = crew->first;
@@ -73,7 +76,7 @@ static void *helper_main(void *argument)
 	if (err)
 		crew->failed = err;
 	pthread_cond_broadcast(&crew->changed);
-	/* What was left to helpers is theirs also when it is over. */
+	/* Helpers finish the list even when the crew ends. */
 	while (!err && ((load = take(crew, 0)) || !crew->over)) {
 		if (!load) {
 			crew->waiting++;

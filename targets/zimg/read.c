@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The life of a read of a zimg device. A request goes on chunk by chunk: each
- * is in the cache, or on its way there, or read with one operation on the
- * queue's ring and given to the crew to be expanded.
+ * Serves the READs of a zimg device. A request proceeds chunk by chunk. A chunk
+ * is cached, or is being loaded, or must be loaded: one operation on the
+ * queue's ring reads it, and the crew expands it.
  *
- * A request holds one chunk at most, so that the smallest cache serves the
- * largest request. It is in one place at a time: waiting for a chunk or for
- * room in the cache (shared by the queues), or stalled until this queue may
- * read another chunk, or ready to go on.
+ * A request pins one chunk at most, so that the smallest cache can serve the
+ * largest request. A request that cannot proceed is in one list: it waits for a
+ * chunk or for room in the cache, which the queues share; or it is stalled
+ * until its queue has a free load; or it is ready.
  */
 #include <errno.h>
 #include <string.h>
@@ -40,7 +40,7 @@ static struct zimg_request *request_of(struct zimg_waiter *waiter)
 				       offsetof(struct zimg_request, waiter));
 }
 
-/* Each goes on in the thread of its own queue. */
+/* Wakes requests, each in the thread of its own queue. */
 static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
 {
 	while (list) {
@@ -56,7 +56,7 @@ static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
 	}
 }
 
-/* Once for each chunk. */
+/* Prints what is wrong with a chunk, once. */
 static void tell_damage(struct zimg *zimg, const struct image_chunk *chunk,
 			const char *why)
 {
@@ -98,7 +98,7 @@ static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
 
 static void run_ready(struct zimg_queue *queue);
 
-/* The chunk is in its entry of the cache, or is damaged as load->why says. */
+/* The load is over: its chunk is in the cache, or load->why says why not. */
 static void load_end(struct zimg_load *load)
 {
 	struct zimg_queue *queue = load->queue;
@@ -125,7 +125,10 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 	    (result > 0 && load->done < load->chunk.file_length))
 		return load_read(load);
 	if (result > 0) {
-		/* Nobody may wait for it: it was read ahead. */
+		/*
+		 * A chunk that was read ahead has no request that keeps the
+		 * queue alive.
+		 */
 		ublk_queue_hold(ublk_queue);
 		return zimg_crew_add(&load->queue->zimg->crew, load);
 	}
@@ -161,7 +164,10 @@ bool zimg_work(struct zimg_queue *queue)
 	return true;
 }
 
-/* Copies what the request wants of its chunk; without @data it is zeroes. */
+/*
+ * Copies the part of the chunk that the request wants. @data is NULL for a
+ * chunk of zeroes.
+ */
 static void copy_chunk(struct zimg_request *state, const uint8_t *data)
 {
 	const struct image_chunk *chunk = &state->chunk;
@@ -187,8 +193,9 @@ static void copy_entry(struct zimg_queue *queue, struct zimg_request *state,
 }
 
 /*
- * The answer where a chunk cannot be had: what came before it, or an error.
- * The kernel asks for the rest again and gets the error then.
+ * The answer if a chunk cannot be read: the whole blocks before it, or an error
+ * if there are none. The kernel asks for the rest again, and then gets the
+ * error.
  */
 static int cut_short(const struct zimg_queue *queue,
 		     const struct zimg_request *state)
@@ -199,7 +206,8 @@ static int cut_short(const struct zimg_queue *queue,
 }
 
 /*
- * Finds the chunk at @offset, unless @chunk is that one; false where it cannot.
+ * Finds the chunk at @offset, unless it is @chunk already. Returns false, after
+ * printing why, if that fails.
  */
 static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
 		       struct image_chunk *chunk)
@@ -224,7 +232,7 @@ static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
 	return false;
 }
 
-/* Goes on with a request. Returns its answer or UBLK_LATER. */
+/* Proceeds with a request. Returns its answer, or UBLK_LATER. */
 static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 {
 	struct ublk_request *request = state->request;
@@ -234,7 +242,7 @@ static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 	while (state->done < request->length) {
 		uint64_t offset = request->offset + state->done;
 
-		/* The last sector of a disk that does not fill it. */
+		/* The disk does not fill its last sector. */
 		if (offset >= zimg->image.disk_size) {
 			memset((char *)request->data + state->done, 0,
 			       request->length - state->done);
@@ -264,7 +272,7 @@ static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 	return request->length;
 }
 
-/* Goes on with a request that was woken, with what it was given. */
+/* Proceeds with a request that was woken. */
 static void resume(struct zimg_queue *queue, struct zimg_request *state)
 {
 	struct zimg_entry *entry = state->waiter.entry;
@@ -282,8 +290,9 @@ static void resume(struct zimg_queue *queue, struct zimg_request *state)
 }
 
 /*
- * As long as a load is free nobody stays stalled: one that is let go on may find
- * its chunk there, or on its way, and leave the load to the next.
+ * Runs all requests that are ready. As long as there is a free load, also those
+ * that are stalled: such a request may find its chunk cached or loading by now,
+ * and leave the load to the next one.
  */
 static void run_ready(struct zimg_queue *queue)
 {
@@ -299,7 +308,7 @@ static void run_ready(struct zimg_queue *queue)
 	}
 }
 
-/* Another queue has woken a request of this one. */
+/* A message from another queue: it has woken this request. */
 static void woken(struct ublk_queue *ublk_queue,
 		  struct ublk_completion *completion, int result)
 {
@@ -312,8 +321,8 @@ static void woken(struct ublk_queue *ublk_queue,
 }
 
 /*
- * Begins to read the chunk at @offset, when that takes nothing from a request.
- * Returns where the next one begins.
+ * Starts to load the chunk at @offset, if it is not cached or loading. Returns
+ * the disk offset after that chunk.
  */
 static uint64_t prefetch(struct zimg_queue *queue, uint64_t offset)
 {
@@ -331,7 +340,7 @@ static uint64_t prefetch(struct zimg_queue *queue, uint64_t offset)
 	return chunk.disk_offset + chunk.disk_length;
 }
 
-/* Whether the request goes on where another one of this queue ended. */
+/* Whether the request continues where an earlier one of this queue ended. */
 static bool is_sequential(struct zimg_queue *queue,
 			  const struct ublk_request *request)
 {
@@ -341,13 +350,16 @@ static bool is_sequential(struct zimg_queue *queue,
 		if (queue->streams[i] != request->offset)
 			continue;
 		queue->streams[i] = end;
-		return end != request->length;	/* none begins at 0 */
+		return end != request->length;	/* unused entries are 0 */
 	}
 	queue->streams[queue->next_stream++ % ZIMG_STREAMS] = end;
 	return false;
 }
 
-/* The other chunks of the request, and of a sequential one the next. */
+/*
+ * Loads the other chunks of the request in advance and, if it is sequential,
+ * the chunk after them.
+ */
 static void look_ahead(struct zimg_queue *queue,
 		       const struct ublk_request *request)
 {
@@ -361,7 +373,7 @@ static void look_ahead(struct zimg_queue *queue,
 	    !find_chunk(queue, request->offset, &chunk))
 		return;
 	offset = chunk.disk_offset + chunk.disk_length;
-	/* One load is left to requests of other places. */
+	/* Keep one load free for requests elsewhere on the disk. */
 	while (offset < disk_size && queue->free_count > 1) {
 		if (offset >= end && !sequential)
 			break;
