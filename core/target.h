@@ -121,7 +121,7 @@ struct ublk_target {
 	size_t settings_size;
 	size_t request_size;	/* bytes of request->state; zeroed */
 	int system_calls[RIGHTS_CALLS];	/* of its requests; see rights.h */
-	bool tells;		/* its own threads use ublk_queue_tell() */
+	bool sends_messages;	/* its own threads use ublk_queue_send() */
 
 	/*
 	 * Writing to this disk may be what frees memory on the board. So the
@@ -331,19 +331,20 @@ void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 /*
  * Sends a message: calls @completion->done(to, completion, result) in the
  * thread of @to. Call this from another thread: that of another queue or, if
- * target->tells is set, one of the target's own. @to must not end before the
- * message arrives: it must have an unanswered request that waits for the
- * message, or must have called ublk_queue_hold().
+ * target->sends_messages is set, one of the target's own. @to must not end
+ * before the message arrives: it must have an unanswered request that waits for
+ * the message, or a reference from ublk_queue_get().
  */
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result);
 
 /*
- * Between these two calls the queue does not end, even after it has answered
- * all requests. To be called in the thread of @queue.
+ * Take and drop a reference to the queue: while it has any, it does not end,
+ * even after it has answered all requests. To be called in the thread of
+ * @queue.
  */
-void ublk_queue_hold(struct ublk_queue *queue);
-void ublk_queue_release(struct ublk_queue *queue);
+void ublk_queue_get(struct ublk_queue *queue);
+void ublk_queue_put(struct ublk_queue *queue);
 
 /*
  * Answers a request for which submit() returned UBLK_LATER: once, in the thread

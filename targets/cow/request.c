@@ -147,7 +147,7 @@ static void release(struct cow_request *state)
 		if (waiter->queue == state->queue)
 			go_on(waiter, 0);
 		else
-			ublk_queue_tell(waiter->queue, &waiter->completion, 0);
+			ublk_queue_send(waiter->queue, &waiter->completion, 0);
 	}
 }
 

@@ -86,7 +86,7 @@ static void *helper_main(void *argument)
 		}
 		pthread_mutex_unlock(&crew->lock);
 		expand(load, &helper->expander);
-		ublk_queue_tell(load->owner, &load->expanded, 0);
+		ublk_queue_send(load->owner, &load->expanded, 0);
 		pthread_mutex_lock(&crew->lock);
 	}
 	crew->running--;

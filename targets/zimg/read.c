@@ -50,7 +50,7 @@ static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
 		if (state->queue == queue)
 			list_add(&queue->ready, list);
 		else
-			ublk_queue_tell(state->queue->queue,
+			ublk_queue_send(state->queue->queue,
 					&state->completion, 0);
 		list = next;
 	}
@@ -129,7 +129,7 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 		 * A chunk that was read ahead has no request that keeps the
 		 * queue alive.
 		 */
-		ublk_queue_hold(ublk_queue);
+		ublk_queue_get(ublk_queue);
 		return zimg_crew_add(&load->queue->zimg->crew, load);
 	}
 	load->why = result < 0 ? strerror(-result) :
@@ -144,7 +144,7 @@ void zimg_load_expanded(struct ublk_queue *ublk_queue,
 		((char *)completion - offsetof(struct zimg_load, expanded));
 
 	(void)result;
-	ublk_queue_release(ublk_queue);
+	ublk_queue_put(ublk_queue);
 	load_end(load);
 }
 
@@ -160,7 +160,7 @@ bool zimg_work(struct zimg_queue *queue)
 	if (load->queue == queue)
 		zimg_load_expanded(queue->queue, &load->expanded, 0);
 	else
-		ublk_queue_tell(load->owner, &load->expanded, 0);
+		ublk_queue_send(load->owner, &load->expanded, 0);
 	return true;
 }
 

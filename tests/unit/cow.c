@@ -326,7 +326,7 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 	return &add_operation(queue, completion)->sqe;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result)
 {
 	struct operation *operation = add_operation(to, completion);

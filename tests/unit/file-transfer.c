@@ -121,7 +121,7 @@ unsigned int ublk_queue_id(const struct ublk_queue *queue)
 	return 0;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int value)
 {
 	(void)to;

@@ -34,7 +34,7 @@ struct ublk_queue {
 	void *data;
 	struct ublk_request requests[DEPTH];
 	bool busy[DEPTH];
-	unsigned int held;
+	unsigned int references;
 };
 
 /* An operation of a ring, or a message, that has not completed. */
@@ -93,7 +93,7 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 	return &add_operation(queue, completion)->sqe;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result)
 {
 	struct operation *operation = add_operation(to, completion);
@@ -102,14 +102,14 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 	operation->result = result;
 }
 
-void ublk_queue_hold(struct ublk_queue *queue)
+void ublk_queue_get(struct ublk_queue *queue)
 {
-	queue->held++;
+	queue->references++;
 }
 
-void ublk_queue_release(struct ublk_queue *queue)
+void ublk_queue_put(struct ublk_queue *queue)
 {
-	queue->held--;
+	queue->references--;
 }
 
 /* Lets each queue work, as long as there may be more work. */

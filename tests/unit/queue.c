@@ -486,7 +486,7 @@ static unsigned int left_count;
 static int leave(struct ublk_queue *queue, struct ublk_request *request)
 {
 	left[left_count++] = request;
-	ublk_queue_hold(queue);
+	ublk_queue_get(queue);
 	pieces++;
 	return UBLK_LATER;
 }
@@ -500,7 +500,7 @@ static bool work(struct ublk_queue *queue)
 			fill(request->data, slots[request->tag].seed);
 		ublk_request_done(queue, request, request->length);
 	} else if (pieces) {
-		ublk_queue_release(queue);
+		ublk_queue_put(queue);
 		pieces--;
 		worked++;
 	}

@@ -104,7 +104,7 @@ static void work_one(void)
 	if (!load)
 		return;
 	helped++;
-	ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+	ublk_queue_send(load->queue->queue, &load->expanded, 0);
 }
 
 /* Where the next request is: at random, or where the last one ended. */
@@ -149,7 +149,7 @@ static void submit_one(uint64_t size)
 static bool all_idle(void)
 {
 	for (unsigned int i = 0; i < device.queues; i++) {
-		if (queues[i].held)
+		if (queues[i].references)
 			return false;
 		for (unsigned int tag = 0; tag < DEPTH; tag++)
 			if (queues[i].busy[tag])
