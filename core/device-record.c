@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the record of a device says. record.c writes and reads the file, resume.c
- * makes a device of it again.
+ * What the record of a device contains. record.c writes and reads the file, and
+ * resume.c restores a device from it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "core/record.h"
 #include "lib/key-value.h"
 
-/* The process, and what it does. */
+/* The lines that say which process serves the device. */
 static void device_record_server(FILE *out, const struct ublk_device *device)
 {
 	fprintf(out, "pid=%d\nstarted=%llu\n", (int)getpid(),
@@ -26,7 +26,7 @@ static void device_record_server(FILE *out, const struct ublk_device *device)
 			process_started(device->server_pid));
 }
 
-/* All that device_record_server() does not say is as it was. */
+/* Copies the old record, except for the lines of device_record_server(). */
 static void device_keep_record(FILE *out, const struct ublk_device *device)
 {
 	static const char *const keys[] = {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * What a target sees of its device. queue.c has what it sees of a queue.
- */
+/* The functions of target.h for a device. Those for a queue are in queue.c. */
 #include "core/target.h"
 
 #include <errno.h>
@@ -106,14 +104,15 @@ int ublk_device_open_instead(struct ublk_device *device,
 	return target->open(device, argument, settings, disk);
 }
 
-/* What it is now, against what the record says that it was. */
-static int check_identity(const struct ublk_device *device,
-			  const struct device_identity *now, const char *path)
+/* Compares the identity with the one in the record. */
+static int device_check_identity(const struct ublk_device *device,
+				 const struct device_identity *now,
+				 const char *path)
 {
 	char key[32], then[IDENTITY_MAX];
 
 	snprintf(key, sizeof(key), "identity_%s", now->name);
-	/* Earlier programs did not know of it. */
+	/* Records of earlier versions may lack it. */
 	if (!key_value_get(device->record, key, then, sizeof(then)) ||
 	    identity_same(then, now->text))
 		return 0;
@@ -136,7 +135,7 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 	err = identity_of(fd, contents, now->text);
 	if (err)
 		return message_fail(err, "%s", path);
-	return device->resumed ? check_identity(device, now, path) : 0;
+	return device->resumed ? device_check_identity(device, now, path) : 0;
 }
 
 int ublk_device_register_file(struct ublk_device *device, int fd,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A device: its options, what its target promises, and the steps of its life at
- * the driver. device-record.c writes its record; device-target.c is what a target
- * sees of it. Knows no target by name.
+ * A device: its options, the checks of what its target promises, and the
+ * control commands of its life. device-record.c writes the record.
+ * device-target.c has the functions that targets call. No target is known by
+ * name here.
  */
 #include "core/device.h"
 
@@ -22,11 +23,11 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
-/* What suits a queue that nobody has said anything of. */
+/* Depth of a queue if the user gives none, and the least it is reduced to. */
 #define DEPTH_USUAL 64
 #define DEPTH_LEAST 4
 
-/* The block layer takes no less for nr_requests. */
+/* The block layer accepts no smaller nr_requests. */
 #define REQUESTS_LEAST 4
 
 const struct serve_settings serve_defaults = {
@@ -59,7 +60,7 @@ const struct option_spec serve_options[] = {
 };
 #undef FIELD
 
-/* A record is lines. */
+/* The record keeps one value per line. */
 static int device_check_argument(const struct ublk_device *device)
 {
 	if (!strchr(device->argument, '\n'))
@@ -83,7 +84,7 @@ static int device_check_settings(const struct ublk_device *device)
 	return device_check_argument(device);
 }
 
-/* What the target promised, against what was asked for. */
+/* Checks what the target promised against the settings. */
 static int device_check_disk(struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
@@ -114,8 +115,8 @@ static int device_check_disk(struct ublk_device *device)
 }
 
 /*
- * A disk that exists keeps its size: what is behind it may have grown. What is
- * smaller than the disk is something else.
+ * An existing disk keeps its size, though its backing file may have grown
+ * since. A backing file that is now smaller than the disk is the wrong one.
  */
 static int device_check_resumed(struct ublk_device *device)
 {
@@ -144,8 +145,8 @@ static int device_check_resumed(struct ublk_device *device)
 	return 0;
 }
 
-/* The smallest power of two not below @value, as an exponent. */
-static unsigned int shift_of(uint32_t value)
+/* Returns the exponent of the smallest power of two >= @value. */
+static unsigned int device_shift_of(uint32_t value)
 {
 	unsigned int shift = 0;
 
@@ -154,7 +155,7 @@ static unsigned int shift_of(uint32_t value)
 	return shift;
 }
 
-/* The most that one READ or WRITE has, whole pages of 4096 bytes. */
+/* The largest READ or WRITE in bytes, a multiple of 4096. */
 static uint32_t device_max_transfer(const struct ublk_device *device)
 {
 	uint32_t most = device->info.max_io_buf_bytes;
@@ -171,12 +172,14 @@ int device_set_params(struct ublk_device *device)
 	struct ublk_params params = {
 		.types = UBLK_PARAM_TYPE_BASIC,
 		.basic = {
-			.logical_bs_shift = shift_of(disk->logical_block),
-			.physical_bs_shift = shift_of(disk->physical_block),
-			.io_min_shift = shift_of(disk->physical_block),
-			.io_opt_shift = shift_of(disk->io_optimal ?
-						 disk->io_optimal :
-						 disk->physical_block),
+			.logical_bs_shift =
+				device_shift_of(disk->logical_block),
+			.physical_bs_shift =
+				device_shift_of(disk->physical_block),
+			.io_min_shift = device_shift_of(disk->physical_block),
+			.io_opt_shift = device_shift_of(disk->io_optimal ?
+							disk->io_optimal :
+							disk->physical_block),
 			.max_sectors = device_max_transfer(device) >> 9,
 			.dev_sectors = disk->size >> 9,
 		},
@@ -203,7 +206,7 @@ int device_set_params(struct ublk_device *device)
 	return err ? message_fail(err, "the driver refuses the parameters") : 0;
 }
 
-/* Whether a server that died is to be replaced, as far as the driver can. */
+/* Whether the driver shall keep the disk if the server dies. */
 static bool device_wants_recovery(const struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
@@ -240,8 +243,8 @@ int device_open_buffers(struct ublk_device *device, int fd)
 }
 
 /*
- * How many requests of a queue are under way at once. Memory that is taken at
- * the start is a sixteenth of the board's at most, unless more was asked for.
+ * The depth of each queue. If its buffers are allocated at the start, they take
+ * at most a sixteenth of the machine's memory, unless the user asked for more.
  */
 static unsigned int device_depth(const struct ublk_device *device)
 {
@@ -280,8 +283,9 @@ int device_add(struct ublk_device *device)
 				      UBLK_F_USER_RECOVERY_REISSUE |
 				      (device->ctrl.features & UBLK_F_QUIESCE);
 	/*
-	 * The driver would look for partitions some time after it has said
-	 * that the disk is there. Who is told of the disk wants to find them.
+	 * The driver would scan for partitions only some time after the disk
+	 * exists. But a caller that is told that the disk is ready expects its
+	 * partitions, so the server scans itself.
 	 */
 	if (!geteuid())
 		device->info.flags |= device->ctrl.features &
@@ -293,7 +297,11 @@ int device_add(struct ublk_device *device)
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_NEED_GET_DATA;
 	device->info.flags &= DEVICE_FEATURES;
-	/* A tag to spare, where the server's death is seen by it alone. */
+	/*
+	 * A driver without QUIESCE_DEV needs one tag that has no request, to
+	 * notice the death of the server. The supervisor lowers nr_requests by
+	 * one for this, but not below REQUESTS_LEAST.
+	 */
 	if (device_recovers(device) &&
 	    !(device->ctrl.features & UBLK_F_QUIESCE) &&
 	    device->info.queue_depth <= REQUESTS_LEAST)
@@ -333,7 +341,7 @@ int device_end(struct ublk_device *device)
 
 	if (device->unfinished)
 		err = device->target->finish(device);
-	/* For another try there must be a memory that outlives us. */
+	/* Another try needs the memory that outlives this process. */
 	if (err && memory_is_kept(id)) {
 		message("device %d: what was written is not all in its place; "
 			"it stays until `ublk stop %d` succeeds", id, id);
@@ -343,7 +351,7 @@ int device_end(struct ublk_device *device)
 	return err ? err : deleted;
 }
 
-/* The kernel knows partitions of the disk. */
+/* Whether the kernel knows partitions of the disk. */
 static bool device_has_partitions(int id)
 {
 	char path[32], prefix[32];
@@ -373,9 +381,9 @@ int device_probe(const struct ublk_device *device)
 	if (fd < 0)
 		return fd;
 	/*
-	 * Those of a disk that is resumed are there, unless its server died
-	 * over this. Fails where somebody already uses the disk as a whole: so
-	 * be it.
+	 * A resumed disk has its partitions already, unless its server died
+	 * during the scan. BLKRRPART fails if somebody uses the whole disk;
+	 * that is no error.
 	 */
 	if (device->info.flags & UBLK_F_NO_AUTO_PART_SCAN &&
 	    !(device->resumed && device_has_partitions(id)))
@@ -405,7 +413,7 @@ int device_open(struct ublk_device *device)
 	if (device->target->open(device, device->argument,
 				 device->target_settings, &device->disk))
 		return EXIT_FAILED;
-	/* A link may lead to such a name. */
+	/* The target may have resolved a link to a path with a newline. */
 	err = device_check_argument(device);
 	if (!err)
 		err = device_check_disk(device);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A device from the server's side: what was asked for, what the driver granted,
- * and the steps of its life: added, recorded, ended, deleted. Who serves its
- * requests is worker.h's business, and who looks after that serve.h's and
- * supervise.h's.
+ * A device as its server sees it: what the user asked for, what the driver
+ * granted, and the steps of its life: add, record, end, delete. worker.h serves
+ * its requests. serve.h and supervise.h run the process or processes for that.
  */
 #ifndef CORE_DEVICE_H
 #define CORE_DEVICE_H
@@ -17,8 +16,8 @@
 #include "core/target.h"
 
 /*
- * All that this program asks for in ADD_DEV, each for some of its disks: what is
- * not here no device gets, and `ublk features` says so.
+ * All features that this program requests in ADD_DEV. Each device gets some of
+ * them, and no other. `ublk features` shows this list.
  */
 #define DEVICE_FEATURES (UBLK_F_CMD_IOCTL_ENCODE |	\
 			 UBLK_F_UNPRIVILEGED_DEV |	\
@@ -29,16 +28,16 @@
 			 UBLK_F_AUTO_BUF_REG |		\
 			 UBLK_F_NEED_GET_DATA)
 
-/* How to serve; the options that every target has. */
+/* How to serve a device: the options that all targets have. */
 struct serve_settings {
 	int64_t id;		/* -1: any */
 	int64_t queues;
-	int64_t depth;		/* 0: what suits the board */
+	int64_t depth;		/* 0: chosen for the board */
 	bool read_only;
 	bool foreground;
-	bool no_supervise;	/* one process, and no other after it */
-	bool rootfs;		/* the root filesystem hangs on it */
-	uint64_t max_io;	/* bytes of one request */
+	bool no_supervise;	/* one process; nothing replaces it */
+	bool rootfs;		/* the disk has the root filesystem */
+	uint64_t max_io;	/* largest request, in bytes */
 	uint64_t block_size;	/* logical block; 0: the target's */
 };
 
@@ -46,8 +45,8 @@ extern const struct option_spec serve_options[];
 extern const struct serve_settings serve_defaults;
 
 /*
- * One device in one process. The first four are set by whoever makes it, all
- * else is zero then.
+ * One device in one process. The caller sets the first four fields, and the
+ * rest is zero.
  */
 struct ublk_device {
 	const struct ublk_target *target;
@@ -56,14 +55,14 @@ struct ublk_device {
 	const struct serve_settings *settings;
 
 	/*
-	 * A device that exists already, when a server takes it over: @info is
-	 * set, as are the text of its record and the files that an earlier
-	 * program of it left open, by the names under which the target
-	 * registered them.
+	 * Set if the device exists already, and this server takes it over. The
+	 * caller then also sets @info, the text of the device's record, and the
+	 * files that an earlier program left open, with the names under which
+	 * the target registered them.
 	 */
 	bool resumed;
-	bool given_up;		/* nobody serves it: all I/O fails */
-	bool as_recorded;	/* its target is not open: @record says what it is */
+	bool given_up;		/* has no server: all I/O fails */
+	bool as_recorded;	/* target not open: @record describes it */
 	const char *record;
 	struct inherited_file {
 		char name[16];
@@ -73,8 +72,8 @@ struct ublk_device {
 	unsigned int inherited_count;
 
 	void *data;			/* the target's */
-	void *wrapper;			/* that of a target that wraps it */
-	bool opens_base;		/* ublk_device_open_base() is going on */
+	void *wrapper;			/* of a target that wraps it */
+	bool opens_base;		/* inside ublk_device_open_base() */
 	struct ublk_disk disk;
 	int files[1 + UBLK_DEVICE_FILES];	/* /dev/ublkcN, the target's */
 	const char *file_names[1 + UBLK_DEVICE_FILES];
@@ -84,71 +83,75 @@ struct ublk_device {
 		char text[IDENTITY_MAX];
 	} identities[UBLK_DEVICE_FILES];
 	unsigned int identity_count;
-	bool unfinished;		/* target->finish() has to be called */
+	bool unfinished;		/* target->finish() must be called */
 
 	struct ublk_ctrl ctrl;
-	struct ublksrv_ctrl_dev_info info;	/* as the driver granted */
+	struct ublksrv_ctrl_dev_info info;	/* as granted by the driver */
 	struct buffers buffers;
-	pid_t server_pid;		/* who has /dev/ublkcN; 0: we */
+	pid_t server_pid;		/* has /dev/ublkcN; 0: this process */
 };
 
 /*
- * Opens the target of a device, and checks that what it is fits what was asked
- * for or, of one that is resumed, the disk there is. Returns an exit status,
- * after telling; undone by device_close() if it is EXIT_DONE.
+ * device_open() opens the target. It checks that the target fits the settings
+ * and, if the device is resumed, the existing disk. Returns an exit status,
+ * after printing any error. After EXIT_DONE, device_close() undoes it.
  */
 int device_open(struct ublk_device *device);
 void device_close(struct ublk_device *device);
 
 /*
- * Adds the device at the driver, by what it is and was asked for; then tells it what
- * the disk is. Return 0 or -errno after telling.
+ * device_add() adds the device to the driver. device_set_params() then sets the
+ * parameters of the disk. Both return 0, or -errno after printing why.
  */
 int device_add(struct ublk_device *device);
 int device_set_params(struct ublk_device *device);
 
 /*
- * Writes the record of a device, of one that is new for the first time. Return 0 or
- * -errno after telling.
+ * Write the device's record; device_record_new() is for the first time. Both
+ * return 0, or -errno after printing why.
  */
 int device_record(const struct ublk_device *device);
 int device_record_new(const struct ublk_device *device);
 
-/* Whether the driver will keep its disk for another server. */
+/* Whether the driver keeps the disk for another server if this one dies. */
 bool device_recovers(const struct ublk_device *device);
 
-/* Whether who serves it takes and locks all memory before the disk is there. */
+/*
+ * Whether all memory for requests is allocated and locked before the disk
+ * exists.
+ */
 bool device_takes_memory(const struct ublk_device *device);
 
 /*
- * Makes the memory of its requests, whose numbers and size the driver has granted,
- * or maps what is in @fd (-1: nothing) as buffers_open() does. device_close()
- * undoes it. Returns 0 or -errno after telling.
+ * Maps the buffers for the requests, in the number and size that the driver
+ * granted. @fd is as for buffers_open(). device_close() undoes it. Returns 0,
+ * or -errno after printing why.
  */
 int device_open_buffers(struct ublk_device *device, int fd);
 
 /*
- * Waits for the node of the disk, and has its partitions looked for where the
- * driver leaves that to us. This is I/O: it takes as long as there is nobody who
- * serves the disk. Returns 0 or -errno after telling.
+ * Waits for the disk's node, and scans for partitions if the driver leaves that
+ * to the server. The scan is I/O: it does not return until somebody serves the
+ * disk. Returns 0, or -errno after printing why.
  */
 int device_probe(const struct ublk_device *device);
 
-/* The disk can be used: tells the caller, as process_ready() does. */
+/* Reports to the caller, with process_ready(), that the disk can be used. */
 int device_announce(const struct ublk_device *device);
 
 /*
- * The end of a device whose disk is gone and which has no server any more, with
- * its target open: makes permanent what is not yet, and then deletes it. Where
- * that cannot be the device stays, for `ublk stop`. Returns 0 or -errno after
- * telling.
+ * Ends a device whose disk is gone and that has no server, and whose target is
+ * open: calls finish() if needed, then deletes the device. If finish() fails,
+ * the device stays, so that `ublk stop` can try again. Returns 0, or -errno
+ * after printing why.
  */
 int device_end(struct ublk_device *device);
 
 /*
- * Deletes device @id at the driver and forgets it; one that is gone already is
- * no error. The record goes last: without it nobody would know what was left of
- * a device whose deletion was cut short. Returns 0 or -errno after telling.
+ * Deletes device @id from the driver and removes its record. It is no error if
+ * the device is gone already. The record is removed last: if the deletion is
+ * interrupted, the record shows what is left. Returns 0, or -errno after
+ * printing why.
  */
 int device_delete(struct ublk_ctrl *ctrl, int id);
 

@@ -308,7 +308,7 @@ static bool queue_stop_listening(const struct ublk_queue *queue)
 	return queue->listening;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result)
 {
 	struct ublk_completion *head = atomic_load(&to->inbox);
@@ -326,12 +326,12 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 		queue_wake(to);
 }
 
-void ublk_queue_hold(struct ublk_queue *queue)
+void ublk_queue_get(struct ublk_queue *queue)
 {
 	queue->operations++;
 }
 
-void ublk_queue_release(struct ublk_queue *queue)
+void ublk_queue_put(struct ublk_queue *queue)
 {
 	queue->operations--;
 }

@@ -121,7 +121,7 @@ int worker_start(struct worker *worker)
 			.buffers = device->buffers.data,
 			.encoded = device->ctrl.encoded,
 			.has_inbox = device->info.nr_hw_queues > 1 ||
-				     device->target->tells,
+				     device->target->sends_messages,
 			.shares_buffers = device->info.flags &
 					  UBLK_F_NEED_GET_DATA,
 			.registers_buffers = device->disk.direct &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What this program is built with: `make WITHOUT='pack gzip'` sets WITH_PACK and
- * WITH_GZIP to 0. `ublk help` names what is left out.
+ * Which parts are compiled in. `make WITHOUT='pack gzip'` sets WITH_PACK and
+ * WITH_GZIP to 0. `ublk help` lists the parts that were left out.
  */
 #ifndef LIB_BUILD_H
 #define LIB_BUILD_H
@@ -26,12 +26,12 @@
 #define WITH_UNPACK 1
 #endif
 
-/* Images of other programs: BGZF, and gzip files that are read by restart points. */
+/* Images of other programs: BGZF, and gzip files, which need restart points. */
 #ifndef WITH_GZIP
 #define WITH_GZIP 1
 #endif
 
-/* The text of `ublk help VERB` beside usage and options. */
+/* What `ublk help VERB` prints besides usage and options. */
 #ifndef WITH_MANUAL
 #define WITH_MANUAL 1
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opens, claims and examines what lies behind a disk. It keeps nothing.
+ * Opens, claims and examines the file or block device of a disk. It has no
+ * state.
  */
 #include "targets/backing.h"
 
@@ -52,13 +53,13 @@ int backing_open(const char *path, bool *read_only)
 	if (fd < 0)
 		return errno == EBUSY ? backing_busy(path) :
 					message_fail(errno, "%s", path);
-	/* Only the open must not wait, as that of a pipe would. */
+	/* O_NONBLOCK was only for the open(), which would block on a pipe. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
 	return fd;
 }
 
-/* A disk that is read-only can be opened for writing, but not written. */
-static bool device_read_only(int fd)
+/* A read-only disk can be opened for writing, but not written. */
+static bool backing_is_read_only(int fd)
 {
 	int read_only = 0;
 
@@ -71,7 +72,7 @@ int backing_examine(int fd, const char *path, struct stat *st,
 	if (fstat(fd, st))
 		return message_fail(errno, "%s", path);
 	if (S_ISBLK(st->st_mode)) {
-		*read_only |= device_read_only(fd);
+		*read_only |= backing_is_read_only(fd);
 		return 0;
 	}
 	if (S_ISREG(st->st_mode))
@@ -81,8 +82,8 @@ int backing_examine(int fd, const char *path, struct stat *st,
 	return -EINVAL;
 }
 
-/* Locks the range. -EAGAIN where another one has a part of it. */
-static int lock_range(int fd, const struct backing_use *use)
+/* Locks the range. Returns -EAGAIN if another process has locked part of it. */
+static int backing_lock_range(int fd, const struct backing_use *use)
 {
 	struct flock lock = {
 		.l_type = use->read_only ? F_RDLCK : F_WRLCK,
@@ -91,15 +92,18 @@ static int lock_range(int fd, const struct backing_use *use)
 		.l_len = use->size,
 	};
 
-	/* Of the open file, as it is handed from process to process. */
+	/*
+	 * A lock of the open file, because it is passed from process to
+	 * process.
+	 */
 	if (!fcntl(fd, F_OFD_SETLK, &lock))
 		return 0;
-	/* or this filesystem has no locks */
+	/* other errors: this filesystem has no locks */
 	return errno == EAGAIN || errno == EACCES ? -EAGAIN : 0;
 }
 
-/* Whether somebody else has a lock of that kind, wherever. */
-static bool others_lock(int fd)
+/* Whether anyone else has a lock on any range of the file. */
+static bool backing_others_lock(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
@@ -107,42 +111,44 @@ static bool others_lock(int fd)
 }
 
 /*
- * Who does not know of ranges locks all of a file: earlier programs of ours, and
- * flock(1). They see that it is in use, and are seen.
+ * Takes the lock of flock(), too. Programs that know no ranges lock the whole
+ * file with it: flock(1) and earlier versions of this program. So each side
+ * notices the other.
  */
-static int lock_file(int fd, const struct backing_use *use)
+static int backing_lock_file(int fd, const struct backing_use *use)
 {
-	int err = lock_range(fd, use);
+	int err = backing_lock_range(fd, use);
 
 	if (err)
 		return err;
 	if (!use->read_only && flock(fd, LOCK_NB | LOCK_EX) &&
-	    errno == EWOULDBLOCK && !others_lock(fd))
+	    errno == EWOULDBLOCK && !backing_others_lock(fd))
 		return -EAGAIN;
 	return flock(fd, LOCK_NB | LOCK_SH) && errno == EWOULDBLOCK ?
 	       -EAGAIN : 0;
 }
 
 /*
- * The kernel grants a claim to one that opens a device for that, and refuses it
- * while it is mounted. One server has it for all that have other ranges.
+ * O_EXCL claims a block device, and fails if the device is mounted. If several
+ * servers have ranges of one device, one of them has this claim for all.
  */
-static int claim_device(int *fd, const char *path,
-			const struct backing_use *use)
+static int backing_claim_device(int *fd, const char *path,
+				const struct backing_use *use)
 {
 	int claimed = -1;
 
 	if (!use->read_only || use->claims) {
 		claimed = open(path, (use->read_only ? O_RDONLY : O_RDWR) |
 			       O_CLOEXEC | O_EXCL);
-		if (claimed < 0 && (errno != EBUSY || !others_lock(*fd)))
+		if (claimed < 0 &&
+		    (errno != EBUSY || !backing_others_lock(*fd)))
 			return -errno;
 	}
 	if (claimed >= 0) {
 		close(*fd);
 		*fd = claimed;
 	}
-	return lock_range(*fd, use);
+	return backing_lock_range(*fd, use);
 }
 
 int backing_claim(int *fd, const char *path, const struct stat *st,
@@ -153,16 +159,19 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 	int err;
 
 	for (;;) {
-		err = block_device ? claim_device(fd, path, use) :
-				     lock_file(*fd, use);
+		err = block_device ? backing_claim_device(fd, path, use) :
+				     backing_lock_file(*fd, use);
 		if ((err != -EBUSY && err != -EAGAIN) || left <= 0)
 			break;
 		clock_sleep_ms(CLAIM_TICK_MS);
 		left -= CLAIM_TICK_MS;
 	}
-	/* Who only reads may do so beside whoever has it. */
+	/*
+	 * A reader may share the device with its owner, unless the range is
+	 * locked.
+	 */
 	if (err == -EBUSY && use->read_only)
-		err = lock_range(*fd, use);
+		err = backing_lock_range(*fd, use);
 	if (err == -EBUSY)
 		return backing_busy(path);
 	if (err != -EAGAIN)
@@ -172,10 +181,10 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 }
 
 /*
- * The smallest power of two that direct I/O works with here, 0 for none. That
- * these bytes cannot be read is no reason against it.
+ * The smallest power of two that direct I/O works with here, or 0. Only EINVAL
+ * means that a block is too small: other read errors have other causes.
  */
-static uint32_t direct_block(int fd, uint64_t offset)
+static uint32_t backing_direct_block(int fd, uint64_t offset)
 {
 	uint32_t block;
 	void *buffer;
@@ -196,14 +205,15 @@ bool backing_try_direct(int fd, uint64_t offset, uint32_t block)
 
 	if (fcntl(fd, F_SETFL, flags | O_DIRECT))
 		return false;
-	needed = direct_block(fd, offset);
+	needed = backing_direct_block(fd, offset);
 	if (!needed || needed > block || offset % needed) {
 		fcntl(fd, F_SETFL, flags);
 		return false;
 	}
 	/*
-	 * What the page cache still has of it each write would have to drop
-	 * first, and could not be done without waiting.
+	 * Drop the page cache: a direct write must first invalidate what is
+	 * cached in its range, and that makes the ring pass the write to a
+	 * worker thread.
 	 */
 	fdatasync(fd);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -216,14 +226,14 @@ bool backing_punches(int fd, const struct stat *st, uint64_t end)
 
 	if (S_ISBLK(st->st_mode))
 		return backing_limit(st->st_rdev, "write_zeroes_max_bytes");
-	/* Behind the end there is nothing to lose. */
+	/* From @end on there is no data that this could destroy. */
 	return !fallocate(fd, punch, end, DIRECT_BLOCK_MAX);
 }
 
 int backing_samples(int fd, uint64_t offset, uint64_t size, unsigned int count,
 		    uint32_t *crc)
 {
-	/* Direct I/O needs it aligned. */
+	/* aligned for direct I/O */
 	static _Alignas(SAMPLE) uint8_t sample[SAMPLE];
 	uint64_t last = (size - 1) / SAMPLE;
 	unsigned int i;
@@ -249,7 +259,9 @@ uint64_t backing_limit(dev_t dev, const char *name)
 	ssize_t length;
 	int fd, up;
 
-	/* A partition has its disk's queue, one level up. */
+	/*
+	 * A partition has no queue directory: that of its disk is one level up.
+	 */
 	for (up = 0; up < 2; up++) {
 		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%squeue/%s",
 			 major(dev), minor(dev), up ? "../" : "", name);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The file target: a regular file or a block device as a disk. Every request
- * becomes one operation on the queue's ring, continued where it comes back
- * short; nothing is kept here between requests.
+ * becomes one operation on the queue's ring, which is continued if it transfers
+ * less. No data is kept here between requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@
 struct file_settings {
 	bool buffered;
 	uint64_t offset;
-	uint64_t size;		/* 0: all that is there */
+	uint64_t size;		/* 0: the rest of the file */
 };
 
 #define FIELD(name) offsetof(struct file_settings, name)
@@ -44,16 +44,16 @@ static const struct option_spec file_options[] = {
 
 struct file {
 	int fd;
-	int index;		/* among the ring's files */
-	bool inherited;		/* and claimed already */
+	int index;		/* among the registered files */
+	bool inherited;		/* from an earlier program: already claimed */
 	bool block_device;
-	bool discard_only;	/* a block device that cannot write zeroes */
-	uint64_t offset;	/* of the disk in the file */
+	bool discard_only;	/* a block device without write zeroes */
+	uint64_t offset;	/* where the disk begins in the file */
 	uint64_t size;
 	char *path;		/* absolute */
 };
 
-/* A request under way: as many of its bytes as are done. */
+/* A request in flight, and how many of its bytes are done. */
 struct file_request {
 	struct ublk_completion completion;
 	struct ublk_request *request;
@@ -63,7 +63,10 @@ struct file_request {
 static void file_find_discard(struct file *file, const struct stat *st,
 			      uint64_t total, struct ublk_disk *disk)
 {
-	/* A device takes whole blocks, which are not those of the disk. */
+	/*
+	 * The device discards whole blocks, and the disk's are not aligned to
+	 * them.
+	 */
 	if (file->block_device && file->offset % disk->logical_block)
 		return;
 	if (backing_punches(file->fd, st, total)) {
@@ -84,7 +87,7 @@ static void file_find_discard(struct file *file, const struct stat *st,
 		disk->max_write_zeroes = 1u << 30;
 }
 
-/* Blocks and bytes of the backing; returns its size or -errno. */
+/* Sets the block sizes. Returns the size of the file in bytes, or -errno. */
 static int64_t file_measure(struct file *file, const struct stat *st,
 			    struct ublk_disk *disk)
 {
@@ -107,7 +110,7 @@ static int64_t file_measure(struct file *file, const struct stat *st,
 	return total;
 }
 
-/* The part of @total bytes that is the disk. */
+/* Finds out which part of the @total bytes is the disk. */
 static int file_set_range(struct file *file, uint64_t total,
 			  const struct file_settings *settings,
 			  struct ublk_disk *disk)
@@ -143,8 +146,8 @@ static int file_set_range(struct file *file, uint64_t total,
 }
 
 /*
- * A disk that lies in a file or on another disk has the block size for which
- * its partition table was made: with another one the kernel would not find it.
+ * A partition table is valid for one logical block size only. The disk gets the
+ * one that its table was made for, or the kernel would not find the partitions.
  */
 static void file_find_block(const struct file *file, uint64_t offset,
 			    struct ublk_disk *disk)
@@ -160,12 +163,14 @@ static void file_find_block(const struct file *file, uint64_t offset,
 }
 
 /*
- * Turns on direct I/O where the backing takes it in blocks that suit the disk.
- * A file's disk has blocks of 512 bytes unless asked otherwise, whatever
- * storage it lies on today: what is on the disk may depend on it.
+ * Turns on direct I/O if the file supports it for the disk's block size. The
+ * disk of a regular file has blocks of 512 bytes unless the user asks for
+ * others, whatever the storage of today needs: the contents of the disk may
+ * depend on it.
  *
- * Of a block device, no request is larger than it takes in one piece: the ring
- * leaves those that have to be divided to a thread, which takes its time.
+ * For a block device, no request is larger than the device's own limit. The
+ * ring would pass a request that must be split to a worker thread, which is
+ * slower.
  */
 static void file_try_direct(const struct file *file, const struct stat *st,
 			    uint64_t asked, struct ublk_disk *disk)
@@ -179,7 +184,7 @@ static void file_try_direct(const struct file *file, const struct stat *st,
 			backing_limit(st->st_rdev, "max_sectors_kb") << 10;
 }
 
-/* Whether storage moves the data, and not the processor, as on a tmpfs. */
+/* Whether the storage device moves the data; on a tmpfs, the CPU does. */
 static bool file_is_direct(const struct file *file)
 {
 	struct statfs fs;
@@ -190,8 +195,8 @@ static bool file_is_direct(const struct file *file)
 }
 
 /*
- * Whether the pages of a request, wherever they begin in memory, suit the
- * backing. A request's parts have whole sectors of 512 bytes.
+ * Whether the file can transfer the pages of a request without a copy, at any
+ * alignment. The segments of a request are multiples of 512 bytes.
  */
 static bool file_takes_pages(const struct file *file, const struct stat *st,
 			     const struct ublk_disk *disk)
@@ -215,11 +220,14 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	if (err)
 		return err;
 	file->block_device = S_ISBLK(st.st_mode);
-	/* It may have no path any more, as a root's has none. */
+	/*
+	 * An inherited file may have lost its path, like that of a root
+	 * filesystem.
+	 */
 	file->path = file->inherited ? strdup(path) : realpath(path, NULL);
 	if (!file->path)
 		return message_fail(errno, "%s", path);
-	/* A range that is none is refused below. */
+	/* An impossible range is refused later, by file_set_range(). */
 	err = file->inherited ? 0 :
 	      backing_claim(&file->fd, path, &st,
 			    &(struct backing_use){
@@ -308,9 +316,9 @@ static void file_base(const struct ublk_device *device, struct ublk_base *base)
 }
 
 /*
- * Behind the end of a device that was pulled, or has become smaller, the kernel
- * tells a writer that no space is left, and others that they are wrong: to
- * whoever uses the disk that is an I/O error.
+ * If a device was removed or has shrunk, the kernel returns ENOSPC for a WRITE
+ * beyond its end, and EINVAL for others. To the user of the disk, both are I/O
+ * errors.
  */
 static int file_result(const struct file *file,
 		       const struct ublk_request *request, int result)
@@ -333,7 +341,7 @@ static void file_answer(struct ublk_queue *queue,
 			  file_result(file, state->request, result));
 }
 
-/* READ or WRITE of what is not done yet. */
+/* Submits the rest of a READ or WRITE. */
 static void file_transfer(struct ublk_queue *queue, struct file_request *state)
 {
 	const struct file *file = ublk_device_data(ublk_queue_device(queue));
@@ -362,7 +370,7 @@ static void file_transferred(struct ublk_queue *queue,
 	else if (result > 0 || result == -EAGAIN || result == -EINTR)
 		return file_transfer(queue, state);
 	else if (!result)
-		result = -EIO;	/* the file has become shorter */
+		result = -EIO;	/* the file has shrunk */
 	file_answer(queue, state, result);
 }
 
@@ -395,11 +403,13 @@ static void file_fallocate(struct ublk_queue *queue, struct file_request *state,
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = file->index;
 	sqe->off = file->offset + state->request->offset;
-	sqe->addr = state->request->length;	/* where it wants the length */
+	sqe->addr = state->request->length;	/* fallocate: the length */
 	sqe->len = mode | FALLOC_FL_KEEP_SIZE;
 }
 
-/* Where a range cannot be zeroed in place (tmpfs), a hole reads the same. */
+/*
+ * Some filesystems (tmpfs) cannot zero a range in place. A hole reads the same.
+ */
 static void file_zeroed(struct ublk_queue *queue, struct ublk_completion *self,
 			int result)
 {
@@ -418,7 +428,7 @@ static int file_discard(struct ublk_queue *queue, struct file_request *state)
 		file->offset + state->request->offset, state->request->length
 	};
 
-	/* The ring learns to discard only with Linux 6.12. */
+	/* io_uring can discard only since Linux 6.12. */
 	if (file->discard_only)
 		return file_result(file, state->request,
 				   ioctl(file->fd, BLKDISCARD, range) ?

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The null target: writes are forgotten, reads give zeroes, nothing takes
- * time. It shows what the driver and the server cost alone.
+ * The null target: drops writes, and reads as zeroes, at once. It shows the
+ * cost of the driver and the server alone.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "lib/message.h"
 #include "lib/size.h"
 
-/* How much of a request's buffer a WRITE has left dirty. */
+/* How many bytes of the request's buffer earlier WRITEs have left dirty. */
 struct null_request {
 	uint32_t dirty;
 };
@@ -46,7 +46,7 @@ static int null_submit(struct ublk_queue *queue, struct ublk_request *request)
 	(void)queue;
 	switch (request->op) {
 	case UBLK_IO_OP_READ:
-		/* What an earlier WRITE brought is nobody else's business. */
+		/* Do not leak the data of an earlier WRITE to this reader. */
 		memset(request->data, 0, state->dirty);
 		state->dirty = 0;
 		return request->length;

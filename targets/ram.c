@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ram target: a disk in memory. Memory is taken when a page is first
- * written and given back when it is discarded; a page that was never written
- * is read as zeroes without being made.
+ * The ram target: a disk in memory. A page is allocated when it is first
+ * written, and freed when it is discarded. A page that was never written reads
+ * as zeroes, without being allocated.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,24 +23,25 @@
 #define WORD_BITS 64
 
 /*
- * The disk is a file in memory, mapped. `written` has a bit for each page that
- * holds something; queues share it, a page's bit and content are ordered by
- * whoever sends requests to the same page. It is made anew by each server.
+ * The disk is a mapped file in memory. @written has a bit for each page that
+ * has data. All queues share the bits. The bits need no order relative to the
+ * data: users of a disk must order requests for the same page themselves. Each
+ * server builds the bits again.
  */
 struct ram {
 	int fd;
-	char *memory;		/* NULL: a base, of zeroes */
+	char *memory;		/* NULL: a base, which is all zeroes */
 	uint64_t size;
 	unsigned int page_shift;
 	_Atomic uint64_t *written;
 };
 
-static bool page_written(const struct ram *ram, uint64_t page)
+static bool ram_page_written(const struct ram *ram, uint64_t page)
 {
 	return ram->written[page / WORD_BITS] >> page % WORD_BITS & 1;
 }
 
-static void mark_written(struct ram *ram, uint64_t page)
+static void ram_mark_written(struct ram *ram, uint64_t page)
 {
 	uint64_t bit = UINT64_C(1) << page % WORD_BITS;
 
@@ -48,7 +49,7 @@ static void mark_written(struct ram *ram, uint64_t page)
 		ram->written[page / WORD_BITS] |= bit;
 }
 
-static void mark_unwritten(struct ram *ram, uint64_t page)
+static void ram_mark_unwritten(struct ram *ram, uint64_t page)
 {
 	ram->written[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
 }
@@ -63,7 +64,7 @@ static void ram_free(struct ram *ram)
 	free(ram);
 }
 
-/* More than the machine has could be promised, but never kept. */
+/* A larger disk could be created, but never filled. */
 static int ram_check_size(uint64_t size)
 {
 	const uint64_t memory = memory_of_machine();
@@ -77,8 +78,9 @@ static int ram_check_size(uint64_t size)
 }
 
 /*
- * A target that wraps this one keeps what is written, in memory or elsewhere. What
- * is below is a file of zeroes: not mapped, as locked pages would take memory.
+ * If another target wraps this one, that target stores what is written, and the
+ * base is a file of zeroes. It is not mapped, because mlockall() would allocate
+ * its pages.
  */
 static int ram_zeroes(struct ublk_device *device, uint64_t size)
 {
@@ -145,7 +147,7 @@ static int ram_open(struct ublk_device *device, const char *argument,
 	return 0;
 }
 
-/* Marks the pages that the file has: those that were written before. */
+/* Sets the bits of the pages that an earlier server has written. */
 static void ram_find_written(struct ram *ram)
 {
 	uint64_t page = UINT64_C(1) << ram->page_shift;
@@ -157,7 +159,7 @@ static void ram_find_written(struct ram *ram)
 		if (end <= at)
 			break;
 		for (; at < end; at += page)
-			mark_written(ram, at >> ram->page_shift);
+			ram_mark_written(ram, at >> ram->page_shift);
 	}
 }
 
@@ -173,8 +175,9 @@ static void ram_base(const struct ublk_device *device, struct ublk_base *base)
 	*base = (struct ublk_base){ .fd = ram->fd, .size = ram->size };
 }
 
-/* How many of @length bytes at @offset lie on its page. */
-static uint32_t on_page(const struct ram *ram, uint64_t offset, uint32_t length)
+/* Returns how many of @length bytes at @offset are on its page. */
+static uint32_t ram_on_page(const struct ram *ram, uint64_t offset,
+			    uint32_t length)
 {
 	uint32_t page = 1u << ram->page_shift;
 	uint32_t left = page - (offset & (page - 1));
@@ -193,9 +196,9 @@ static int ram_read(const struct ram *ram, const struct ublk_request *request)
 		return left;
 	}
 	while (left) {
-		uint32_t n = on_page(ram, offset, left);
+		uint32_t n = ram_on_page(ram, offset, left);
 
-		if (page_written(ram, offset >> ram->page_shift))
+		if (ram_page_written(ram, offset >> ram->page_shift))
 			memcpy(to, ram->memory + offset, n);
 		else
 			memset(to, 0, n);
@@ -214,11 +217,11 @@ static int ram_write(struct ram *ram, const struct ublk_request *request)
 
 	memcpy(ram->memory + request->offset, request->data, request->length);
 	for (; page <= last; page++)
-		mark_written(ram, page);
+		ram_mark_written(ram, page);
 	return request->length;
 }
 
-/* Gives back the pages that lie wholly in the range. */
+/* Frees the pages that are completely in the range. */
 static int ram_discard(struct ram *ram, uint64_t offset, uint32_t length)
 {
 	uint64_t page = UINT64_C(1) << ram->page_shift;
@@ -226,13 +229,13 @@ static int ram_discard(struct ram *ram, uint64_t offset, uint32_t length)
 	uint64_t end = (offset + length) & -page;
 	uint64_t at;
 
-	/* The disk's last page may be a part of one. */
+	/* The last page of the disk may be partial. */
 	if (offset + length == ram->size)
 		end = ram->size;
 	if (start >= end)
 		return 0;
 	for (at = start; at < end; at += page)
-		mark_unwritten(ram, at >> ram->page_shift);
+		ram_mark_unwritten(ram, at >> ram->page_shift);
 	if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		      start, end - start))
 		return -errno;
@@ -245,12 +248,12 @@ static int ram_write_zeroes(struct ram *ram, const struct ublk_request *request)
 	uint32_t left = request->length;
 
 	while (left) {
-		uint32_t n = on_page(ram, offset, left);
+		uint32_t n = ram_on_page(ram, offset, left);
 
-		/* With NOUNMAP the memory shall be there afterwards. */
+		/* NOUNMAP: the page must be allocated afterwards. */
 		if (request->flags & UBLK_IO_F_NOUNMAP)
-			mark_written(ram, offset >> ram->page_shift);
-		if (page_written(ram, offset >> ram->page_shift) &&
+			ram_mark_written(ram, offset >> ram->page_shift);
+		if (ram_page_written(ram, offset >> ram->page_shift) &&
 		    (n < 1u << ram->page_shift ||
 		     request->flags & UBLK_IO_F_NOUNMAP))
 			memset(ram->memory + offset, 0, n);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who takes the driver's steps, whatever is tried: threads of servers that
- * come one after the other, users of the disk, the workers, the timer, and
- * somebody who kills servers.
+ * The processes that take the driver's steps, in any order: the threads of
+ * servers that follow one another, users of the disk, the workers, the timer,
+ * and one that kills servers.
  */
 
 #ifndef SESSIONS
 #define SESSIONS	1	/* servers, one after the other */
 #endif
 #ifndef KILLS
-#define KILLS		0	/* how many of them may be killed */
+#define KILLS		0	/* how many servers may be killed */
 #endif
 #ifndef QUITS
 #define QUITS		0	/* how many threads may end alone */
@@ -20,12 +20,13 @@
 
 byte kills = KILLS;
 byte quits = QUITS;
-byte servers_done;		/* threads that will not come again */
+byte servers_done;		/* threads that will not return */
 byte control_done;		/* control processes that have ended */
 
 /*
- * A server opens /dev/ublkcN as soon as it can; with LATE_DEL, which makes for
- * fewer states, when it may fetch, and DEL comes when nothing else is to come.
+ * A server opens /dev/ublkcN as soon as it can. LATE_DEL reduces the number of
+ * states: a server opens it when it may fetch, and DEL comes when nothing else
+ * can happen any more.
  */
 #ifdef LATE_DEL
 #define may_open	((!in_use && fetchable) || deleted)
@@ -35,9 +36,10 @@ byte control_done;		/* control processes that have ended */
 
 #ifdef LAST_CLOSE
 /*
- * The last close of the disk writes back what is dirty, and waits for it. It is
- * due when a request ends that had the last reference to a file: in the task
- * that ended it if bottom halves are on there, else in a worker.
+ * The last close of the disk writes back dirty data, and waits for that. It is
+ * due when a request ends that had the last reference to a file. It runs in the
+ * task that ended the request, if bottom halves are enabled there, and else in
+ * a worker.
  */
 inline last_close(t)
 {
@@ -60,8 +62,8 @@ end:	do
 
 /*
  * A thread of the server, in all sessions. It fetches its slot, serves, and
- * ends when a command comes back with anything but a request: it needs no
- * signal to go. The last one to end closes /dev/ublkcN.
+ * ends when a command completes with anything but a request: no signal is
+ * needed. The last one to end closes /dev/ublkcN.
  */
 proctype server(byte t)
 {
@@ -71,7 +73,7 @@ proctype server(byte t)
 	do
 	:: n == SESSIONS -> break
 	:: n < SESSIONS ->
-		/* ublk_chardev_open(), by the first */
+		/* ublk_chardev_open(), by the first thread */
 		atomic {
 			if
 			:: t == 0 && threads == 0 && may_open ->
@@ -101,7 +103,7 @@ proctype server(byte t)
 			n++
 		}
 
-		/* one that has to wait for its turn asks again */
+		/* a command that must wait for its turn is repeated */
 		do
 		:: killed -> ret = 0; break
 		:: fetchable || broken || deleted ->
@@ -151,7 +153,7 @@ proctype server(byte t)
 	servers_done++
 }
 
-/* The users of the disk, and the block layer's run of its queue. */
+/* The users of the disk, and the block layer, which runs its queue. */
 proctype block(byte t)
 {
 	LOCALS;
@@ -171,7 +173,7 @@ end:	do
 	od
 }
 
-/* blk_mq_timeout_work(): looks at requests that take long */
+/* blk_mq_timeout_work(): checks requests that take long */
 proctype timer()
 {
 	LOCALS;
@@ -245,7 +247,7 @@ inline run_actors()
 	}
 }
 
-/* DEL_DEV comes at any time, but with LATE_DEL. */
+/* DEL_DEV comes at any time; with LATE_DEL, at the end. */
 inline when_to_delete(controls)
 {
 #ifdef LATE_DEL
@@ -256,8 +258,8 @@ inline when_to_delete(controls)
 }
 
 /*
- * After all: nobody waits, every request was ended, no command is held, and no
- * slot has anything that nobody will take back.
+ * At the end: nobody waits, every request was ended, no command is held, and no
+ * slot has anything that nobody will reclaim.
  */
 inline assert_over()
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * BATCH_IO over one queue of two tags: requests wait, claimed, until one of two
- * threads of the server has a FETCH that takes them; the FETCH may end for want
- * of buffers at any time, the server may be killed between any two steps, and the
- * next one is to get whatever was not answered. It stands for itself: of the
- * device only this is in it, with recovery and REISSUE.
+ * BATCH_IO with one queue of two tags. Claimed requests wait until one of two
+ * server threads has a FETCH that takes them. A FETCH may end at any time for
+ * lack of buffers. The server may be killed between any two steps, and the next
+ * one must get everything that was not answered. This model is self-contained:
+ * it has only this part of the device, with recovery and REISSUE.
  */
 #ifndef REQUESTS
 #define REQUESTS	1	/* with each tag */
@@ -13,14 +13,14 @@
 #define KILLS		0
 #endif
 #ifndef QUITS
-#define QUITS		0	/* threads that end alone */
+#define QUITS		0	/* threads that end by themselves */
 #endif
 #ifndef FAILS
-#define FAILS		1	/* FETCHes that cannot tell of a request */
+#define FAILS		1	/* FETCHes that cannot deliver a request */
 #endif
 
 #ifndef USED
-#define USED		2	/* tags that have requests */
+#define USED		2	/* how many tags have requests */
 #endif
 
 #define TAGS	2
@@ -38,22 +38,22 @@ bit dispatching[TAGS];		/* in queue_rq */
 bit told[TAGS];			/* the server has read the tag */
 byte answers;
 
-/* struct ublk_queue and struct ublk_batch; a bit for each tag */
+/* struct ublk_queue and struct ublk_batch; one bit per tag */
 byte pending, backlog;
 bit busy;			/* batch->active */
 bit listed[THREADS];		/* the FETCH of a thread is in the list */
-bit held[THREADS];		/* it has not completed */
-bit task_work[THREADS];		/* and is to deliver */
+bit held[THREADS];		/* the FETCH has not completed */
+bit task_work[THREADS];		/* task work is queued, to deliver */
 
 /* struct ublk_device */
 bit broken;
-bit prepared;			/* dev->fetched: all tags */
+bit prepared;			/* dev->fetched: all tags are fetched */
 bit abort_queued, abort_runs;
 bit in_use;
 
 /* The server. */
 bit killed;
-byte threads;			/* that have the node open */
+byte threads;			/* that have /dev/ublkcN open */
 byte session;
 byte kills = KILLS;
 byte quits = QUITS;
@@ -66,7 +66,7 @@ inline unserved(t)
 {
 	atomic {
 		assert(rq[t] == OUT);
-		/* it would come back here for ever */
+		/* or it would return here for ever */
 		assert(service != DELIVER || state[t] != IDLE);
 		rq[t] = REQUEUED
 	}
@@ -78,7 +78,7 @@ inline fetch_done(f)
 	d_step { assert(held[f]); held[f] = 0 }
 }
 
-/* ublk_slot_reclaim(), with REISSUE; driver.pml has it step by step */
+/* ublk_slot_reclaim(), with REISSUE; step by step in driver.pml */
 inline slot_reclaim(t)
 {
 	atomic {
@@ -219,7 +219,9 @@ inline withdraw(t)
 	fi
 }
 
-/* ublk_batch_deliver_some(), which tells of one tag: then there are several */
+/*
+ * ublk_batch_deliver_some(), which delivers one tag: so there are several calls
+ */
 inline deliver_some(t)
 {
 	if
@@ -304,7 +306,7 @@ inline fetch(f)
 	fi
 }
 
-/* ublk_batch_prep(): one step, so that whoever ends the session sees all of it */
+/* ublk_batch_prep(): one step, so that the end of a session sees all of it */
 inline prep()
 {
 	d_step {
@@ -433,7 +435,7 @@ end:	do
 	od
 }
 
-/* The block layer: a request with a tag, ublk_queue_rq(), ublk_batch_send() */
+/* The block layer: a request with a tag; ublk_queue_rq(), ublk_batch_send() */
 proctype block(byte t)
 {
 	LOCALS;
@@ -489,7 +491,7 @@ end:	do
 	od
 }
 
-/* After all, STOP_DEV: commands come back, and the server goes. */
+/* At the end, STOP_DEV: commands complete, and the server ends. */
 init {
 	LOCALS;
 

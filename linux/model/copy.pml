@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * pread() and pwrite() of a request's data, as USER_COPY has them, over one slot:
- * any task of the server may send them, beside its COMMIT and beside its death.
- * What is copied is of the request that the reference is to, and that one does not
- * end before the copy. It stands for itself: of the device only this is in it.
+ * pread() and pwrite() of a request's data (USER_COPY), for one slot. Any task
+ * of the server may call them, concurrently with its COMMIT and with its death.
+ * The data must be that of the request that the reference is for, and that
+ * request must not end before the copy. This model is self-contained: it has
+ * only this part of the device.
  */
 #ifndef REQUESTS
 #define REQUESTS 3
@@ -19,18 +20,18 @@ mtype result = NOTHING;	/* slot->result */
 byte refs;		/* slot->refs */
 byte rq;		/* slot->rq: which request, 1, 2... */
 bool live = true;	/* service == UBLK_DELIVER */
-byte users;		/* of the file: no close before they have left */
+byte users;		/* of the file: it closes after they have left */
 
-/* Not the driver's: what it has to hold to. */
+/* Not in the driver: the rules that it must keep. */
 byte out;		/* the request that has the tag, or 0 */
 byte begun;		/* requests so far */
 bool answered;		/* the server has answered it */
-byte copies;		/* that are under way */
+byte copies;		/* copies in progress */
 byte done;		/* requests that were ended */
 
 #define OVER (done == REQUESTS)
 
-/* ublk_request_finish(): one that was taken back is served anew. */
+/* ublk_request_finish(): a request that was reclaimed is served again. */
 inline finish(which)
 {
 	assert(out == which && !copies);
@@ -122,7 +123,7 @@ end:	do
 		:: else
 		fi;
 #ifdef FAULT_COPY_END
-		/* it is over, whoever copies */
+		/* ended, even during a copy */
 		d_step { refs = 0; finish(mine) };
 #else
 		put(mine);
@@ -132,8 +133,8 @@ end:	do
 }
 
 /*
- * ublk_chardev_copy() with ublk_slot_request_get(). Between the look at the state
- * and the reference there may be another request.
+ * ublk_chardev_copy() with ublk_slot_request_get(). The request can change
+ * between the check of the state and the reference.
  */
 active [2] proctype copier()
 {
@@ -143,7 +144,7 @@ active [2] proctype copier()
 end:	do
 	:: atomic { state == SERVING -> users++ };
 #ifdef FAULT_COPY_STALE
-		/* the request that the state was of, not the reference */
+		/* the request whose state was checked; no reference yet */
 		mine = rq;
 #endif
 		atomic {
@@ -158,9 +159,9 @@ end:	do
 #ifndef FAULT_COPY_STALE
 			mine = rq;
 #endif
-			assert(out == mine);	/* the first byte */
+			assert(out == mine);	/* first byte */
 			d_step {
-				assert(out == mine);	/* the last one */
+				assert(out == mine);	/* last byte */
 				copies--;
 				got = false
 			};
@@ -174,8 +175,9 @@ end:	do
 }
 
 /*
- * Deaths: ublk_abort_work() beside all of these, ublk_server_closed() when they
- * have left the file, and the next server's FETCH.
+ * Deaths: ublk_abort_work(), concurrently with all of these;
+ * ublk_server_closed(), after they have left the file; and the next server's
+ * FETCH.
  */
 active proctype killer()
 {

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The states of the driver and every step that changes them, one inline for
- * each function of the C code, which is named above it. Who takes these steps
- * is in actors.pml; what is tried is in the scenarios. README.md says how to
- * read a counterexample.
+ * The states of the driver, and every step that changes them: one inline for
+ * each function of the C code, whose name is in the comment above it.
+ * actors.pml has the processes that take these steps. The scenarios say what is
+ * tried. README.md explains how to read a counterexample.
  *
- * An atomic or d_step block stands for what nobody can see half done in the
- * driver either: a section under dev->lock, one atomic operation on a slot, or
- * one call of the block layer or io_uring. Everything else may be interrupted
- * anywhere. Memory is sequentially consistent here: the model says that each
- * pair of a store and a load is enough, not that its barriers are there.
+ * An atomic or d_step block stands for something that is never seen half done
+ * in the driver either: a section under dev->lock, one atomic operation on a
+ * slot, or one call of the block layer or io_uring. Everything else may be
+ * interrupted anywhere. Memory is sequentially consistent here: the model shows
+ * that each pair of a store and a load is sufficient, not that its barriers are
+ * there.
  */
 
 #ifndef SLOTS
 #define SLOTS		1	/* each fetched by a thread of its own */
 #endif
 
-/* What the device is to do when its server dies: RECOVERY= */
+/* What the device does when its server dies: RECOVERY= */
 #define NO_RECOVERY	0
 #define RECOVER		1
 #define REISSUE		2
@@ -29,27 +30,27 @@
 mtype:slot = { IDLE, ARMED, CLAIMED, SERVING, COMMITTING };
 /* enum ublk_service */
 mtype:service = { NOT_STARTED, DELIVER, HOLD, FAIL };
-/* UBLK_S_DEV_*, as GET_DEV_INFO tells it */
+/* UBLK_S_DEV_*, as GET_DEV_INFO returns it */
 mtype:info = { DEAD, LIVE, QUIESCED, FAIL_IO };
 /*
  * Where a request is: nowhere, on its way to queue_rq, in the driver or with
- * the server, or on the requeue list, which somebody has to kick.
+ * the server, or on the requeue list, which needs a kick.
  */
 mtype:rq = { FREE, QUEUED, INFLIGHT, REQUEUED };
-/* What a command of the server was completed with. */
+/* The result with which a command of the server was completed. */
 mtype:cqe = { NO_CQE, DELIVERED, ABORTED };
 mtype:disk = { NO_DISK, DISK, DYING };
 
-/* struct ublk_slot, with the command that it holds and the server's answer */
+/* struct ublk_slot, with its command and the server's answer */
 mtype:slot state[SLOTS] = IDLE;
-bit held[SLOTS];		/* slot->cmd: not completed yet */
+bit held[SLOTS];		/* slot->cmd: not completed */
 bit task[SLOTS];		/* slot->task */
 bit task_work[SLOTS];		/* io_uring_cmd_complete_in_task() */
 mtype:cqe cqe[SLOTS] = NO_CQE;
 
 /* The request with the tag of the slot. */
 mtype:rq rq[SLOTS] = FREE;
-bit seen[SLOTS];		/* delivered to a server that was well */
+bit seen[SLOTS];		/* delivered to a healthy server */
 #ifdef LAST_CLOSE
 bit close_due;			/* the request's file has no other user */
 #endif
@@ -92,15 +93,15 @@ byte threads;			/* that have the file open */
 bit killed;			/* fatal_signal_pending() */
 bit exiting[SLOTS];		/* PF_EXITING */
 
-/* How often memory for the server's buffer may be missing. */
+/* How often the memory of the server's buffer may be missing. */
 #ifndef NO_MEMORY
 #define NO_MEMORY	0
 #endif
 byte no_memory = NO_MEMORY;
 
 /*
- * dev->wait. A waiter sleeps until somebody wakes it, whatever has become true:
- * a step that wakes nobody is a fault that must show.
+ * dev->wait. A waiter sleeps until somebody wakes it, even if its condition is
+ * true by then: a step that forgets to wake must show as a fault.
  */
 #define START		0	/* START_DEV, END_USER_RECOVERY */
 #define END		1	/* another END_USER_RECOVERY */
@@ -113,7 +114,7 @@ bit woken[3];
 #define mutex_lock()	atomic { !mutex -> mutex = 1; }
 #define mutex_unlock()	mutex = 0
 
-/* Variables of whoever takes a step; they are 0 between any two functions. */
+/* Variables of the process that takes a step; 0 between any two functions. */
 #define LOCALS \
 	bit ok, served, dead, ended; \
 	byte i, tag, ret, seen_deaths
@@ -149,8 +150,8 @@ inline request_ok(t)
 }
 
 /*
- * ublk_request_end() with EIO, which is right if there is no server and none
- * to come, or if a server that was well got the request and it must not be done
+ * ublk_request_end() with EIO. This is right if there is no server and none
+ * will come, or if a healthy server got the request and it must not be done
  * twice.
  */
 inline request_fail(t)
@@ -184,7 +185,7 @@ inline kick()
 
 /*
  * blk_mq_wait_quiesce_done(): waits for the calls of queue_rq that have begun,
- * not for those that begin now
+ * not for new ones
  */
 inline wait_dispatched()
 {
@@ -211,7 +212,7 @@ inline request_unserved(t)
 		if
 		:: service == HOLD -> rq[t] = REQUEUED
 		:: service == DELIVER ->
-			/* it would come back here for ever */
+			/* or it would return here for ever */
 			assert(state[t] != IDLE);
 			rq[t] = REQUEUED;
 			kick()
@@ -258,7 +259,7 @@ inline slot_reclaim(t)
 	fi
 }
 
-/* ublk_slot_abort(): ARMED -> COMMITTING -> IDLE; @ok says whether */
+/* ublk_slot_abort(): ARMED -> COMMITTING -> IDLE; @ok: whether it did */
 inline slot_abort(t)
 {
 	slot_take(t, ARMED, COMMITTING);
@@ -348,8 +349,8 @@ inline queue_works()
 }
 
 /*
- * ublk_server_gone(), its part under dev->lock. What is queued here is flushed
- * by the close of this session, so that it cannot hit the next one.
+ * The part of ublk_server_gone() under dev->lock. The close of this session
+ * flushes the work queued here, so that it cannot hit the next session.
  */
 inline server_leaves()
 {
@@ -384,7 +385,7 @@ inline server_gone()
 	server_left()
 }
 
-/* ublk_cancel(); what is CLAIMED comes back by its task work */
+/* ublk_cancel(); a CLAIMED slot comes back through its task work */
 inline cancel(t)
 {
 	server_gone();
@@ -397,7 +398,7 @@ inline server_closed()
 {
 	server_gone();
 #ifndef FAULT_GRACE
-	/* who saw that there is a server must not claim the next one's slot */
+	/* whoever saw this server must not claim a slot of the next */
 	wait_dispatched();
 #endif
 	!abort_queued && !abort_runs;		/* flush_work() */
@@ -489,7 +490,7 @@ inline undelivered(t)
 
 /*
  * ublk_deliver_slot(): CLAIMED -> SERVING. The copy of a WRITE's data fails if
- * the task is being killed, or if there is no memory for the server's buffer.
+ * the task is being killed, or if the server's buffer has no memory.
  */
 inline deliver_slot(t)
 {
@@ -579,8 +580,8 @@ inline queue_rq(t)
 }
 
 /*
- * ublk_timeout(): a task may end while it holds no command. Whether it does and
- * what follows is one step: a moment later there may be another server.
+ * ublk_timeout(): a task may end while it holds no command. The check and what
+ * follows are one step: a moment later there may be another server.
  */
 inline timeout_rq(t)
 {
@@ -600,7 +601,7 @@ inline timeout_rq(t)
 #endif
 		if
 		:: ok ->
-			/* never a server that is well */
+			/* never for a healthy server */
 			assert(exiting[t] || !task[t]);
 			server_leaves()
 		:: else
@@ -643,7 +644,7 @@ inline wait_fetched(who)
 	seen_deaths = 0
 }
 
-/* Nobody but a dead server's successor goes without a command. */
+/* Only a slot of a dead server's successor may lack a command. */
 inline assert_armed()
 {
 	i = 0;
@@ -689,7 +690,9 @@ inline start_dev(who)
 	fi
 }
 
-/* del_gendisk(), which waits for who opens, all requests and the timer */
+/*
+ * del_gendisk(), which waits for opens in progress, all requests and the timer
+ */
 inline del_gendisk()
 {
 	atomic { !open_mutex -> disk = DYING };
@@ -703,7 +706,7 @@ inline del_gendisk()
 	disk = NO_DISK
 }
 
-/* What STOP tells at its end: the device is as new. */
+/* What STOP guarantees at its end: the device is like a new one. */
 inline stopped()
 {
 	service = NOT_STARTED;
@@ -763,8 +766,8 @@ inline stop_dev()
 }
 
 /*
- * ublk_try_stop_dev(), and ublk_try_stop_job() as long as nobody has the disk
- * open but who looks for partitions
+ * ublk_try_stop_dev(), and ublk_try_stop_job() while only the partition scan
+ * has the disk open
  */
 inline try_stop_dev()
 {
@@ -799,8 +802,8 @@ inline remove_disk()
 }
 
 /*
- * ublk_device_delete(), ublk_device_wait_gone(): the id is free when nobody
- * has the file open, and no work a reference
+ * ublk_device_delete(), ublk_device_wait_gone(): the id is free when nobody has
+ * the file open and no work has a reference
  */
 inline del_dev()
 {
@@ -864,8 +867,8 @@ inline recovery_start()
 }
 
 /*
- * ublk_recovery_end(), ublk_take_over(); @ret. With UNTRUSTED all servers but the
- * first are so, and get no disk whose partitions are being looked for.
+ * ublk_recovery_end(), ublk_take_over(); @ret. With UNTRUSTED, all servers but
+ * the first are untrusted, and get no disk whose partitions are being scanned.
  */
 inline recovery_end(who)
 {
@@ -908,7 +911,7 @@ inline recovery_end(who)
 	fi
 }
 
-/* ublk_is_serving(), one slot after the other; @ok */
+/* ublk_is_serving(), one slot after another; @ok */
 inline is_serving()
 {
 	tag = 0;
@@ -925,8 +928,8 @@ inline is_serving()
 }
 
 /*
- * ublk_quiesce() without a timeout, under dev->mutex. Commands are given back by
- * the work, which ends before the server's successor can fetch.
+ * ublk_quiesce() without a timeout, under dev->mutex. The work gives commands
+ * back, and ends before the server's successor can fetch.
  */
 inline quiesce()
 {

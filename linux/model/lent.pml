@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The references to a request whose pages are lent to rings, over one slot: a
+ * The references to a request whose pages are lent to rings, for one slot. A
  * request ends once, with the result that it was given, and not while a ring
- * has its pages, also when the server is killed and the next one has come by
- * then. It stands for itself: of the device only this is in it.
+ * has its pages; also if the server is killed and the next one is there by
+ * then. This model is self-contained: it has only this part of the device.
  */
 #ifndef REQUESTS
 #define REQUESTS 2
@@ -17,22 +17,22 @@ mtype = { IDLE, ARMED, WORKING, SERVING, NOTHING, ANSWER, RECLAIM };
 mtype state = ARMED;	/* of the slot; WORKING: somebody owns it */
 mtype result = NOTHING;	/* slot->result */
 byte refs;		/* slot->refs */
-bool by_driver;		/* a server's ring has the pages, by delivery */
-byte lent_ring;		/* that of which session: slot->lent_ring */
+bool by_driver;		/* a server's ring has the pages, through delivery */
+byte lent_ring;		/* slot->lent_ring: the session whose ring has them */
 byte session;
 bool live = true;	/* service == UBLK_DELIVER */
-bool locked;		/* the server's ring, by who delivers */
-byte busy;		/* commands and deliveries: no close before their end */
+bool locked;		/* the server's ring, during delivery */
+byte busy;		/* commands and deliveries; delay the close */
 
-/* Not the driver's: what it has to hold to. */
+/* Not in the driver: the rules that it must keep. */
 bool out;		/* a request has the tag */
-bool answered;		/* and the server has answered it */
+bool answered;		/* the server has answered it */
 byte lent;		/* how many rings have its pages */
 byte done;		/* requests that were ended */
 
 #define OVER (done == REQUESTS)
 
-/* ublk_request_finish(): one that was taken back is served anew. */
+/* ublk_request_finish(): a request that was reclaimed is served again. */
 inline finish() {
 	assert(out && !lent);
 	if
@@ -52,7 +52,7 @@ inline put() {
 	fi
 }
 
-/* ublk_slot_reclaim(), of a slot that is @state SERVING or not */
+/* ublk_slot_reclaim(), for a slot whose @state may be SERVING */
 inline reclaim() {
 	atomic {
 		if
@@ -149,9 +149,9 @@ end:	do
 }
 
 /*
- * Who lends the pages to a ring by REGISTER_IO_BUF, ublk_lend(), which lets go
- * of them at any time. Between the look at the state and the reference there may
- * be another request.
+ * Lends the pages to a ring with REGISTER_IO_BUF, ublk_lend(), and the ring
+ * releases them at any time. The request can change between the check of the
+ * state and the reference.
  */
 active [2] proctype taker() {
 	bool last, got;
@@ -170,7 +170,7 @@ end:	do
 	od
 }
 
-/* The ring of a dead server lets go, at any time. */
+/* The ring of a dead server releases the pages, at any time. */
 active proctype ring() {
 	bool last;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of a device: servers come and fetch, START, STOP and DEL come at any
- * time from different processes; with RESIZE also UPDATE_SIZE.
+ * The life of a device: servers come and fetch; START, STOP and DEL come at any
+ * time from different processes; and with RESIZE, so does UPDATE_SIZE.
  */
 #include "driver.pml"
 #include "actors.pml"

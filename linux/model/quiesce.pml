@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QUIESCE_DEV without a timeout, at any time; the server goes after it, and
- * another one takes over. Two processes end the recovery, of which one may be
- * late. A server's buffer may not be in memory when a request is delivered.
+ * QUIESCE_DEV without a timeout, at any time. The server leaves after it, and
+ * another one takes over. Two processes end the recovery, one of them possibly
+ * late. A server's buffer may have no memory when a request is delivered.
  */
 #include "driver.pml"
 #include "actors.pml"

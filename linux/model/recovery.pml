@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A server dies, and another one takes over what it left: all requests, with
- * RECOVERY=REISSUE also those that it had. STOP and DEL come at any time; after
- * a STOP the new server may be started as a first one.
+ * A server dies, and another one takes over what it left: all requests and,
+ * with RECOVERY=REISSUE, also those that it was serving. STOP and DEL come at
+ * any time. After a STOP, the new server may be started like a first one.
  */
 #include "driver.pml"
 #include "actors.pml"

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A server dies while partitions are looked for, which goes on when the next
- * one has taken over. TRY_STOP_DEV comes at any time and waits for the scan, or
- * with RESIZE instead of it UPDATE_SIZE, which does not.
+ * A server dies during the partition scan, which continues when the next server
+ * has taken over. TRY_STOP_DEV comes at any time and waits for the scan. With
+ * RESIZE, UPDATE_SIZE comes instead, and does not wait.
  */
 #include "driver.pml"
 #include "actors.pml"
 
 #define CONTROLS	2
 
-/* ublk_scan_work(), or who opens the disk first: a read under the open_mutex */
+/*
+ * ublk_scan_work(), or the first open of the disk: a read under the open_mutex
+ */
 proctype scan()
 {
 	if
@@ -53,7 +55,7 @@ proctype succeed()
 	control_done++
 }
 
-/* A command that must not wait for the scan with the mutex. */
+/* A command that must not wait for the scan while it has the mutex. */
 proctype another()
 {
 	LOCALS;

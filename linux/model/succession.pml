@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A server without recovery is started and killed, and the next one opens
- * /dev/ublkcN as soon as it can: it is started, too, whatever is still to be
- * done about the first.
+ * /dev/ublkcN as soon as it can. It must be started, too, whatever is left to
+ * clean up of the first.
  */
 #include "driver.pml"
 #include "actors.pml"

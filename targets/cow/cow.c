@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copy on write: the target, which opens and closes its base and what keeps the
- * blocks. request.c answers requests, file.c knows what the file looks like.
+ * Copy on write: the target. Opens and closes the base and the storage for
+ * written blocks. request.c serves requests. file.c knows the format of the
+ * file.
  *
- * The map lies in memory that outlives the server, and a file's is behind it as
- * long as nobody flushes. All else here is of requests, which the driver gives
- * the next server again.
+ * The map is in memory that outlives the server. The map in a file is older,
+ * until the next FLUSH. All other state belongs to requests in flight, which
+ * the driver gives to the next server.
  */
 #include "targets/cow/cow.h"
 
@@ -24,8 +25,11 @@
 #include "targets/backing.h"
 #include "targets/cow/layer.h"
 
-/* The map of a file that nobody has served since the board is up. */
-static int load_map(struct cow *cow)
+/*
+ * Loads the map of a file that nobody has served since the machine booted.
+ * Words of zeroes are not stored, so that their pages stay unallocated.
+ */
+static int cow_load_map(struct cow *cow)
 {
 	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
 	int err = cow_file_load(&cow->file, cow->map);
@@ -40,10 +44,11 @@ static int load_map(struct cow *cow)
 }
 
 /*
- * The map in memory has all that the file's has: otherwise another device has
- * written there since, and what it wrote must not become what is below.
+ * Checks that the map in memory has all bits of the file's map. If one is
+ * missing, another device has written the file since, and its blocks must not
+ * be hidden by the base.
  */
-static int check_map(struct cow *cow)
+static int cow_check_map(struct cow *cow)
 {
 	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
 	int err = cow_file_load(&cow->file, cow->map);
@@ -59,7 +64,7 @@ static int check_map(struct cow *cow)
 	return err;
 }
 
-static int open_memory(struct cow *cow, struct ublk_device *device)
+static int cow_open_memory(struct cow *cow, struct ublk_device *device)
 {
 	uint64_t maps = cow->layout.map_size * (cow->limit ? 2 : 1);
 	uint64_t blocks = cow->limit ? cow->layout.blocks : 0;
@@ -73,15 +78,19 @@ static int open_memory(struct cow *cow, struct ublk_device *device)
 	if (map == MAP_FAILED)
 		return -errno;
 	cow->present = map;
-	cow->held = cow->present + cow->layout.map_size / sizeof(uint64_t);
+	cow->has_memory = cow->present +
+			  cow->layout.map_size / sizeof(uint64_t);
 	cow->data = maps;
 	return 0;
 }
 
-/* Memory, and a file if that is wanted, in the order of the ring's files. */
-static int open_store(struct cow *cow, struct ublk_device *device,
-		      const char *place, const struct cow_base *base,
-		      uint32_t block)
+/*
+ * Opens the memory and, if wanted, the file. The order is that of the ring's
+ * registered files.
+ */
+static int cow_open_store(struct cow *cow, struct ublk_device *device,
+			  const char *place, const struct cow_base *base,
+			  uint32_t block)
 {
 	int err;
 
@@ -99,7 +108,7 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 		cow->store = ublk_device_register_file(device, cow->file.fd,
 						       "cow");
 	}
-	err = open_memory(cow, device);
+	err = cow_open_memory(cow, device);
 	if (err)
 		return message_fail(err, "--cow %s", place);
 	ublk_device_register_file(device, cow->memory_fd, UBLK_DEVICE_MEMORY);
@@ -115,17 +124,18 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 		       cow->layout.map_size / COW_BLOCK;
 	if (!cow->file.read_only)
 		ublk_device_unfinished(device);
-	return ublk_device_resumed(device) ? check_map(cow) : load_map(cow);
+	return ublk_device_resumed(device) ? cow_check_map(cow) :
+					     cow_load_map(cow);
 }
 
-/* What becomes of the base's promise. */
+/* Changes what the base has promised of the disk. */
 static void cow_describe(const struct cow *cow, struct ublk_device *device,
 			 struct ublk_disk *disk)
 {
 	disk->read_only = ublk_device_read_only(device);
 	disk->physical_block = COW_BLOCK;
 	disk->flush = !cow->limit && !disk->read_only;
-	disk->fua = false;	/* the kernel flushes behind it instead */
+	disk->fua = false;	/* the kernel sends a FLUSH instead */
 	disk->zero_copy = false;
 	if (!cow->limit && !cow->file.punches)
 		return;
@@ -135,8 +145,8 @@ static void cow_describe(const struct cow *cow, struct ublk_device *device,
 }
 
 /*
- * The base is what it was when the device was made, its bytes too, as far as
- * samples tell.
+ * Identifies the base, with samples of its contents: a changed base would give
+ * a mixture of two disks.
  */
 static int cow_identify(struct ublk_device *device,
 			const struct ublk_base *base)
@@ -145,7 +155,10 @@ static int cow_identify(struct ublk_device *device,
 
 	if (!base->path)
 		return 0;
-	/* What cannot be read is for who reads it to see. */
+	/*
+	 * A read error here is not fatal: whoever reads those blocks will see
+	 * it.
+	 */
 	contents.sampled = !backing_samples(base->fd, base->offset, base->size,
 					    COW_SAMPLES, &contents.samples);
 	return ublk_device_identify(device, "file", base->path, base->fd,
@@ -172,7 +185,10 @@ static void cow_free(struct cow *cow)
 	free(cow);
 }
 
-/* Without its files; @place is the option's value. NULL after telling. */
+/*
+ * Allocates the state, without its files. @place is the value of --cow. Returns
+ * NULL after printing why.
+ */
 static struct cow *cow_make(const char *place)
 {
 	struct cow *cow;
@@ -195,7 +211,7 @@ static struct cow *cow_make(const char *place)
 	return cow;
 }
 
-/* With the base open, and @disk as it has filled it in. */
+/* Opens the rest. The base is open, and has filled in @disk. */
 static int cow_open_over(struct cow *cow, struct ublk_device *device,
 			 const char *place, struct ublk_disk *disk)
 {
@@ -208,9 +224,11 @@ static int cow_open_over(struct cow *cow, struct ublk_device *device,
 		return err;
 	cow->disk_size = disk->size;
 	cow->layout = cow_layout(disk->size);
-	err = open_store(cow, device, place,
-			 &(struct cow_base){ base.fd, base.offset, base.size },
-			 disk->logical_block);
+	err = cow_open_store(cow, device, place,
+			     &(struct cow_base){
+				base.fd, base.offset, base.size
+			     },
+			     disk->logical_block);
 	if (err)
 		return err;
 	cow_describe(cow, device, disk);
@@ -248,7 +266,7 @@ static int cow_open(struct ublk_device *device, const char *argument,
 	return err;
 }
 
-static void all_changed(struct cow *cow)
+static void cow_mark_all_changed(struct cow *cow)
 {
 	uint64_t page;
 
@@ -256,7 +274,7 @@ static void all_changed(struct cow *cow)
 		cow->changed[page] = 1;
 }
 
-/* Takes what requests need. */
+/* Allocates what requests need. */
 static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 {
 	size_t count, words, i;
@@ -278,10 +296,13 @@ static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 	}
 	words = cow->layout.map_size / sizeof(uint64_t);
 	for (i = 0; cow->limit && i < words; i++)
-		cow->used += __builtin_popcountll(cow->held[i]);
-	/* What the last server had not flushed is not known any more. */
+		cow->used += __builtin_popcountll(cow->has_memory[i]);
+	/*
+	 * Nobody knows which pages of the map the last server had not written
+	 * to the file.
+	 */
 	if (!cow->limit)
-		all_changed(cow);
+		cow_mark_all_changed(cow);
 	return 0;
 }
 
@@ -293,14 +314,14 @@ static int cow_start(struct ublk_device *device)
 	return err ? err : cow_start_requests(cow, device);
 }
 
-/* No request is under way any more. All is permanent then, as after a FLUSH. */
+/* No request is in flight. Makes everything permanent, as a FLUSH does. */
 static int cow_finish(struct ublk_device *device)
 {
 	struct cow *cow = ublk_device_wrapper(device);
 
 	if (cow->limit || cow->file.read_only)
 		return 0;
-	all_changed(cow);
+	cow_mark_all_changed(cow);
 	cow_take_map(cow);
 	return cow_file_store(&cow->file, cow->map);
 }
@@ -314,7 +335,10 @@ static void cow_close(struct ublk_device *device)
 	base->close(device);
 }
 
-/* The system calls of its own; more than RIGHTS_CALLS in all is a mistake here. */
+/*
+ * Adds the wrapper's own system calls. If RIGHTS_CALLS is too small for all,
+ * that is a bug here.
+ */
 static void cow_add_calls(int calls[RIGHTS_CALLS])
 {
 	static const int more[] = {
@@ -332,7 +356,7 @@ static void cow_add_calls(int calls[RIGHTS_CALLS])
 	}
 }
 
-/* The base's options, and then --cow. */
+/* Lists the options of the base, and then --cow. */
 static void cow_add_option(struct cow_target *cow)
 {
 	const struct option_spec *spec = cow->base->options;

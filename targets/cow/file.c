@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes, checks and reads the file of a disk that is copied on write. Its parts
- * are written in an order in which a power cut at any instant leaves a file that
- * is new, or whole.
+ * Creates, checks and reads the file that stores written blocks (format.md).
+ * The order of the writes guarantees that after a power cut at any moment the
+ * file counts as new, or is complete.
  */
 #include "targets/cow/file.h"
 
@@ -23,13 +23,16 @@
 #include "targets/backing.h"
 
 #define VERSION 1
-#define SECTOR 512		/* is written whole when the power goes */
-#define HEADER 64		/* bytes of it; the rest of its block is zero */
-#define NEW_ZEROES 32		/* blocks that are zeroes in what is new */
+#define SECTOR 512		/* storage writes it atomically */
+#define HEADER 64		/* bytes of the header; zeroes fill the block */
+#define NEW_ZEROES 32		/* blocks that are blank in a new file */
 
 static const char magic[8] = "ublk-cow";
 
-/* The descriptors may be for direct I/O; this is for the main thread only. */
+/*
+ * Aligned, because the descriptors may use direct I/O. For the main thread
+ * only.
+ */
 static _Alignas(COW_BLOCK) uint8_t page[COW_BLOCK];
 
 struct cow_layout cow_layout(uint64_t disk_size)
@@ -44,16 +47,20 @@ struct cow_layout cow_layout(uint64_t disk_size)
 	return layout;
 }
 
-/* One block, less only at the end of the file. Returns bytes or -errno. */
-static ssize_t read_page(int fd, uint64_t offset)
+/*
+ * Reads a block to @page, or less at the end of the file. Returns the number of
+ * bytes, or -errno.
+ */
+static ssize_t cow_file_read_page(int fd, uint64_t offset)
 {
 	ssize_t n = pread(fd, page, COW_BLOCK, offset);
 
 	return n < 0 ? -errno : n;
 }
 
-static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
-		       const struct cow_base *base, uint32_t crc)
+static void cow_file_put_header(uint8_t header[HEADER],
+				const struct cow_layout *layout,
+				const struct cow_base *base, uint32_t crc)
 {
 	memset(header, 0, HEADER);
 	memcpy(header, magic, sizeof(magic));
@@ -67,8 +74,8 @@ static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
 	put_le32(header + 60, crc32(0, header, 60));
 }
 
-/* Zeroes, or what erased flash reads as, and some of both by sectors. */
-static bool is_blank(const uint8_t *bytes, size_t length)
+/* Whether each sector is all zeroes, or all 0xff as in erased flash. */
+static bool cow_file_is_blank(const uint8_t *bytes, size_t length)
 {
 	size_t at, n;
 
@@ -82,38 +89,41 @@ static bool is_blank(const uint8_t *bytes, size_t length)
 }
 
 /*
- * Whether what @file begins with may be overwritten: nothing, zeroes, erased
- * flash, or a part of the header that it shall get, when the power went while
- * that was written. Returns 1, 0 or -errno.
+ * Whether @file is new, so that its start may be overwritten: it is empty or
+ * blank, or has part of the header @header, because the power failed while that
+ * was written. Returns 1, 0 or -errno.
  */
-static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
+static int cow_file_is_new(const struct cow_file *file,
+			   const uint8_t header[HEADER])
 {
 	unsigned int block, i;
 	ssize_t n;
 
 	for (block = 0; block < NEW_ZEROES; block++) {
-		n = read_page(file->fd, block * COW_BLOCK);
+		n = cow_file_read_page(file->fd, block * COW_BLOCK);
 		if (n <= 0)
 			return n < 0 ? n : 1;
-		if (is_blank(page, n))
+		if (cow_file_is_blank(page, n))
 			continue;
 		for (i = 0; !block && i < HEADER && i < n; i++)
 			if (page[i] == header[i])
 				page[i] = 0;
-		if (!is_blank(page, n))
+		if (!cow_file_is_blank(page, n))
 			return 0;
 	}
 	return 1;
 }
 
-/* The map is zeroes, and permanently so, before a header says that it is one. */
-static int make(const struct cow_file *file, const struct stat *st,
-		const uint8_t header[HEADER])
+/*
+ * Writes the map, all zeroes, and syncs it before a header declares it valid.
+ */
+static int cow_file_make(const struct cow_file *file, const struct stat *st,
+			 const uint8_t header[HEADER])
 {
 	uint64_t at;
 	int err = 0;
 
-	/* One that is longer has something behind it. */
+	/* A longer file is not cut: what follows is not ours. */
 	if (S_ISREG(st->st_mode) &&
 	    (uint64_t)st->st_size < file->layout.size &&
 	    ftruncate(file->fd, file->layout.size))
@@ -129,7 +139,7 @@ static int make(const struct cow_file *file, const struct stat *st,
 	return err ? err : whole_sync(file->fd);
 }
 
-static int check_size(const struct cow_file *file)
+static int cow_file_check_size(const struct cow_file *file)
 {
 	uint64_t size;
 	int err = storage_size(file->fd, &size);
@@ -144,11 +154,11 @@ static int check_size(const struct cow_file *file)
 	return -EINVAL;
 }
 
-/* What is there and is not new, against the header that it must have. */
-static int check_header(const struct cow_file *file,
-			const uint8_t header[HEADER])
+/* Compares the header of an existing file with the expected one. */
+static int cow_file_check_header(const struct cow_file *file,
+				 const uint8_t header[HEADER])
 {
-	ssize_t n = read_page(file->fd, 0);
+	ssize_t n = cow_file_read_page(file->fd, 0);
 
 	if (n < 0)
 		return message_fail(n, "%s", file->path);
@@ -169,33 +179,39 @@ static int check_header(const struct cow_file *file,
 	return -EINVAL;
 }
 
-static int check_or_make(struct cow_file *file, const struct stat *st,
-			 const uint8_t header[HEADER])
+static int cow_file_check_or_make(struct cow_file *file, const struct stat *st,
+				  const uint8_t header[HEADER])
 {
-	int ret = is_new(file, header);
+	int ret = cow_file_is_new(file, header);
 
-	/* One that is whole is new by that rule, too: all of it is right. */
-	if (ret > 0 && read_page(file->fd, 0) == (ssize_t)COW_BLOCK &&
+	/*
+	 * cow_file_is_new() also accepts the complete header, since all of its
+	 * bytes are expected. But then the file is not new.
+	 */
+	if (ret > 0 && cow_file_read_page(file->fd, 0) == (ssize_t)COW_BLOCK &&
 	    !memcmp(page, header, HEADER))
 		ret = 0;
 	if (ret < 0)
 		return message_fail(ret, "%s", file->path);
 	if (!ret) {
-		ret = check_header(file, header);
-		return ret ? ret : check_size(file);
+		ret = cow_file_check_header(file, header);
+		return ret ? ret : cow_file_check_size(file);
 	}
 	if (file->read_only || file->resumed) {
 		message("%s: holds nothing that was written", file->path);
 		return -EINVAL;
 	}
-	if (S_ISBLK(st->st_mode) && check_size(file))
+	if (S_ISBLK(st->st_mode) && cow_file_check_size(file))
 		return -EINVAL;
-	ret = make(file, st, header);
+	ret = cow_file_make(file, st, header);
 	return ret ? message_fail(ret, "%s", file->path) : 0;
 }
 
-/* Makes it, and its name permanent: what is flushed to it later would go with it. */
-static int create(const char *path)
+/*
+ * Creates the file, and syncs its directory: otherwise a power cut could remove
+ * the file together with data that was flushed to it later.
+ */
+static int cow_file_create(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	char *real;
@@ -203,7 +219,7 @@ static int create(const char *path)
 
 	if (fd < 0)
 		return -errno;
-	/* It may be where a link leads to. */
+	/* @path may be a link to it in another directory. */
 	real = realpath(path, NULL);
 	err = real ? output_sync_directory(real, fd) : -errno;
 	free(real);
@@ -211,22 +227,25 @@ static int create(const char *path)
 	return err;
 }
 
-/* A device that is not there is not made, as a file in its place. */
-static int open_path(struct cow_file *file)
+/*
+ * Creates the file if it does not exist. But not in /dev: there the user means
+ * a device, which is missing.
+ */
+static int cow_file_open_path(struct cow_file *file)
 {
 	int err;
 
 	if (!file->read_only && !file->resumed && access(file->path, F_OK) &&
 	    strncmp(file->path, "/dev/", 5)) {
-		err = create(file->path);
+		err = cow_file_create(file->path);
 		if (err)
 			return message_fail(err, "%s", file->path);
 	}
 	return backing_open(file->path, &file->read_only);
 }
 
-static int set_up(struct cow_file *file, const struct cow_base *base,
-		  bool read_only, bool claimed)
+static int cow_file_set_up(struct cow_file *file, const struct cow_base *base,
+			   bool read_only, bool claimed)
 {
 	const struct backing_use use = { .read_only = read_only };
 	uint8_t header[HEADER];
@@ -250,11 +269,11 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 			      &crc);
 	if (err)
 		return message_fail(err, "what is below %s", file->path);
-	put_header(header, &file->layout, base, crc);
-	err = check_or_make(file, &st, header);
+	cow_file_put_header(header, &file->layout, base, crc);
+	err = cow_file_check_or_make(file, &st, header);
 	if (err)
 		return err;
-	/* What follows the last block is not ours. */
+	/* Data after the last block belongs to somebody else. */
 	end = file->layout.size;
 	if ((uint64_t)st.st_size > end)
 		end = st.st_size;
@@ -276,10 +295,10 @@ int cow_file_open(struct cow_file *file, const char *path,
 		.layout = cow_layout(disk_size),
 	};
 	if (inherited < 0)
-		file->fd = open_path(file);
+		file->fd = cow_file_open_path(file);
 	if (file->fd < 0)
 		return file->fd;
-	err = set_up(file, base, read_only, inherited >= 0);
+	err = cow_file_set_up(file, base, read_only, inherited >= 0);
 	if (!err)
 		return 0;
 	close(file->fd);

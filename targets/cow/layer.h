@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of copy on write share: its state, and a request. cow.c opens
- * and closes, request.c answers requests, file.c knows the file.
+ * What the source files of copy on write share: the state of a device and of a
+ * request. cow.c opens and closes, request.c serves requests, and file.c knows
+ * the file.
  */
 #ifndef TARGETS_COW_LAYER_H
 #define TARGETS_COW_LAYER_H
@@ -14,27 +15,31 @@
 
 struct cow_request;
 
-/* State of a device: ublk_device_wrapper(). */
+/* State of a device; see ublk_device_wrapper(). */
 struct cow {
 	struct cow_layout layout;
 	uint64_t disk_size;
-	uint64_t limit;			/* blocks in memory at most; 0: a file */
-	struct cow_file file;		/* if there is no limit */
+	uint64_t limit;			/* blocks in memory; 0: uses a file */
+	struct cow_file file;		/* if limit is 0 */
 	int memory_fd;
-	int store;			/* what has the blocks, among the ring's */
-	uint64_t data;			/* offset of the first block in it */
-	const struct ublk_target *base;	/* that is read, and is open */
-
-	/* In memory_fd: the map, and if limited another of what has memory. */
-	_Atomic uint64_t *present;
-	_Atomic uint64_t *held;
-	_Atomic uint64_t used;		/* bits in held */
-	atomic_bool told;		/* that it is full */
+	int store;			/* its index as registered file */
+	uint64_t data;			/* offset of block 0 there */
+	const struct ublk_target *base;	/* open, and only read */
 
 	/*
-	 * The file's map. `changed` has a byte for each of its pages that is
-	 * not in `map` as it is present, `stale` one for each in `map` that is
-	 * not in the file; the last two are whose FLUSH has its claim.
+	 * Bitmaps in memory_fd. @present: the block is stored here, and not the
+	 * base's. @has_memory, if there is a limit: the block has memory.
+	 */
+	_Atomic uint64_t *present;
+	_Atomic uint64_t *has_memory;
+	_Atomic uint64_t used;		/* number of bits in @has_memory */
+	atomic_bool full_reported;	/* "no space" was printed */
+
+	/*
+	 * The file's map. @present is newer. @changed has a byte for each
+	 * page of the map in which @present may have bits that @map lacks.
+	 * @stale has a byte for each page of @map that is not in the file yet.
+	 * Only the FLUSH that has the claim may access @map and @stale.
 	 */
 	_Atomic uint8_t *changed;
 	uint8_t *map;
@@ -44,55 +49,64 @@ struct cow {
 	unsigned int queue_count;
 	unsigned int depth;
 	struct cow_request *requests;	/* [queue_count * depth] */
-	char *fills;			/* a block for each of them */
+	char *fills;			/* a block for each request */
 
 	bool shared;			/* by several queues */
-	pthread_mutex_t lock;		/* if so: for claims and waiters */
+	pthread_mutex_t lock;		/* if shared: for claims and waiters */
 	struct cow_request *claims;
 };
 
-/* Requests of this queue that go on when the one that is going on waits. */
+/*
+ * Requests of one queue that can continue. One runs at a time: a request that
+ * another one wakes continues when that one has to wait.
+ */
 struct cow_queue {
 	struct cow_request *ready;
 	bool running;
 };
 
 struct cow_request {
-	struct ublk_completion completion;	/* its operation, or to wake it */
-	struct ublk_request inner;	/* to the base */
+	struct ublk_completion completion;	/* its operation, or a wakeup */
+	struct ublk_request inner;	/* a READ of the base */
 	struct cow *cow;
 	struct ublk_queue *queue;
 	struct ublk_request *request;
 
-	/* What to do with the result of what is under way; NULL: answer it. */
+	/*
+	 * Gets the result of the last operation, and starts the next one. NULL:
+	 * the result answers the request.
+	 */
 	int (*step)(struct cow_request *state, int result);
 	struct cow_request *next_ready;
 	int result;
-	uint32_t done;			/* of a READ */
-	uint32_t wanted;		/* by the step under way */
-	unsigned int part;		/* that is filled; page that is flushed */
-	uint64_t from, to;		/* bytes that are changed */
+	uint32_t done;			/* bytes of a READ */
+	uint32_t wanted;		/* bytes of the current operation */
+	unsigned int part;		/* to fill; or page of the map */
+	uint64_t from, to;		/* the range of bytes to change */
 	char *fill;
 
-	/* The operation on the ring. */
+	/* The current operation on the ring. */
 	uint8_t opcode;
 	uint64_t offset;
 	char *data;
 	uint32_t left;
 
-	/* The claim; and who waits for it to end, or for whom this waits. */
+	/*
+	 * The claimed blocks, the requests that wait for this claim to end, and
+	 * the link in such a list.
+	 */
 	uint64_t first, last;
 	struct cow_request *next_claim;
 	struct cow_request *waiters;
 	struct cow_request *next_waiter;
 };
 
-/* The target's. */
+/* The target's submit(). */
 int cow_submit(struct ublk_queue *queue, struct ublk_request *request);
 
 /*
- * Takes over the pages of the map that have changed since. Whose FLUSH has its
- * claim, or who is alone.
+ * Copies the changed pages of the bitmap to cow->map, and marks them stale.
+ * Only for the FLUSH that has the claim, or when no request is in flight.
  */
 void cow_take_map(struct cow *cow);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads a disk and what was written over it in order: what is below first, then
- * the blocks that the map has over that.
+ * Reads a disk with its written blocks from start to end: first the data of the
+ * base, then the blocks that the map has over it.
  */
 #include "targets/cow/source.h"
 
@@ -16,7 +16,7 @@
 
 #define SECTOR 512U
 
-static int open_image(struct cow_source *source)
+static int cow_source_open_image(struct cow_source *source)
 {
 	const struct image_options how = { };
 	int err = image_open_again(&source->image, source->below->fd,
@@ -25,7 +25,7 @@ static int open_image(struct cow_source *source)
 	if (err)
 		return err;
 	source->compressed = true;
-	/* As `ublk zimg` serves it. */
+	/* The same size as `ublk zimg` serves. */
 	source->size = (source->image.disk_size + SECTOR - 1) / SECTOR * SECTOR;
 	source->member = malloc(source->image.member_max);
 	source->data = malloc(source->image.chunk_max);
@@ -36,7 +36,7 @@ static int open_image(struct cow_source *source)
 	return err ? message_fail(err, "%s", source->below->name) : 0;
 }
 
-static int open_parts(struct cow_source *source, const char *path)
+static int cow_source_open_parts(struct cow_source *source, const char *path)
 {
 	struct cow_base base = { .fd = source->below->fd };
 	uint8_t magic[3] = { 0 };
@@ -45,7 +45,7 @@ static int open_parts(struct cow_source *source, const char *path)
 	source->size = source->below->size / SECTOR * SECTOR;
 	if (!whole_pread(base.fd, magic, sizeof(magic), 0) &&
 	    member_starts_gzip(magic))
-		err = open_image(source);
+		err = cow_source_open_image(source);
 	if (err)
 		return err;
 	base.size = source->compressed ? source->image.file_size : source->size;
@@ -70,7 +70,7 @@ int cow_source_open(struct cow_source *source, const char *path,
 			"in it", below->name);
 		return -EINVAL;
 	}
-	err = open_parts(source, path);
+	err = cow_source_open_parts(source, path);
 	if (err)
 		cow_source_close(source);
 	return err;
@@ -89,8 +89,8 @@ void cow_source_close(struct cow_source *source)
 	free(source->map);
 }
 
-/* Expands the chunk at @offset, unless it is the one at hand. */
-static int expand(struct cow_source *source, uint64_t offset)
+/* Expands the chunk at @offset, unless source->data has it. */
+static int cow_source_expand(struct cow_source *source, uint64_t offset)
 {
 	struct image_chunk *chunk = &source->chunk;
 	char text[IMAGE_DAMAGE_TEXT];
@@ -110,7 +110,8 @@ static int expand(struct cow_source *source, uint64_t offset)
 	return -EIO;
 }
 
-static int read_image(struct cow_source *source, uint8_t *data, size_t length)
+static int cow_source_read_image(struct cow_source *source, uint8_t *data,
+				 size_t length)
 {
 	uint64_t at = source->offset, end = at + length;
 
@@ -119,12 +120,12 @@ static int read_image(struct cow_source *source, uint8_t *data, size_t length)
 		uint64_t n = end - at;
 		int err;
 
-		/* The last sector of a disk that does not fill it. */
+		/* The disk does not fill its last sector. */
 		if (at >= source->image.disk_size) {
 			memset(data, 0, n);
 			return 0;
 		}
-		err = expand(source, at);
+		err = cow_source_expand(source, at);
 		if (err)
 			return err;
 		if (n > chunk->disk_offset + chunk->disk_length - at)
@@ -136,9 +137,9 @@ static int read_image(struct cow_source *source, uint8_t *data, size_t length)
 	return 0;
 }
 
-/* Puts the blocks that were written over what is below. */
-static int read_written(struct cow_source *source, uint8_t *data,
-			size_t length, bool *hole)
+/* Replaces the blocks that were written. */
+static int cow_source_read_written(struct cow_source *source, uint8_t *data,
+				   size_t length, bool *hole)
 {
 	uint64_t block = source->offset / COW_BLOCK;
 	size_t at, n;
@@ -166,11 +167,11 @@ ssize_t cow_source_read(struct cow_source *source, uint8_t *data,
 	if (length > source->size - source->offset)
 		length = source->size - source->offset;
 	if (source->compressed)
-		got = read_image(source, data, length);
+		got = cow_source_read_image(source, data, length);
 	else
 		got = disk_source_read(source->below, data, length, hole);
 	if (got >= 0)
-		got = read_written(source, data, length, hole);
+		got = cow_source_read_written(source, data, length, hole);
 	if (got < 0)
 		return got;
 	source->offset += length;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Who expands the chunks that the queues of a zimg device have read: helpers,
- * which are threads that do nothing else, and what there are not helpers enough
- * for the queues themselves. So a queue looks for the next request while a chunk
- * is expanded, and with one processor it does all. What was read first is taken
- * first.
+ * The crew expands the chunks that the queues of a zimg device have read. It
+ * consists of helpers, which are threads for this alone, and of the queues
+ * themselves, which help if there are too few helpers. So a queue can read on
+ * while a helper expands a chunk. With one CPU there are no helpers. The order
+ * is first in, first out.
  */
 #ifndef TARGETS_ZIMG_CREW_H
 #define TARGETS_ZIMG_CREW_H
@@ -26,44 +26,45 @@ struct zimg_helper {
 };
 
 struct zimg_crew {
-	pthread_mutex_t lock;		/* for all below */
-	struct zimg_load *first;	/* read, and not expanded yet */
+	pthread_mutex_t lock;		/* for all fields below */
+	struct zimg_load *first;	/* read, but not expanded */
 	struct zimg_load **end;
-	unsigned int length;		/* loads in that list */
-	pthread_cond_t called;		/* helpers: there is more, or no more */
-	unsigned int waiting;		/* helpers that wait for it */
+	unsigned int length;		/* of that list */
+	pthread_cond_t called;		/* a load was added, or @over is set */
+	unsigned int waiting;		/* helpers waiting for called */
 	bool over;
-	pthread_cond_t changed;		/* running or ready is another number */
-	unsigned int running;		/* helpers */
-	unsigned int ready;		/* those that ran, or have failed */
-	int failed;			/* -errno of one that has its rights still */
-	unsigned int count;		/* helpers that were started */
+	pthread_cond_t changed;		/* running or ready has changed */
+	unsigned int running;		/* helpers that have not ended */
+	unsigned int ready;		/* helpers that did rights_drop() */
+	int failed;			/* -errno of a helper that could not */
+	unsigned int count;		/* helpers to join */
 	struct zimg_helper helpers[ZIMG_HELPERS_MAX];
 };
 
 /*
- * Starts up to @helpers helpers. A thread that cannot be had is done without. They
- * have given their rights away when this returns 0; or one could not, and has told:
- * then it returns -errno. Undone by zimg_crew_free() in any case.
+ * Starts up to @helpers helpers. It is no error if there are fewer. Returns 0
+ * when all of them have dropped their rights, or -errno if one could not, after
+ * printing why. Call zimg_crew_free() in either case.
  */
 int zimg_crew_start(struct zimg_crew *crew, const struct image *image,
 		    unsigned int helpers);
 
-/* Ends the helpers, when there is nothing left to expand. */
+/* Ends the helpers, once they have emptied the list. */
 void zimg_crew_end(struct zimg_crew *crew);
 
-/* Forgets the helpers, which have ended. */
+/* Ends and joins the helpers, and frees what they had. */
 void zimg_crew_free(struct zimg_crew *crew);
 
 /*
- * Hands over a load that was read. It comes back by zimg_load_expanded(), or from
- * zimg_crew_work().
+ * Adds a load that has been read. It comes back through zimg_load_expanded(),
+ * or from zimg_crew_work().
  */
 void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load);
 
 /*
- * Takes the oldest load, expands it in the calling thread and returns it, for
- * whoever calls to give it back; NULL where there is none that no helper takes.
+ * Expands the oldest load in the calling thread, unless there are enough idle
+ * helpers for all. Returns it, for the caller to pass back to its queue, or
+ * NULL.
  */
 struct zimg_load *zimg_crew_work(struct zimg_crew *crew,
 				 struct image_expander *expander);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * A chunk on its way into the cache.
- */
+/* A chunk on its way to the cache. */
 #ifndef TARGETS_ZIMG_LOAD_H
 #define TARGETS_ZIMG_LOAD_H
 
@@ -11,18 +9,18 @@
 
 struct zimg_queue;
 
-/* A chunk being read, and then expanded, into an entry of the cache. */
+/* A chunk that is being read, and then expanded to an entry of the cache. */
 struct zimg_load {
-	struct ublk_completion completion;	/* of a read */
-	struct ublk_completion expanded;	/* by another thread */
-	struct zimg_load *next;		/* of those that are free, or the crew's */
+	struct ublk_completion completion;	/* of the read */
+	struct ublk_completion expanded;	/* message: it is expanded */
+	struct zimg_load *next;		/* in the free list or the crew's */
 	struct zimg_queue *queue;
-	struct ublk_queue *owner;	/* whose thread takes it back */
+	struct ublk_queue *owner;	/* whose thread gets it back */
 	struct zimg_entry *entry;
 	struct image_chunk chunk;
-	uint32_t done;			/* bytes of its member read so far */
+	uint32_t done;			/* bytes of the member that were read */
 	uint8_t *member;
-	const char *why;		/* it could not be expanded, or NULL */
+	const char *why;		/* why it is damaged, or NULL */
 };
 
 #endif

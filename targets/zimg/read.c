@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The life of a read of a zimg device. A request goes on chunk by chunk: each
- * is in the cache, or on its way there, or read with one operation on the
- * queue's ring and given to the crew to be expanded.
+ * Serves the READs of a zimg device. A request proceeds chunk by chunk. A chunk
+ * is cached, or is being loaded, or must be loaded: one operation on the
+ * queue's ring reads it, and the crew expands it.
  *
- * A request holds one chunk at most, so that the smallest cache serves the
- * largest request. It is in one place at a time: waiting for a chunk or for
- * room in the cache (shared by the queues), or stalled until this queue may
- * read another chunk, or ready to go on.
+ * A request pins one chunk at most, so that the smallest cache can serve the
+ * largest request. A request that cannot proceed is in one list: it waits for a
+ * chunk or for room in the cache, which the queues share; or it is stalled
+ * until its queue has a free load; or it is ready.
  */
 #include <errno.h>
 #include <string.h>
@@ -15,14 +15,14 @@
 #include "lib/message.h"
 #include "targets/zimg/zimg.h"
 
-static void list_add(struct zimg_list *list, struct zimg_waiter *waiter)
+static void zimg_list_add(struct zimg_list *list, struct zimg_waiter *waiter)
 {
 	waiter->next = NULL;
 	*list->end = waiter;
 	list->end = &waiter->next;
 }
 
-static struct zimg_waiter *list_take(struct zimg_list *list)
+static struct zimg_waiter *zimg_list_take(struct zimg_list *list)
 {
 	struct zimg_waiter *waiter = list->first;
 
@@ -34,42 +34,42 @@ static struct zimg_waiter *list_take(struct zimg_list *list)
 	return waiter;
 }
 
-static struct zimg_request *request_of(struct zimg_waiter *waiter)
+static struct zimg_request *zimg_request_of(struct zimg_waiter *waiter)
 {
 	return (struct zimg_request *)((char *)waiter -
 				       offsetof(struct zimg_request, waiter));
 }
 
-/* Each goes on in the thread of its own queue. */
-static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
+/* Wakes requests, each in the thread of its own queue. */
+static void zimg_wake(struct zimg_queue *queue, struct zimg_waiter *list)
 {
 	while (list) {
 		struct zimg_waiter *next = list->next;
-		struct zimg_request *state = request_of(list);
+		struct zimg_request *state = zimg_request_of(list);
 
 		if (state->queue == queue)
-			list_add(&queue->ready, list);
+			zimg_list_add(&queue->ready, list);
 		else
-			ublk_queue_tell(state->queue->queue,
+			ublk_queue_send(state->queue->queue,
 					&state->completion, 0);
 		list = next;
 	}
 }
 
-/* Once for each chunk. */
-static void tell_damage(struct zimg *zimg, const struct image_chunk *chunk,
-			const char *why)
+/* Prints what is wrong with a chunk, once. */
+static void zimg_report_damage(struct zimg *zimg,
+			       const struct image_chunk *chunk, const char *why)
 {
 	uint8_t bit = 1 << chunk->number % 8;
 	char text[IMAGE_DAMAGE_TEXT];
 
-	if (atomic_fetch_or(&zimg->told[chunk->number / 8], bit) & bit)
+	if (atomic_fetch_or(&zimg->reported[chunk->number / 8], bit) & bit)
 		return;
 	message("%s: damaged: %s", zimg->path,
 		image_damage_text(chunk, why, text));
 }
 
-static void load_read(struct zimg_load *load)
+static void zimg_load_read(struct zimg_load *load)
 {
 	struct zimg_queue *queue = load->queue;
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue->queue,
@@ -83,8 +83,8 @@ static void load_read(struct zimg_load *load)
 	sqe->len = load->chunk.file_length - load->done;
 }
 
-static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
-		       const struct image_chunk *chunk)
+static void zimg_load_start(struct zimg_queue *queue, struct zimg_entry *entry,
+			    const struct image_chunk *chunk)
 {
 	struct zimg_load *load = queue->free;
 
@@ -93,25 +93,26 @@ static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
 	load->entry = entry;
 	load->chunk = *chunk;
 	load->done = 0;
-	load_read(load);
+	zimg_load_read(load);
 }
 
-static void run_ready(struct zimg_queue *queue);
+static void zimg_run_ready(struct zimg_queue *queue);
 
-/* The chunk is in its entry of the cache, or is damaged as load->why says. */
-static void load_end(struct zimg_load *load)
+/* The load is over: its chunk is in the cache, or load->why says why not. */
+static void zimg_load_end(struct zimg_load *load)
 {
 	struct zimg_queue *queue = load->queue;
 	const char *why = load->why;
 
 	if (why)
-		tell_damage(queue->zimg, &load->chunk, why);
-	wake(queue, zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
+		zimg_report_damage(queue->zimg, &load->chunk, why);
+	zimg_wake(queue,
+		  zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
 
 	load->next = queue->free;
 	queue->free = load;
 	queue->free_count++;
-	run_ready(queue);
+	zimg_run_ready(queue);
 }
 
 void zimg_load_done(struct ublk_queue *ublk_queue,
@@ -123,15 +124,18 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 		load->done += result;
 	if (result == -EINTR || result == -EAGAIN ||
 	    (result > 0 && load->done < load->chunk.file_length))
-		return load_read(load);
+		return zimg_load_read(load);
 	if (result > 0) {
-		/* Nobody may wait for it: it was read ahead. */
-		ublk_queue_hold(ublk_queue);
+		/*
+		 * A chunk that was read ahead has no request that keeps the
+		 * queue alive.
+		 */
+		ublk_queue_get(ublk_queue);
 		return zimg_crew_add(&load->queue->zimg->crew, load);
 	}
 	load->why = result < 0 ? strerror(-result) :
 				 "the file ends before it";
-	load_end(load);
+	zimg_load_end(load);
 }
 
 void zimg_load_expanded(struct ublk_queue *ublk_queue,
@@ -141,8 +145,8 @@ void zimg_load_expanded(struct ublk_queue *ublk_queue,
 		((char *)completion - offsetof(struct zimg_load, expanded));
 
 	(void)result;
-	ublk_queue_release(ublk_queue);
-	load_end(load);
+	ublk_queue_put(ublk_queue);
+	zimg_load_end(load);
 }
 
 bool zimg_work(struct zimg_queue *queue)
@@ -157,12 +161,15 @@ bool zimg_work(struct zimg_queue *queue)
 	if (load->queue == queue)
 		zimg_load_expanded(queue->queue, &load->expanded, 0);
 	else
-		ublk_queue_tell(load->owner, &load->expanded, 0);
+		ublk_queue_send(load->owner, &load->expanded, 0);
 	return true;
 }
 
-/* Copies what the request wants of its chunk; without @data it is zeroes. */
-static void copy_chunk(struct zimg_request *state, const uint8_t *data)
+/*
+ * Copies the part of the chunk that the request wants. @data is NULL for a
+ * chunk of zeroes.
+ */
+static void zimg_copy_chunk(struct zimg_request *state, const uint8_t *data)
 {
 	const struct image_chunk *chunk = &state->chunk;
 	struct ublk_request *request = state->request;
@@ -179,19 +186,21 @@ static void copy_chunk(struct zimg_request *state, const uint8_t *data)
 	state->done += n;
 }
 
-static void copy_entry(struct zimg_queue *queue, struct zimg_request *state,
-		       struct zimg_entry *entry)
+static void zimg_copy_entry(struct zimg_queue *queue,
+			    struct zimg_request *state,
+			    struct zimg_entry *entry)
 {
-	copy_chunk(state, entry->data);
-	wake(queue, zimg_cache_put(&queue->zimg->cache, entry));
+	zimg_copy_chunk(state, entry->data);
+	zimg_wake(queue, zimg_cache_put(&queue->zimg->cache, entry));
 }
 
 /*
- * The answer where a chunk cannot be had: what came before it, or an error.
- * The kernel asks for the rest again and gets the error then.
+ * The answer if a chunk cannot be read: the whole blocks before it, or an error
+ * if there are none. The kernel asks for the rest again, and then gets the
+ * error.
  */
-static int cut_short(const struct zimg_queue *queue,
-		     const struct zimg_request *state)
+static int zimg_cut_short(const struct zimg_queue *queue,
+			  const struct zimg_request *state)
 {
 	uint32_t whole = state->done - state->done % queue->zimg->block;
 
@@ -199,10 +208,11 @@ static int cut_short(const struct zimg_queue *queue,
 }
 
 /*
- * Finds the chunk at @offset, unless @chunk is that one; false where it cannot.
+ * Finds the chunk at @offset, unless it is @chunk already. Returns false, after
+ * printing why, if that fails.
  */
-static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
-		       struct image_chunk *chunk)
+static bool zimg_find_chunk(struct zimg_queue *queue, uint64_t offset,
+			    struct image_chunk *chunk)
 {
 	struct zimg *zimg = queue->zimg;
 	int ret;
@@ -217,15 +227,15 @@ static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
 		.disk_offset = offset,
 		.disk_length = 1,
 	};
-	tell_damage(zimg, chunk, ret == -EBADMSG ?
-		    "its page of the index is damaged" :
-		    "its page of the index cannot be read");
+	zimg_report_damage(zimg, chunk, ret == -EBADMSG ?
+			   "its page of the index is damaged" :
+			   "its page of the index cannot be read");
 	chunk->disk_length = 0;
 	return false;
 }
 
-/* Goes on with a request. Returns its answer or UBLK_LATER. */
-static int go_on(struct zimg_queue *queue, struct zimg_request *state)
+/* Proceeds with a request. Returns its answer, or UBLK_LATER. */
+static int zimg_continue(struct zimg_queue *queue, struct zimg_request *state)
 {
 	struct ublk_request *request = state->request;
 	struct zimg *zimg = queue->zimg;
@@ -234,28 +244,28 @@ static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 	while (state->done < request->length) {
 		uint64_t offset = request->offset + state->done;
 
-		/* The last sector of a disk that does not fill it. */
+		/* The disk does not fill its last sector. */
 		if (offset >= zimg->image.disk_size) {
 			memset((char *)request->data + state->done, 0,
 			       request->length - state->done);
 			break;
 		}
-		if (!find_chunk(queue, offset, &state->chunk))
-			return cut_short(queue, state);
+		if (!zimg_find_chunk(queue, offset, &state->chunk))
+			return zimg_cut_short(queue, state);
 		if (state->chunk.zero) {
-			copy_chunk(state, NULL);
+			zimg_copy_chunk(state, NULL);
 			continue;
 		}
 		switch (zimg_cache_get(&zimg->cache, state->chunk.number,
 				       &state->waiter, queue->free, &entry)) {
 		case ZIMG_HIT:
-			copy_entry(queue, state, entry);
+			zimg_copy_entry(queue, state, entry);
 			continue;
 		case ZIMG_LOAD:
-			load_start(queue, entry, &state->chunk);
+			zimg_load_start(queue, entry, &state->chunk);
 			return UBLK_LATER;
 		case ZIMG_BUSY:
-			list_add(&queue->stalled, &state->waiter);
+			zimg_list_add(&queue->stalled, &state->waiter);
 			return UBLK_LATER;
 		default:
 			return UBLK_LATER;
@@ -264,76 +274,77 @@ static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 	return request->length;
 }
 
-/* Goes on with a request that was woken, with what it was given. */
-static void resume(struct zimg_queue *queue, struct zimg_request *state)
+/* Proceeds with a request that was woken. */
+static void zimg_resume(struct zimg_queue *queue, struct zimg_request *state)
 {
 	struct zimg_entry *entry = state->waiter.entry;
 	int result;
 
 	if (state->waiter.failed) {
-		result = cut_short(queue, state);
+		result = zimg_cut_short(queue, state);
 	} else {
 		if (entry)
-			copy_entry(queue, state, entry);
-		result = go_on(queue, state);
+			zimg_copy_entry(queue, state, entry);
+		result = zimg_continue(queue, state);
 	}
 	if (result != UBLK_LATER)
 		ublk_request_done(queue->queue, state->request, result);
 }
 
 /*
- * As long as a load is free nobody stays stalled: one that is let go on may find
- * its chunk there, or on its way, and leave the load to the next.
+ * Runs all requests that are ready. As long as there is a free load, also those
+ * that are stalled: such a request may find its chunk cached or loading by now,
+ * and leave the load to the next one.
  */
-static void run_ready(struct zimg_queue *queue)
+static void zimg_run_ready(struct zimg_queue *queue)
 {
 	struct zimg_waiter *waiter;
 
 	for (;;) {
-		waiter = list_take(&queue->ready);
+		waiter = zimg_list_take(&queue->ready);
 		if (!waiter && queue->free)
-			waiter = list_take(&queue->stalled);
+			waiter = zimg_list_take(&queue->stalled);
 		if (!waiter)
 			return;
-		resume(queue, request_of(waiter));
+		zimg_resume(queue, zimg_request_of(waiter));
 	}
 }
 
-/* Another queue has woken a request of this one. */
-static void woken(struct ublk_queue *ublk_queue,
-		  struct ublk_completion *completion, int result)
+/* A message from another queue: it has woken this request. */
+static void zimg_woken(struct ublk_queue *ublk_queue,
+		       struct ublk_completion *completion, int result)
 {
 	struct zimg_request *state = (struct zimg_request *)completion;
 
 	(void)ublk_queue;
 	(void)result;
-	resume(state->queue, state);
-	run_ready(state->queue);
+	zimg_resume(state->queue, state);
+	zimg_run_ready(state->queue);
 }
 
 /*
- * Begins to read the chunk at @offset, when that takes nothing from a request.
- * Returns where the next one begins.
+ * Starts to load the chunk at @offset, if it is not cached or loading. Returns
+ * the disk offset after that chunk.
  */
-static uint64_t prefetch(struct zimg_queue *queue, uint64_t offset)
+static uint64_t zimg_prefetch(struct zimg_queue *queue, uint64_t offset)
 {
 	struct zimg *zimg = queue->zimg;
 	struct image_chunk chunk = { };
 	struct zimg_entry *entry;
 
-	if (!find_chunk(queue, offset, &chunk))
+	if (!zimg_find_chunk(queue, offset, &chunk))
 		return UINT64_MAX;
 	if (!chunk.zero) {
 		entry = zimg_cache_prefetch(&zimg->cache, chunk.number);
 		if (entry)
-			load_start(queue, entry, &chunk);
+			zimg_load_start(queue, entry, &chunk);
 	}
 	return chunk.disk_offset + chunk.disk_length;
 }
 
-/* Whether the request goes on where another one of this queue ended. */
-static bool is_sequential(struct zimg_queue *queue,
-			  const struct ublk_request *request)
+/* Whether the request continues where an earlier one of this queue ended. */
+static bool zimg_is_sequential(struct zimg_queue *queue,
+			       const struct ublk_request *request)
 {
 	uint64_t end = request->offset + request->length;
 
@@ -341,33 +352,36 @@ static bool is_sequential(struct zimg_queue *queue,
 		if (queue->streams[i] != request->offset)
 			continue;
 		queue->streams[i] = end;
-		return end != request->length;	/* none begins at 0 */
+		return end != request->length;	/* unused entries are 0 */
 	}
 	queue->streams[queue->next_stream++ % ZIMG_STREAMS] = end;
 	return false;
 }
 
-/* The other chunks of the request, and of a sequential one the next. */
-static void look_ahead(struct zimg_queue *queue,
-		       const struct ublk_request *request)
+/*
+ * Loads the other chunks of the request in advance and, if it is sequential,
+ * the chunk after them.
+ */
+static void zimg_look_ahead(struct zimg_queue *queue,
+			    const struct ublk_request *request)
 {
 	uint64_t end = request->offset + request->length;
-	bool sequential = is_sequential(queue, request);
+	bool sequential = zimg_is_sequential(queue, request);
 	uint64_t disk_size = queue->zimg->image.disk_size;
 	struct image_chunk chunk = { };
 	uint64_t offset;
 
 	if (request->offset >= disk_size ||
-	    !find_chunk(queue, request->offset, &chunk))
+	    !zimg_find_chunk(queue, request->offset, &chunk))
 		return;
 	offset = chunk.disk_offset + chunk.disk_length;
-	/* One load is left to requests of other places. */
+	/* Keep one load free for requests elsewhere on the disk. */
 	while (offset < disk_size && queue->free_count > 1) {
 		if (offset >= end && !sequential)
 			break;
 		if (offset >= end)
 			sequential = false;
-		offset = prefetch(queue, offset);
+		offset = zimg_prefetch(queue, offset);
 	}
 }
 
@@ -376,13 +390,13 @@ int zimg_read(struct zimg_queue *queue, struct ublk_request *request)
 	struct zimg_request *state = request->state;
 	int result;
 
-	state->completion.done = woken;
+	state->completion.done = zimg_woken;
 	state->queue = queue;
 	state->request = request;
 	state->done = 0;
 	state->chunk.disk_length = 0;
-	result = go_on(queue, state);
-	look_ahead(queue, request);
-	run_ready(queue);
+	result = zimg_continue(queue, state);
+	zimg_look_ahead(queue, request);
+	zimg_run_ready(queue);
 	return result;
 }

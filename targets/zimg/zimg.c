@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The zimg target: a compressed image as a disk that is read. This file opens
- * and closes it; what an image is, is image.c's business, and how a request is
- * answered read.c's.
+ * The zimg target: a compressed image as a read-only disk. This file opens and
+ * closes it. image/ reads images, and read.c serves requests.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,14 +20,17 @@
 #include "targets/backing.h"
 #include "targets/zimg/zimg.h"
 
-/* Fewest loads of a queue, and memory for more than that. */
+/*
+ * Each queue has memory to read this many bytes of members at once, but at
+ * least this many members.
+ */
 #define LOADS_MIN 2
 #define LOADS_BYTES (512U << 10)
 
 #define CACHE_USUAL (8U << 20)
 
 struct zimg_settings {
-	uint64_t cache;		/* OPTION_UNSAID: what suits the board */
+	uint64_t cache;		/* OPTION_UNSAID: chosen for the board */
 	uint64_t spacing;
 	const char *index;
 };
@@ -59,7 +61,7 @@ static int zimg_submit(struct ublk_queue *queue, struct ublk_request *request)
 	case UBLK_IO_OP_FLUSH:
 		return 0;
 	default:
-		return -EPERM;	/* the disk is read only */
+		return -EPERM;	/* the disk is read-only */
 	}
 }
 
@@ -68,8 +70,8 @@ static bool zimg_turn(struct ublk_queue *queue)
 	return zimg_work(ublk_queue_data(queue));
 }
 
-/* How many chunks a queue of @zimg reads at once. */
-static unsigned int load_count(const struct zimg *zimg)
+/* How many chunks each queue can load at the same time. */
+static unsigned int zimg_load_count(const struct zimg *zimg)
 {
 	unsigned int count = LOADS_BYTES / zimg->image.member_max;
 
@@ -78,10 +80,10 @@ static unsigned int load_count(const struct zimg *zimg)
 	return count > ZIMG_LOADS_MAX ? ZIMG_LOADS_MAX : count;
 }
 
-static int queue_init(struct zimg_queue *queue)
+static int zimg_queue_init(struct zimg_queue *queue)
 {
 	uint32_t member = queue->zimg->image.member_max;
-	unsigned int count = load_count(queue->zimg);
+	unsigned int count = zimg_load_count(queue->zimg);
 
 	queue->stalled.end = &queue->stalled.first;
 	queue->ready.end = &queue->ready.first;
@@ -120,7 +122,7 @@ static int zimg_queue_start(struct ublk_queue *ublk_queue)
 		return -ENOMEM;
 	queue->zimg = ublk_device_data(ublk_queue_device(ublk_queue));
 	queue->queue = ublk_queue;
-	ret = queue_init(queue);
+	ret = zimg_queue_init(queue);
 	if (ret) {
 		free(queue);
 		return ret;
@@ -133,15 +135,20 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 {
 	struct zimg_queue *queue = ublk_queue_data(ublk_queue);
 
-	/* No load is left, but of a queue whose ring has failed. */
+	/*
+	 * If the ring has failed, helpers may still have loads of this queue.
+	 * They must end before the memory is freed.
+	 */
 	zimg_crew_end(&queue->zimg->crew);
 	image_reader_free(&queue->reader);
 	munmap(queue->members, queue->members_size);
 	free(queue);
 }
 
-/* Not more than an eighth of the board's memory, unless more was asked for. */
-static uint64_t cache_size(const struct zimg_settings *settings)
+/*
+ * The size of the cache: by default at most an eighth of the machine's memory.
+ */
+static uint64_t zimg_choose_cache(const struct zimg_settings *settings)
 {
 	const uint64_t part = memory_of_machine() / 8;
 
@@ -151,10 +158,10 @@ static uint64_t cache_size(const struct zimg_settings *settings)
 }
 
 /*
- * The block size of the disk: what was asked for, or what the disk had whose
- * partition table the image has. Returns 0 or -errno after telling.
+ * Finds the logical block size: what the user asked for, or what the partition
+ * table in the image was made for. Returns 0, or -errno after printing why.
  */
-static int find_block(struct zimg *zimg, uint64_t asked, const char *path)
+static int zimg_find_block(struct zimg *zimg, uint64_t asked, const char *path)
 {
 	uint8_t start[GPT_LOOK];
 	uint32_t found;
@@ -166,37 +173,43 @@ static int find_block(struct zimg *zimg, uint64_t asked, const char *path)
 	ret = image_read_start(&zimg->image, start, sizeof(start));
 	if (ret == -ENOMEM)
 		return message_fail(ret, "%s", path);
-	/* What is damaged is told when it is read. */
+	/* Damage is reported when it is read. */
 	found = ret ? 0 : gpt_block_size(start);
 	if (found)
 		zimg->block = found;
 	return 0;
 }
 
-/* What is known of the image beside its index. */
+/* Sets the fields besides the image itself. */
 static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 {
-	uint64_t told = zimg->image.chunks / 8 + 1;
+	uint64_t bytes = zimg->image.chunks / 8 + 1;
 
-	/* It may have no path any more, as a root's has none. */
+	/*
+	 * An inherited file may have lost its path, like that of a root
+	 * filesystem.
+	 */
 	zimg->path = inherited ? strdup(path) : realpath(path, NULL);
 	if (!zimg->path)
 		return -errno;
-	if (told > SIZE_MAX)
+	if (bytes > SIZE_MAX)
 		return -ENOMEM;
-	zimg->told = calloc(1, told);
-	return zimg->told ? 0 : -ENOMEM;
+	zimg->reported = calloc(1, bytes);
+	return zimg->reported ? 0 : -ENOMEM;
 }
 
 static void zimg_free(struct zimg *zimg)
 {
 	free(zimg->path);
-	free(zimg->told);
+	free(zimg->reported);
 	free(zimg);
 }
 
-/* Opens the image so that nobody writes it meanwhile. Descriptor or -errno. */
-static int open_claimed(const char *path, bool wait)
+/*
+ * Opens the image and keeps writers away from it. Returns the descriptor, or
+ * -errno after printing why.
+ */
+static int zimg_open_claimed(const char *path, bool wait)
 {
 	const struct backing_use use = { .read_only = true, .claims = true };
 	uint64_t size;
@@ -214,7 +227,10 @@ static int open_claimed(const char *path, bool wait)
 	return ret;
 }
 
-/* Beside the front, an image ends with what its chunks are found or checked by. */
+/*
+ * Identifies the image by its first and last block: at its end is what its
+ * chunks are found or checked with.
+ */
 static int zimg_identify(struct ublk_device *device, const struct zimg *zimg)
 {
 	const struct image *image = &zimg->image;
@@ -246,7 +262,7 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		goto fail;
 	}
 	if (inherited < 0)
-		fd = open_claimed(path, ublk_device_resumed(device));
+		fd = zimg_open_claimed(path, ublk_device_resumed(device));
 	ret = fd < 0 ? fd : image_open_again(&zimg->image, fd, path, &how);
 	if (ret) {
 		if (fd >= 0)
@@ -258,13 +274,13 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		ret = -EINVAL;
 		goto fail_close;
 	}
-	zimg->cache_size = cache_size(settings);
+	zimg->cache_size = zimg_choose_cache(settings);
 	ret = zimg_prepare(zimg, path, inherited >= 0);
 	if (ret) {
 		message_fail(ret, "%s", path);
 		goto fail_close;
 	}
-	ret = find_block(zimg, ublk_device_block_size(device), path);
+	ret = zimg_find_block(zimg, ublk_device_block_size(device), path);
 	if (ret)
 		goto fail_close;
 	disk->logical_block = zimg->block;
@@ -344,7 +360,7 @@ const struct ublk_target target_zimg = {
 	.settings_size = sizeof(struct zimg_settings),
 	.request_size = sizeof(struct zimg_request),
 	.system_calls = { SYS_pread64 },
-	.tells = true,
+	.sends_messages = true,
 	.frees_memory = true,
 	.open = zimg_open,
 	.start = zimg_start,

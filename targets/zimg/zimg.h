@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of the zimg target share: its state, and a read. zimg.c opens
- * and closes, read.c answers requests, cache.c keeps chunks, crew.c expands them.
+ * What the source files of the zimg target share. zimg.c opens and closes,
+ * read.c serves requests, cache.c stores expanded chunks, and crew.c expands
+ * them.
  */
 #ifndef TARGETS_ZIMG_ZIMG_H
 #define TARGETS_ZIMG_ZIMG_H
@@ -14,32 +15,32 @@
 #include "targets/zimg/crew.h"
 #include "targets/zimg/load.h"
 
-#define ZIMG_LOADS_MAX 8	/* chunks that a queue reads at once */
-#define ZIMG_STREAMS 4	/* sequential readers that a queue tells apart */
+#define ZIMG_LOADS_MAX 8	/* loads per queue */
+#define ZIMG_STREAMS 4	/* sequential readers a queue can follow */
 
-/* Shared by the queues; only the cache, the crew and told[] change. */
+/* Shared by the queues; only the cache, the crew and @reported change. */
 struct zimg {
 	struct image image;
 	struct zimg_cache cache;
 	struct zimg_crew crew;
-	uint64_t cache_size;		/* bytes of it that were asked for */
-	bool started;			/* there are a cache and a crew */
-	int file;			/* the image, among the ring's files */
-	uint32_t block;			/* a request is cut at its multiples */
+	uint64_t cache_size;		/* in bytes, as asked for */
+	bool started;			/* cache and crew are there */
+	int file;			/* index as registered file */
+	uint32_t block;			/* logical block, in bytes */
 	char *path;			/* absolute */
-	_Atomic uint8_t *told;		/* a bit a chunk: its damage was told */
+	_Atomic uint8_t *reported;	/* bit per chunk: damage printed */
 };
 
 struct zimg_request {
-	struct ublk_completion completion;	/* to be woken by */
+	struct ublk_completion completion;	/* message that wakes it */
 	struct zimg_waiter waiter;
 	struct zimg_queue *queue;
 	struct ublk_request *request;
-	uint32_t done;			/* bytes answered so far */
-	struct image_chunk chunk;	/* the one it goes on with */
+	uint32_t done;			/* bytes copied so far */
+	struct image_chunk chunk;	/* the current one */
 };
 
-/* Waiters of this queue alone, first in, first out. */
+/* Requests of one queue that can or must wait, first in, first out. */
 struct zimg_list {
 	struct zimg_waiter *first;
 	struct zimg_waiter **end;
@@ -53,28 +54,28 @@ struct zimg_queue {
 	unsigned int load_count;
 	struct zimg_load *free;
 	unsigned int free_count;
-	struct zimg_list stalled;	/* waiting for a load to be free */
-	struct zimg_list ready;		/* to be gone on with at once */
-	uint64_t streams[ZIMG_STREAMS];	/* where sequential readers go on */
+	struct zimg_list stalled;	/* waiting for a free load */
+	struct zimg_list ready;		/* can proceed at once */
+	uint64_t streams[ZIMG_STREAMS];	/* where each reader continues */
 	unsigned int next_stream;
 	uint8_t *members;
 	size_t members_size;
 };
 
-/* Begins to answer a READ. Returns its answer or UBLK_LATER. */
+/* Starts a READ. Returns its answer, or UBLK_LATER. */
 int zimg_read(struct zimg_queue *queue, struct ublk_request *request);
 
-/* The done() of every load's completion. */
+/* The done() of load->completion: the read has completed. */
 void zimg_load_done(struct ublk_queue *ublk_queue,
 		    struct ublk_completion *completion, int result);
 
-/* And when another thread has expanded it. */
+/* The done() of load->expanded: the chunk is expanded. */
 void zimg_load_expanded(struct ublk_queue *ublk_queue,
 			struct ublk_completion *completion, int result);
 
 /*
- * The turn of a queue that reads any to expand a chunk, its own or another's.
- * Returns whether there was one.
+ * Expands one chunk that was read by this or another queue. Does nothing if
+ * this queue loads none itself. Returns whether it expanded one.
  */
 bool zimg_work(struct zimg_queue *queue);
 

@@ -378,7 +378,7 @@ static void tear_down(void)
 	for (unsigned int i = 0; i < device.queues; i++) {
 		for (unsigned int tag = 0; tag < DEPTH; tag++)
 			must(!queues[i].busy[tag], "all are answered");
-		must(!queues[i].held, "and nothing is left of them");
+		must(!queues[i].references, "and nothing is left of them");
 		target_zimg.queue_stop(&queues[i]);
 	}
 	target_zimg.close(&device);

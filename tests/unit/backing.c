@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Claims of a regular file: parts that have nothing in common are taken side by
- * side, by writers or readers; what two would write is refused; who locks all of
- * the file is seen, and sees us.
+ * Claims of a regular file. Ranges that do not overlap can be claimed together,
+ * by writers or readers. Two writers of one range are refused. A lock of the
+ * whole file by another program is noticed, and that program notices ours.
  */
 #include "targets/backing.h"
 
@@ -22,7 +22,7 @@ static void check(bool good, const char *claim)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
 }
 
-/* The descriptor that has the part, or -errno. */
+/* Claims the range. Returns the descriptor, or -errno. */
 static int claim(bool read_only, uint64_t offset, uint64_t size)
 {
 	const struct backing_use use = {

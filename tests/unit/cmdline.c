@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The kernel command line: every word, its bad values, quoting, and what comes
- * behind `--`.
+ * The kernel command line: every word, its bad values, quoting, and what
+ * follows `--`.
  */
 #include "initramfs/cmdline.h"
 
@@ -26,7 +26,7 @@ static void complain(int err, const char *word, const char *reason)
 		 err, word, reason);
 }
 
-/* Parses a copy of @text, which stays until the next call. */
+/* Parses a copy of @text, which stays valid until the next call. */
 static int parse(const char *text, struct boot *boot)
 {
 	static char line[4096];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The file that keeps what was written, from its first moment: its name is
- * permanent before anything else is, what is behind it stays, what is refused is
- * closed once, and a device that has one already gets no other.
+ * The file that stores written blocks, from its creation: its directory is
+ * synced before anything is written; data after it stays; a refused file is
+ * closed once; and a device that has a file already cannot use another one.
  */
 #include "targets/cow/file.h"
 
@@ -23,7 +23,7 @@ static unsigned int bad_closes, directories;
 static char directory[] = "/tmp/cow-file.XXXXXX", path[64], link_path[64];
 static struct cow_base base;
 
-/* In place of the C library's. */
+/* Replaces the C library's. */
 int close(int fd)
 {
 	int ret = syscall(SYS_close, fd);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk and what was written over it, read as `ublk pack --cow` does: over a
- * file and over images, of sizes around a block, in pieces of several sizes.
+ * A disk with its written blocks, read as `ublk pack --cow` does: over a file
+ * and over images, with sizes around a block, in pieces of several sizes.
  */
 #include "targets/cow/source.h"
 
 #include "tests/unit/image-test.h"
 
-/* Makes the file of what was written over @base, and writes to it and @disk. */
+/*
+ * Creates the file of written blocks for @base, and writes blocks to it and to
+ * @disk.
+ */
 static void write_over(const char *path, const struct cow_base *base,
 		       uint8_t *disk, uint64_t size)
 {
@@ -23,7 +26,7 @@ static void write_over(const char *path, const struct cow_base *base,
 
 		if (block % 7 && block != file.layout.blocks - 1)
 			continue;
-		/* Each third one was discarded. */
+		/* Every third block was discarded. */
 		memset(data, block % 3 ? block : 0, sizeof(data));
 		if (block % 3 &&
 		    whole_pwrite(file.fd, data, sizeof(data),
@@ -39,7 +42,7 @@ static void write_over(const char *path, const struct cow_base *base,
 	close(file.fd);
 }
 
-/* Reads all of it in pieces of @length and compares. */
+/* Reads the whole disk in pieces of @length, and compares. */
 static bool reads(const char *path, int fd, uint64_t bytes, size_t length,
 		  const uint8_t *disk, uint64_t size)
 {
@@ -73,7 +76,10 @@ static int make_base(const uint8_t *contents, uint64_t size, uint32_t chunk)
 		       new_file(contents, size);
 }
 
-/* @chunk: of an image; 0: over a file, of which the last bytes are no sector. */
+/*
+ * @chunk is the chunk size of an image; 0: over a file, whose last bytes do not
+ * fill a sector.
+ */
 static void test_over(uint64_t size, uint32_t chunk)
 {
 	static const size_t lengths[] = { 4096, 61440, 1 << 20 };

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Disks that are copied on write, without a driver: queues whose rings end
- * operations in any order, short or interrupted, a base that answers now or
- * later, or fails, servers that die, and power that is cut.
+ * Disks with copy on write, without a driver: the rings complete operations in
+ * any order, short or interrupted; the base answers at once or later, or fails;
+ * servers die, and the power fails.
  *
- * A sector is written by one request at a time, and each time it gets another
- * version, which its bytes tell; so neighbours in one block meet, and what is
- * read, now or after a power cut, can be judged: it is the last version, or one
- * from that on which a FLUSH has answered, and never parts of two.
+ * One request at a time writes a sector. Each time the sector gets a new
+ * version, which its bytes show; neighbouring requests can share a block. So
+ * every read can be judged, even after a power cut: the sector must have its
+ * last version, or a version not older than the last answered FLUSH, and never
+ * parts of two.
  */
 #include "targets/cow/cow.h"
 
@@ -29,12 +30,17 @@
 #define SLOTS (QUEUES * DEPTH)
 #define SECTOR 512
 #define MAP_PAGES 2
-/* More blocks than a page of the map has bits, and a last one that is a part. */
+/*
+ * More blocks than one page of the map has bits, and the last one is partial.
+ */
 #define DISK_SIZE ((32768ULL + 20) * COW_BLOCK + 3 * SECTOR)
 #define BLOCKS (DISK_SIZE / COW_BLOCK + 1)
 #define DATA_AT (COW_BLOCK * (1ULL + MAP_PAGES))
 
-/* What is used of the disk: its beginning, where pages of the map meet, its end. */
+/*
+ * The parts of the disk that are used: the start, where two pages of the map
+ * meet, and the end.
+ */
 #define REGION 8				/* blocks */
 #define REGIONS 3
 #define HOT (REGIONS * REGION)			/* blocks */
@@ -42,8 +48,8 @@
 #define STORE_PAGES (1 + MAP_PAGES + HOT)
 
 struct ublk_device {
-	void *wrapper;		/* the disk's state */
-	int files;		/* registered */
+	void *wrapper;		/* the state of copy on write */
+	int files;		/* number of registered files */
 	bool resumed;
 	int inherited[2];	/* the cow file, the memory */
 };
@@ -59,7 +65,7 @@ struct operation {
 	struct io_uring_sqe sqe;
 	bool message;
 	int result;
-	unsigned int life;		/* of the server that made it */
+	unsigned int life;		/* which server submitted it */
 	unsigned long submitted;
 };
 
@@ -67,8 +73,8 @@ struct slot {
 	struct ublk_request request;
 	bool busy;
 	bool zeroes;
-	unsigned long answered_before;	/* FLUSH: when it was submitted */
-	unsigned int hot;		/* first sector */
+	unsigned long answered_before;	/* of a FLUSH: when it was submitted */
+	unsigned int hot;		/* first sector, among those in use */
 	unsigned int count;
 	uint32_t data[64 * 1024 / 4];
 };
@@ -78,15 +84,15 @@ struct change {
 	uint64_t offset;
 	uint32_t length;
 	uint8_t *data;			/* NULL: zeroes */
-	unsigned long ended;		/* 0: not yet */
-	uint64_t completion;		/* of the operation */
+	unsigned long ended;		/* time of completion; 0: in flight */
+	uint64_t completion;		/* user_data of the operation */
 	struct change *next;
 };
 
-/* A sector's versions: the last one begun, the last answered, the flushed. */
+/* Versions of a sector: last written, last answered, last flushed. */
 static struct {
 	uint32_t begun, answered, flushed;
-	uint32_t zero_from[64];		/* a ring of which versions are zeroes */
+	uint32_t zero_from[64];		/* of the last 64 versions: zeroes */
 	bool busy;
 } sectors[HOT_SECTORS];
 
@@ -101,11 +107,11 @@ static unsigned long now = 1;
 static uint8_t store[STORE_PAGES][COW_BLOCK], durable[STORE_PAGES][COW_BLOCK];
 static struct change *changes, **changes_end = &changes;
 static struct cow_target cow;
-static const struct ublk_target *instead;	/* of the wrapper */
+static const struct ublk_target *instead;	/* what replaced the wrapper */
 static int memory = -1, cow_fd = -1;
 static char cow_path[] = "/tmp/cow.XXXXXX", base_path[] = "/tmp/base.XXXXXX";
 static struct cow_base base = { .size = 100000 };
-static unsigned int base_opened;	/* and not closed */
+static unsigned int base_opened;	/* and not closed yet */
 static bool in_memory, base_fails;
 static unsigned int wrong, forgotten, answers, errors, full, cuts, deaths, flushes;
 
@@ -123,7 +129,7 @@ static uint32_t dice(uint32_t sides)
 	return seed % sides;
 }
 
-/* Block of the disk that hot block @n is, and back. */
+/* The disk's block for block @n of those in use, and the reverse. */
 static uint64_t cold_block(unsigned int n)
 {
 	static const uint64_t starts[REGIONS] = { 0, 32768 - 4, BLOCKS - REGION };
@@ -187,7 +193,7 @@ static bool has_one_of(const void *bytes, unsigned int sector, uint32_t from,
 	return false;
 }
 
-/* The device, as far as the layer asks. */
+/* The functions of the device that copy on write calls. */
 bool ublk_device_read_only(const struct ublk_device *self)
 {
 	(void)self;
@@ -320,7 +326,7 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 	return &add_operation(queue, completion)->sqe;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result)
 {
 	struct operation *operation = add_operation(to, completion);
@@ -441,7 +447,10 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		sectors[slot->hot + i].busy = false;
 }
 
-/* A ring's operation changes the store when it ends, or is torn. */
+/*
+ * An operation of the ring changes the store when it completes; a power cut can
+ * tear it.
+ */
 static void apply(uint8_t pages[STORE_PAGES][COW_BLOCK],
 		  const struct change *change, bool torn)
 {
@@ -482,7 +491,7 @@ static void log_change(const struct operation *operation)
 	changes_end = &change->next;
 }
 
-/* What had ended when the sync began is permanent. */
+/* Everything that had completed when the sync began is permanent. */
 static void sync_changes(unsigned long begun)
 {
 	struct change **at = &changes, *change;
@@ -564,14 +573,14 @@ static void submit(unsigned int n)
 		ublk_request_done(queue, &slots[n].request, result);
 }
 
-/* Sectors that nobody has, of one region. Returns their number. */
+/* Finds unused sectors in one region. Returns how many. */
 static unsigned int free_sectors(unsigned int *first)
 {
 	unsigned int region = dice(REGIONS) * REGION * 8;
 	unsigned int end = region + REGION * 8, count = 0, most;
 
 	if (end == HOT_SECTORS)
-		end -= 5;	/* the last block is a part */
+		end -= 5;	/* the last block is partial */
 	*first = region + dice(end - region);
 	most = dice(3) ? 1 + dice(8) : 1 + dice(40);
 	while (count < most && *first + count < end &&
@@ -593,7 +602,7 @@ static void begin_change(struct slot *slot, bool zeroes)
 	}
 }
 
-/* Whole blocks of what a discard shall have. */
+/* Reduces the range of a discard to whole blocks. */
 static bool shrink(struct slot *slot)
 {
 	unsigned int end = (slot->hot + slot->count) / 8 * 8;
@@ -662,7 +671,10 @@ static bool open_cow(bool resumed)
 	       !cow.target.start(&device);
 }
 
-/* The server dies: some of what is under way takes place; the next one goes on. */
+/*
+ * The server dies: some operations in flight take effect. Starts the next
+ * server.
+ */
 static void die(void)
 {
 	struct ublk_device dead = device;
@@ -682,7 +694,7 @@ static void die(void)
 			submit(i);
 }
 
-/* The power is cut now: what a board that comes up again finds. */
+/* The power fails now: checks what a board would find when it boots again. */
 static void cut_power(void)
 {
 	static uint8_t left[STORE_PAGES][COW_BLOCK];
@@ -784,7 +796,7 @@ static int one_request(uint8_t op, uint64_t block, uint32_t blocks)
 	return full ? -ENOSPC : 0;
 }
 
-/* What was discarded makes room: for as much as there is, and not more. */
+/* Discarded blocks make room for as many new ones, and not for more. */
 static void fill_after_discard(void)
 {
 	unsigned int before = full;
@@ -799,7 +811,7 @@ static void fill_after_discard(void)
 	full = before;
 }
 
-/* The life of one disk, from when nothing is written to it. */
+/* The life of one disk, starting with no block written. */
 static void one_disk(void)
 {
 	fresh_start();
@@ -843,7 +855,7 @@ static void test_disks(bool memory_store, unsigned int rounds)
 						   "it never was full");
 }
 
-/* A file that is there, with @bytes as its first. */
+/* Tries to use an existing file that starts with @bytes. */
 static int try_file(const uint8_t *bytes, size_t length, bool make_empty,
 		    const struct cow_base *below, uint64_t disk_size)
 {
@@ -925,7 +937,7 @@ static void test_header(void)
 	      "a device that is not there is not made");
 }
 
-/* A target with options and system calls of its own, and what wraps it. */
+/* A wrapper around a target that has options and system calls of its own. */
 static void test_wrapper(void)
 {
 	struct base_settings {

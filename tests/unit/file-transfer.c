@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A request of the file target whose operations come back short, interrupted
- * or failed. There is no ring: this test takes the operations and answers them.
+ * A request of the file target whose operations transfer less, are interrupted
+ * or fail. There is no ring: this test takes the operations and completes them.
  */
 #include "core/target.h"
 
@@ -19,12 +19,12 @@ extern const struct ublk_target target_file;
 
 static int number, failures;
 
-static void *file;		/* the target's */
+static void *file;		/* the target's state */
 static char data[65536];
 static struct ublk_request request = { .data = data };
 static struct io_uring_sqe sqe;
-static int operations;		/* how many were started */
-static int answers, result;	/* how many, and the last one */
+static int operations;		/* how many were submitted */
+static int answers, result;	/* how many, and the last result */
 
 void *ublk_device_data(const struct ublk_device *device)
 {
@@ -56,7 +56,7 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *done,
 	result = value;
 }
 
-/* What open() wants. */
+/* The functions that open() calls. */
 bool ublk_device_read_only(const struct ublk_device *device)
 {
 	(void)device;
@@ -121,7 +121,7 @@ unsigned int ublk_queue_id(const struct ublk_queue *queue)
 	return 0;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int value)
 {
 	(void)to;
@@ -135,7 +135,7 @@ static void check(bool good, const char *claim)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
 }
 
-/* Submits one request at 8192 of the disk. */
+/* Submits one request at offset 8192 of the disk. */
 static void submit(uint8_t op, uint32_t flags, uint32_t length)
 {
 	operations = answers = 0;
@@ -155,7 +155,10 @@ static void complete(int value)
 	completion->done(NULL, completion, value);
 }
 
-/* The operation under way is for @left bytes from @done of the request on. */
+/*
+ * Whether the current operation is for @left bytes, from byte @done of the
+ * request on.
+ */
 static bool moves(uint8_t opcode, uint32_t done, uint32_t left)
 {
 	return sqe.opcode == opcode && sqe.fd == 3 &&
@@ -270,7 +273,7 @@ static void test_fallocate(void)
 	check(answers == 1 && !result, "and are answered");
 }
 
-/* Opens a file of 2 MiB as a disk that begins in its middle. */
+/* Opens a file of 2 MiB as a disk that starts in its middle. */
 static void open_target(void)
 {
 	uint64_t settings[16] = { 0 };

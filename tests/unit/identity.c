@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Identities of files: one stays the same as long as the file does, whatever its
- * name is, and no other file has it; with contents, as long as they are not
- * written.
+ * Identities of files: the identity of a file does not change, under any name,
+ * and no other file has it. With contents, it changes when they are written.
  */
 #include "core/identity.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BGZF files that nobody's index describes: blocks of one length and of many,
- * empty ones between, other subfields, no end, something behind the end.
+ * BGZF files without an index: blocks of one length and of many, empty blocks
+ * between them, other subfields, no end marker, data after the end.
  */
 #include "tests/unit/image-test.h"
 
@@ -88,7 +88,7 @@ static void test_ends(const uint8_t *disk)
 	expect(fd, disk, 65000, REFUSED, "zeroes with a block behind them");
 }
 
-/* A header with a subfield of someone else before BC. */
+/* A header with another program's subfield before BC. */
 static void test_subfields(const uint8_t *disk)
 {
 	static const uint8_t extra[] = { 'X', 'Y', 5, 0, 1, 2, 3, 4, 5 };
@@ -112,7 +112,7 @@ static void test_subfields(const uint8_t *disk)
 	expect(fd, disk, sizeof(block), GOOD, "another subfield before BC");
 }
 
-/* A chunk says where it is; the server asks in no order. */
+/* A chunk says where it is; the server reads them in any order. */
 static void test_order(const uint8_t *disk, uint64_t size)
 {
 	int fd = new_file("", 0);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One bit of an image changed, at every place, and every length an image can
- * be cut to: it is refused, or a chunk is told to be damaged, or the change
- * does no harm. There is never wrong data.
+ * An image with one bit changed, at every place, and cut to every length: it is
+ * refused, or a chunk is reported as damaged, or the change is harmless. Wrong
+ * data is never returned.
  */
 #include "tests/unit/image-test.h"
 
 struct tally {
 	unsigned int outcomes[4];
-	unsigned int harmless_outside;	/* changes of no effect but in chunks */
+	unsigned int harmless_outside;	/* changes outside of chunks */
 };
 
 static struct tally flip_all(int fd, const uint8_t *disk, uint64_t size,
@@ -37,8 +37,8 @@ static struct tally flip_all(int fd, const uint8_t *disk, uint64_t size,
 }
 
 /*
- * At @ends places an image of less would end: behind each block of BGZF, where
- * nothing but a warning tells that one is missing.
+ * At @ends lengths, a smaller image could end: after each BGZF block. There,
+ * only a warning tells that blocks are missing.
  */
 static void test_cuts(int fd, const char *what, const uint8_t *disk,
 		      uint64_t size, unsigned int ends)
@@ -52,7 +52,7 @@ static void test_cuts(int fd, const char *what, const uint8_t *disk,
 
 		if (try_image(part, cut, disk, size) != REFUSED)
 			accepted++;
-		/* The rest of a partition, where it was written to. */
+		/* As on a partition: zeroes follow the cut. */
 		if (ftruncate(part, length + 4096))
 			abort();
 		if (try_image(part, length + 4096, disk, size) == WRONG)
@@ -61,8 +61,8 @@ static void test_cuts(int fd, const char *what, const uint8_t *disk,
 	}
 	check(accepted == ends, "%s: refused at each length it is cut to", what);
 	/*
-	 * An end has zeroes for its last bytes, and of the member behind it a
-	 * few bytes are not enough to tell.
+	 * A cut in the zeroes at the end of an end marker changes nothing, and
+	 * a few bytes of the next member are not enough to notice it.
 	 */
 	check(wrong <= ends * 16, "%s: no wrong data where zeroes follow the "
 	      "cut (%u)", what, wrong);
@@ -76,7 +76,7 @@ static void test_ours(uint32_t chunk, uint64_t size, const char *what)
 	struct image image;
 	int fd;
 
-	/* Most of it zeroes, so that the file is small. */
+	/* Mostly zeroes, so that the file is small. */
 	memset(disk + 1200, 0, size - 1500);
 	fd = make_image(disk, size, chunk);
 	if (image_open(&image, fd, "image", lseek(fd, 0, SEEK_END), &how))
@@ -125,7 +125,7 @@ static void test_bgzf(bool regular)
 	free(disk);
 }
 
-/* All of it is verified when it is opened. */
+/* A gzip file is verified completely when it is opened. */
 static void test_gzip(unsigned int members)
 {
 	const char *what = members > 1 ? "gzip of members" : "gzip";

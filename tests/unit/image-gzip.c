@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Gzip files that were not made to be read at any offset: every kind of block,
- * header and member, with restart points anywhere in them; and the index file
- * that keeps the points.
+ * Gzip files that were not made for random access: every kind of block, header
+ * and member, with restart points at any place; and the index file that stores
+ * the points.
  */
 #include "image/restart.h"
 #include "tests/unit/image-test.h"
@@ -14,7 +14,10 @@ enum flags {
 	COMMENT = 16,
 };
 
-/* Appends a header with the parts that @flags name, NAME of @length bytes. */
+/*
+ * Appends a header with the fields that @flags name, and a NAME of @length
+ * bytes.
+ */
 static void add_header(int fd, uint8_t flags, size_t length)
 {
 	static uint8_t header[300000];
@@ -45,11 +48,11 @@ static void add_header(int fd, uint8_t flags, size_t length)
 
 struct how {
 	int level, strategy;
-	int flush;		/* after each @every bytes */
+	int flush;		/* after every @every bytes */
 	size_t every;
 };
 
-/* Appends deflate stream and trailer of @length bytes. */
+/* Appends the deflate stream and the trailer of @length bytes. */
 static void add_stream(int fd, const uint8_t *data, size_t length,
 		       const struct how *made)
 {
@@ -93,7 +96,7 @@ static void add_member(int fd, const uint8_t *data, size_t length)
 	add_stream(fd, data, length, &plain);
 }
 
-/* With points in many places, also near the size of a window. */
+/* With restart points at many distances, some near the size of a window. */
 static void expect(int fd, const uint8_t *disk, uint64_t size,
 		   enum outcome outcome, const char *what)
 {
@@ -258,7 +261,7 @@ static void test_ends(const uint8_t *disk, uint64_t size)
 	expect(fd, disk, size, REFUSED, "a wrong length");
 }
 
-/* A file that holds next to nothing, as an enemy may make one. */
+/* A large file with hardly any data, as an attacker may make one. */
 static void test_sparse(const uint8_t *disk)
 {
 	const struct image_options options = { .section = 1000 };
@@ -273,7 +276,7 @@ static void test_sparse(const uint8_t *disk)
 	close(fd);
 }
 
-/* Points are joined while there are too many. */
+/* Points are merged when there are too many. */
 static void test_memory(void)
 {
 	static const struct how fast = { .level = 1 };
@@ -317,7 +320,7 @@ static void write_path(const char *path, const void *data, size_t length)
 	close(fd);
 }
 
-/* How the image turns out with the index file that there is. */
+/* Returns the outcome with the existing index file. */
 static enum outcome try_index(int fd, const char *path, const uint8_t *disk,
 			      uint64_t size)
 {
@@ -335,7 +338,7 @@ static enum outcome try_index(int fd, const char *path, const uint8_t *disk,
 	return outcome;
 }
 
-/* Disks that have no window, or no section. */
+/* Disks that need no window, or are smaller than a section. */
 static void test_small_index(const uint8_t *disk, uint64_t size)
 {
 	char path[] = "/tmp/image-gzip.XXXXXX";
@@ -383,10 +386,10 @@ static void test_index(const uint8_t *disk, uint64_t size)
 	}
 	check(!accepted, "and each length it is cut to");
 
-	/* Numbers that make no sense, with the right checksums. */
+	/* Nonsensical numbers with correct checksums. */
 	for (size_t i = 0; i < 1500; i++) {
 		uint32_t state = i * 7919 + 1;
-		/* Of the front, or of the entries too. */
+		/* In the front only, or also in the entries. */
 		size_t at = 8 + next_random(&state) % (i % 2 ? 32 : 144);
 		enum outcome outcome;
 
@@ -400,7 +403,7 @@ static void test_index(const uint8_t *disk, uint64_t size)
 	}
 	check(!wrong, "a hostile one does no harm (%u)", wrong);
 
-	/* With what a trailer takes it is 4. */
+	/* Together with the trailer's bytes there are 4. */
 	memcpy(again, file, length);
 	put_le32(again + 48 + 12, 0xfffffffc);
 	put_le32(again + 40, crc32(0, again + 48, length - 48));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Images that an enemy made: random bytes behind a right beginning, and headers
- * and index pages whose checksums are right and whose numbers are not. Nothing
- * but refusals and damaged chunks come of them.
+ * Images made by an attacker: random bytes after a valid start, and headers and
+ * index pages with correct checksums and wrong numbers. The only outcomes are
+ * refusals and damaged chunks.
  */
 #include "tests/unit/image-test.h"
 
@@ -10,7 +10,7 @@
 
 static uint32_t state = 88172645;
 
-/* A number as an enemy picks it: small, near a limit, or any. */
+/* A number that an attacker may pick: small, near a limit, or any. */
 static uint64_t any_number(void)
 {
 	uint64_t number = (uint64_t)next_random(&state) << 32 |
@@ -27,7 +27,7 @@ static uint64_t any_number(void)
 	return number;
 }
 
-/* Makes the checksum of the private subfield of @length bytes right. */
+/* Corrects the checksum of the private subfield of @length bytes. */
 static void sign(uint8_t *member, size_t length)
 {
 	uint8_t *fields = member + MEMBER_PRIVATE;
@@ -35,14 +35,16 @@ static void sign(uint8_t *member, size_t length)
 	put_le32(fields + length - 4, crc32(0, fields, length - 4));
 }
 
-/* The outcome of reading @length bytes, of which no disk is known. */
+/*
+ * Returns whether @length bytes are read safely; the right disk is not known.
+ */
 static bool survives(const uint8_t *file, size_t length)
 {
 	int fd = new_file(file, length);
 	struct image image;
 
 	if (!image_open(&image, fd, "image", length, &how)) {
-		/* A member with a good CRC is nobody's wrong data here. */
+		/* A member with a correct CRC is not wrong data here. */
 		if (image.disk_size < 1 << 24)
 			read_beside(&image, (const uint8_t *)"", 0);
 		image_release(&image);
@@ -69,7 +71,7 @@ static void test_garbage(void)
 	check(good, "random bytes");
 }
 
-/* Each field of the front in turn gets other values. */
+/* Sets each field of the front to other values, one at a time. */
 static void test_fronts(const uint8_t *file, size_t length)
 {
 	uint8_t *copy = malloc(length);
@@ -104,7 +106,7 @@ static void test_fronts(const uint8_t *file, size_t length)
 	free(copy);
 }
 
-/* Entries of the index point anywhere. */
+/* Index entries that point anywhere. */
 static void test_pages(const uint8_t *file, size_t length,
 		       const uint8_t *disk, uint64_t size)
 {
@@ -138,7 +140,7 @@ static void test_pages(const uint8_t *file, size_t length,
 	free(copy);
 }
 
-/* A member that expands to more, or less, than its chunk. */
+/* A member that expands to more or less than its chunk. */
 static void test_lengths(void)
 {
 	uint8_t member[MEMBER_BC + 4096 + 100];

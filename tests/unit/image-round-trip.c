@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An image that was written is read back as it was: at sizes around a chunk
- * and a page of the index, with every kind of chunk, and with an index that
- * does not stay in memory.
+ * An image that is written and read back is unchanged: with sizes around a
+ * chunk and a page of the index, with every kind of chunk, and with an index
+ * that does not stay in memory.
  */
 #include "tests/unit/image-test.h"
 
@@ -15,7 +15,7 @@ static void test_size(uint64_t size, uint32_t chunk)
 
 	check(try_image(fd, length, disk, size) == GOOD,
 	      "%llu bytes in chunks of %u", (unsigned long long)size, chunk);
-	/* On a partition other things come behind. */
+	/* On a partition, other data follows the image. */
 	memset(after, 0x1f, sizeof(after));
 	if (whole_pwrite(fd, after, sizeof(after), length))
 		abort();
@@ -25,7 +25,7 @@ static void test_size(uint64_t size, uint32_t chunk)
 	free(disk);
 }
 
-/* The index takes a page, a page and one entry, two pages less one ... */
+/* The index has a page, a page and one entry, two pages less one entry ... */
 static void test_pages(uint64_t chunks)
 {
 	uint64_t size = chunks * IMAGE_CHUNK_STEP - 5;
@@ -44,7 +44,7 @@ static void test_pages(uint64_t chunks)
 	free(disk);
 }
 
-/* Some chunks of a disk of nothing are here and there told from each other. */
+/* A few chunks with data in a disk of zeroes. */
 static void test_large_index(void)
 {
 	uint64_t chunks = 70 * IMAGE_PAGE_CHUNKS + 17;
@@ -59,13 +59,13 @@ static void test_large_index(void)
 	for (uint64_t i = 0; i < chunks; i += 1000)
 		memcpy(disk + i * IMAGE_CHUNK_STEP, &i, sizeof(i));
 	fd = make_image(disk, size, IMAGE_CHUNK_STEP);
-	zeroes = chunks - (chunks + 999) / 1000 + 1; /* the first one's i is 0 */
+	zeroes = chunks - (chunks + 999) / 1000 + 1; /* chunk 0 has data */
 	check(!image_open(&image, fd, "image", lseek(fd, 0, SEEK_END), &how) &&
 	      !image.pages && image.zeroes == zeroes,
 	      "a large index does not stay in memory");
 	check(read_beside(&image, disk, size) == GOOD, "and is read in pieces");
 
-	/* It may be damaged after it was opened. */
+	/* The index may be damaged after the image was opened. */
 	if (whole_pwrite(fd, "x", 1, image.front.index_offset + 100))
 		abort();
 	struct image_reader reader;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the unit tests of images share: TAP, data that compresses in several
- * ways, images in memory, and reading all of one with a comparison.
+ * Shared by the unit tests of images: TAP, data that compresses in several
+ * ways, images in memory, and a function that reads a whole image and compares
+ * it.
  */
 #ifndef TESTS_UNIT_IMAGE_TEST_H
 #define TESTS_UNIT_IMAGE_TEST_H
@@ -43,8 +44,8 @@ static inline int done_testing(void)
 }
 
 /*
- * What the reader says of thousands of damaged images is of no interest; what
- * a sanitizer says is.
+ * Drops the messages about thousands of damaged images, but not those of a
+ * sanitizer.
  */
 static inline void be_quiet(void)
 {
@@ -66,7 +67,9 @@ static inline uint32_t next_random(uint32_t *state)
 	return *state;
 }
 
-/* A disk of text, noise and zeroes by turns of about @stride bytes. */
+/*
+ * A disk of text, random data and zeroes in turn, of about @stride bytes each.
+ */
 static inline uint8_t *make_disk(size_t size, size_t stride)
 {
 	uint8_t *disk = calloc(1, size + 1);
@@ -95,7 +98,7 @@ static inline int new_file(const void *data, size_t length)
 	return fd;
 }
 
-/* An image of ours of @size bytes at @disk. Returns its descriptor. */
+/* Makes our image of @size bytes at @disk. Returns its descriptor. */
 static inline int make_image(const uint8_t *disk, uint64_t size,
 			     uint32_t chunk)
 {
@@ -124,7 +127,7 @@ static inline int make_image(const uint8_t *disk, uint64_t size,
 	return fd;
 }
 
-/* All bytes of a file, to be freed. */
+/* Returns all bytes of a file; the caller frees them. */
 static inline uint8_t *slurp(int fd, size_t *length)
 {
 	uint8_t *data;
@@ -136,7 +139,7 @@ static inline uint8_t *slurp(int fd, size_t *length)
 	return data;
 }
 
-/* Appends a member as gzip makes it, without an extra field. */
+/* Appends a member like gzip's, without an extra field. */
 static inline void add_gzip(int fd, const uint8_t *data, uint32_t length)
 {
 	uint8_t *member = malloc(member_bound(length));
@@ -152,18 +155,18 @@ static inline void add_gzip(int fd, const uint8_t *data, uint32_t length)
 	free(member);
 }
 
-/* A gzip file that is neither ours nor BGZF has small sections, and so many. */
+/* Small sections, so that a gzip file that is not ours has many. */
 static const struct image_options how = { .section = 5000 };
 
-/* How an image turned out when it was opened and read. */
+/* The outcome of opening and reading an image. */
 enum outcome {
-	REFUSED,	/* when opened, or it has not the disk's size */
-	DAMAGED,	/* a chunk or more; the others are as they should be */
+	REFUSED,	/* when opened, or the disk's size is wrong */
+	DAMAGED,	/* one or more chunks; the others are correct */
 	GOOD,
-	WRONG,		/* data that is not the disk's, as if it were */
+	WRONG,		/* wrong data without an error */
 };
 
-/* Reads all of @image beside @size bytes at @disk. */
+/* Reads all of @image, and compares it with @size bytes at @disk. */
 static inline enum outcome read_beside(const struct image *image,
 				       const uint8_t *disk, uint64_t size)
 {
@@ -210,7 +213,7 @@ static inline enum outcome try_image(int fd, uint64_t available,
 	return outcome;
 }
 
-/* Appends a BGZF block of @length bytes; with none it is BGZF's end. */
+/* Appends a BGZF block of @length bytes; 0: the end marker. */
 static inline void add_bgzf(int fd, const uint8_t *data, uint32_t length)
 {
 	uint8_t *member = malloc(member_bound(length + 2));

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Streams of every kind that zlib makes, whole, cut, longer than they say and with
- * bits that have changed: inflate_whole() takes what zlib takes, with the same
- * contents, and refuses the rest. Input and output end where the sanitizer sees
- * who goes on.
+ * All kinds of streams that zlib makes: complete, cut, longer than they say,
+ * and with changed bits. inflate_whole() accepts what zlib accepts, with the
+ * same contents, and refuses the rest. Input and output are allocated so that
+ * the sanitizer notices any access beyond their ends.
  */
 #include "image/inflate.h"
 
@@ -35,11 +35,11 @@ static bool zlib_takes(const uint8_t *data, size_t length, size_t room)
 	return ret == Z_STREAM_END && !stream.avail_in && !stream.avail_out;
 }
 
-/* Whether it is taken; counts where zlib thinks otherwise. */
+/* Whether the stream is accepted. Counts differences from zlib. */
 static bool is_taken(const uint8_t *data, size_t length, size_t room)
 {
 	uint8_t *in = malloc(length + INFLATE_BEHIND);
-	uint8_t *out = malloc(room + !room);	/* room may be none */
+	uint8_t *out = malloc(room + !room);	/* room may be 0 */
 	bool taken;
 
 	if (!in || !out)
@@ -57,7 +57,7 @@ static bool is_taken(const uint8_t *data, size_t length, size_t room)
 	return taken;
 }
 
-/* How bytes follow each other. */
+/* Kinds of data. */
 enum kind { ZEROES, NOISE, WORDS, LONG_CODES, PATTERNS, MIXED, KINDS };
 
 static const char *const kinds[KINDS] = {
@@ -85,7 +85,10 @@ static void make_data(enum kind kind, uint8_t *data, size_t length)
 			else if (now == WORDS)
 				data[i] = "the same as before "[r % 6 + i % 13];
 			else if (now == LONG_CODES)
-				/* Each half as often as the one before. */
+				/*
+				 * Each byte value is half as frequent as the
+				 * one before.
+				 */
 				data[i] = __builtin_ctz(r | 1U << 24) * 7;
 			else if (now == PATTERNS && distance <= i)
 				data[i] = data[i - distance];
@@ -95,7 +98,7 @@ static void make_data(enum kind kind, uint8_t *data, size_t length)
 	}
 }
 
-/* Returns the bytes of the stream. */
+/* Returns the length of the stream. */
 static size_t deflate_data(const uint8_t *data, size_t length, int level,
 			   int strategy, uint8_t *to, size_t room)
 {
@@ -125,7 +128,7 @@ static size_t deflate_data(const uint8_t *data, size_t length, int level,
 	return room - stream.avail_out;
 }
 
-/* One stream, good, and in many ways bad. */
+/* Tries a stream as it is, and damaged in many ways. */
 static void try_stream(uint8_t *packed, size_t packed_length, size_t length)
 {
 	wrong += !is_taken(packed, packed_length, length);
@@ -136,7 +139,7 @@ static void try_stream(uint8_t *packed, size_t packed_length, size_t length)
 	wrong += is_taken(packed, packed_length + 1, length);
 	is_taken(packed, next_random(&random_state) % packed_length, length);
 	for (unsigned int i = 0; i < FLIPS; i++) {
-		/* Most of them where the codes are told. */
+		/* Mostly in the code lengths. */
 		size_t n = i % 3 && packed_length > 100 ? 100 : packed_length;
 		size_t bit = next_random(&random_state) % (8 * n);
 
@@ -171,7 +174,7 @@ static void test_kind(enum kind kind)
 	      kinds[kind], streams, refused, wrong);
 }
 
-/* What is no stream at all, but begins like a block of each kind. */
+/* Random bytes that start like a block of each kind. */
 static void test_noise(void)
 {
 	uint8_t data[300];
@@ -182,7 +185,7 @@ static void test_noise(void)
 
 		for (size_t at = 0; at < length; at++)
 			data[at] = next_random(&random_state) >> 8;
-		/* A block with codes of its own, more often than by chance. */
+		/* Make dynamic blocks more frequent than by chance. */
 		if (i % 2)
 			data[0] = (data[0] & 7) | 4;
 		is_taken(data, length, next_random(&random_state) % 1000);

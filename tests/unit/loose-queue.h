@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A device that only reads, and its queues, without a driver and without a ring,
- * for programs that have the zimg target in hand: what it asks of a device is
- * answered here, and the operations that it makes wait in a list, from which the
- * program takes them in the order that it likes.
+ * A read-only device and its queues, without a driver and without a ring, for
+ * programs that include the zimg target. It implements the functions of
+ * target.h that the target calls. Operations that the target submits wait in a
+ * list, from which the program takes them in any order.
  *
- * To be included once, with QUEUES_MAX, DEPTH (tags of a queue) and OPERATIONS
- * (that wait at once, at most) defined.
+ * Include it once, after defining QUEUES_MAX, DEPTH (tags per queue) and
+ * OPERATIONS (most that can wait at the same time).
  */
 #ifndef TESTS_UNIT_LOOSE_QUEUE_H
 #define TESTS_UNIT_LOOSE_QUEUE_H
@@ -18,15 +18,15 @@
 #include "core/target.h"
 #include "tests/unit/plain-transfer.h"
 
-#define RING_FILE 3		/* the registered file's number */
+#define RING_FILE 3		/* number of the registered file */
 
 struct ublk_device {
 	void *data;
 	unsigned int queues;
 	uint64_t block;
-	int file;		/* the descriptor that was registered */
+	int file;		/* the registered descriptor */
 	bool inherits;
-	int inherited;		/* the descriptor that it takes over, then */
+	int inherited;		/* the inherited descriptor, if any */
 };
 
 struct ublk_queue {
@@ -34,10 +34,10 @@ struct ublk_queue {
 	void *data;
 	struct ublk_request requests[DEPTH];
 	bool busy[DEPTH];
-	unsigned int held;
+	unsigned int references;
 };
 
-/* An operation on a ring, or a message, that has not ended yet. */
+/* An operation of a ring, or a message, that has not completed. */
 struct operation {
 	struct ublk_queue *queue;
 	struct ublk_completion *completion;
@@ -54,9 +54,9 @@ static struct operation operations[OPERATIONS];
 static unsigned int pending;
 
 /*
- * Takes operation @i of those that wait from the list; but messages to one queue
- * keep their order, as those of a ring do, so that of a message it is the first
- * one to the same queue.
+ * Takes operation @i from the list. Messages to one queue keep their order,
+ * like those of a real queue: instead of a message, this takes the first one to
+ * the same queue.
  */
 static struct operation take_operation(unsigned int i)
 {
@@ -93,7 +93,7 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
 	return &add_operation(queue, completion)->sqe;
 }
 
-void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
+void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		     int result)
 {
 	struct operation *operation = add_operation(to, completion);
@@ -102,17 +102,17 @@ void ublk_queue_tell(struct ublk_queue *to, struct ublk_completion *completion,
 	operation->result = result;
 }
 
-void ublk_queue_hold(struct ublk_queue *queue)
+void ublk_queue_get(struct ublk_queue *queue)
 {
-	queue->held++;
+	queue->references++;
 }
 
-void ublk_queue_release(struct ublk_queue *queue)
+void ublk_queue_put(struct ublk_queue *queue)
 {
-	queue->held--;
+	queue->references--;
 }
 
-/* Gives each queue its turn to work, as often as there may be more of it. */
+/* Lets each queue work, as long as there may be more work. */
 static bool work_all(void)
 {
 	bool any = false;
@@ -123,7 +123,7 @@ static bool work_all(void)
 	return any;
 }
 
-/* No threads: the program is all of them. */
+/* No helper threads: the program plays them. */
 unsigned int ublk_device_cpus(const struct ublk_device *self)
 {
 	(void)self;
@@ -197,7 +197,7 @@ void *ublk_queue_data(const struct ublk_queue *queue)
 	return queue->data;
 }
 
-/* What only a disk that is copied on write needs. */
+/* Needed only with copy on write. */
 bool ublk_device_resumed(const struct ublk_device *self)
 {
 	(void)self;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Files in memory under each value of vm.memfd_noexec, which a namespace of
- * processes has of its own: a program can be executed or is refused, data is there
- * in any case and is never a program.
+ * Files in memory for each value of vm.memfd_noexec, which each PID namespace
+ * has for itself. A program can be executed, or is refused. Data can always be
+ * stored, and never executed.
  */
 #include "core/memory.h"
 
@@ -67,13 +67,13 @@ static void check_level(char level)
 	else
 		check(program >= 0 && runs(program), "a program runs", level);
 	check(data >= 0, "there is memory for data", level);
-	/* Before Linux 6.3 nothing tells one from the other. */
+	/* Before Linux 6.3 there was no difference between the two. */
 	check(level == '-' || !runs(data), "which is no program", level);
 	close(program);
 	close(data);
 }
 
-/* In a namespace of its own. Returns the exit status. */
+/* Runs in its own namespace. Returns the exit status. */
 static int levels(void)
 {
 	char level;
@@ -89,7 +89,7 @@ static int levels(void)
 	return failures > 0 || !number;
 }
 
-/* Ends a process without what a sanitizer does then. */
+/* Ends the process without the sanitizer's checks. */
 static void end(int status)
 {
 	fflush(stdout);

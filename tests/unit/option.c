@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Options: every way to write one, what is refused and how it is said, and the
- * lines of help and record that the same table gives.
+ * Options: every way to write one, what is refused and with which message, and
+ * the lines for help and record that come from the same table.
  */
 #include "lib/option.h"
 
@@ -62,7 +62,7 @@ static void check(bool good, const char *claim)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
 }
 
-/* Parses the words of @line, which are apart by one space each. */
+/* Parses the words of @line, separated by single spaces. */
 static int parse(const char *line)
 {
 	static char words[256];
@@ -223,7 +223,7 @@ static void test_refused(void)
 	      "2^64");
 }
 
-/* What print() writes, as text in a buffer of the caller's. */
+/* Stores the output of print() as text in a buffer of the caller. */
 static void printed(void (*print)(FILE *out), char *text, size_t size)
 {
 	FILE *out = fmemopen(text, size, "w");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * ublk pack --verify over a medium that does not keep what is written to it:
- * the pwrite() here, which takes the C library's place, sees to that.
+ * ublk pack --verify on a medium that loses or changes data. The pwrite() here,
+ * which replaces the C library's, does that.
  */
 #include <dirent.h>
 #include <sys/stat.h>
@@ -13,15 +13,15 @@
 
 #define CHUNKS 9
 #define DISK (CHUNKS * IMAGE_CHUNK_STEP - 1000)
-#define STORED (IMAGE_CHUNK_STEP + 31)	/* bytes of a member of noise */
+#define STORED (IMAGE_CHUNK_STEP + 31)	/* bytes of a member of random data */
 
 static char folder[] = "/tmp/pack-verify.XXXXXX";
 static char disk[64], image[64];
-static uint8_t data[DISK];	/* of the disk */
+static uint8_t data[DISK];	/* contents of the disk */
 
-/* What happens to the writes to come. */
+/* What will happen to a later write. */
 static enum { KEPT, FLIPPED, LOST, SWAPPED } fate;
-static off_t place;	/* of the byte or the write that it happens to */
+static off_t place;	/* which byte or which write it happens to */
 
 static ssize_t store(int fd, const void *from, size_t length, off_t at)
 {
@@ -45,7 +45,7 @@ ssize_t pwrite(int fd, const void *from, size_t length, off_t at)
 	return store(fd, copy, length, at);
 }
 
-/* Four chunks of noise, one of text, zeroes, and a part of a chunk. */
+/* Four random chunks, one of text, one of zeroes, and a partial chunk. */
 static void make_input(void)
 {
 	uint32_t state = 7;
@@ -62,7 +62,7 @@ static void make_input(void)
 	close(fd);
 }
 
-/* Runs it as the command does, without what it says. Returns its status. */
+/* Runs the command without its output. Returns its exit status. */
 static int pack(bool verify)
 {
 	static char verb[] = "pack", chunk[] = "-c4K", jobs[] = "-j1";
@@ -92,7 +92,7 @@ static int pack(bool verify)
 	return status;
 }
 
-/* Whether nothing but the disk is in the folder. */
+/* Whether the directory contains only the disk. */
 static bool nothing_there(void)
 {
 	DIR *entries = opendir(folder);
@@ -110,7 +110,7 @@ static bool refused(void)
 	return pack(true) == EXIT_FAILED && nothing_there();
 }
 
-/* How the image that is there turns out; it is gone then. */
+/* Reads the image, and removes it. Returns the outcome. */
 static enum outcome made(void)
 {
 	int fd = open(image, O_RDONLY);
@@ -124,8 +124,8 @@ static enum outcome made(void)
 }
 
 /*
- * Every byte of the front, the index and the end, and some of the members.
- * Deflate fills up bytes with bits that say nothing.
+ * Every byte of the front, the index and the end marker, and some of the
+ * members. Deflate may pad its last byte with bits that have no effect.
  */
 static void test_flips(off_t size)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Transfers of a queue whose ring knows no buffers, for programs that have queues
- * of their own in place of core/queue.c. To be included once.
+ * ublk_queue_transfer() for a ring without registered buffers, for programs
+ * that do not use core/queue.c. Include it once.
  */
 #ifndef TESTS_UNIT_PLAIN_TRANSFER_H
 #define TESTS_UNIT_PLAIN_TRANSFER_H

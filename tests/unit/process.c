@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A process is known by its number and start. A signal goes to the process that is
- * meant, and to no other that has its number; and the one that asks for an upgrade has the same number in every C library.
+ * A process is identified by its pid and its start time. A signal goes to
+ * exactly that process, and not to a later one with the same pid. The signal
+ * that asks for an upgrade has the same number in every C library.
  */
 #include "core/process.h"
 
@@ -23,7 +24,7 @@ static void check(bool good, const char *claim)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
 }
 
-/* A child that waits for the signal, and ends with 7 when it is as it should be. */
+/* A child that waits for the signal, and exits with 7 if it is correct. */
 static pid_t start_child(int value)
 {
 	struct signalfd_siginfo info;
@@ -48,7 +49,7 @@ static void test_signal(void)
 	int status = 0, fd;
 	pid_t child;
 
-	/* What comes before the child waits for it stays pending. */
+	/* A signal that comes before the child waits stays pending. */
 	sigemptyset(&set);
 	sigaddset(&set, HANDOVER_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
@@ -83,7 +84,7 @@ static void test_started(void)
 	check(!process_runs(0, started), "nor no process");
 	check(!process_runs(-1, started), "nor -1");
 
-	/* The name stands in brackets and may hold them. */
+	/* The name is in parentheses, and may contain them. */
 	prctl(PR_SET_NAME, ") S 1 ( x) 5");
 	check(process_started(getpid()) == started,
 	      "a name made to confuse does not");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The loop of a queue, with the kernel's side of its ring and of the driver
- * played by this program: that takes as much of what is submitted as it likes,
- * delivers requests when it likes, and puts the data of writes where it was told.
- * Whatever comes, each request has a buffer of its own, and its answer its data;
- * and what is moved by a registered buffer lies in that.
+ * The loop of a queue. This program plays the kernel's side of its ring, and
+ * the driver: it accepts as many submissions as it likes, delivers requests
+ * when it likes, and puts the data of writes where it was told. In every case,
+ * each request has its own buffer, and its answer the right data; and a
+ * transfer with a registered buffer stays inside of that buffer.
  */
 #include "core/queue.h"
 
@@ -13,50 +13,50 @@
 #include "tests/unit/image-test.h"
 
 #define DEPTH 64
-#define MAX_IO (20 << 10)	/* more than is registered of a buffer */
-#define ENTRIES 32		/* of the submission queue */
+#define MAX_IO (20 << 10)	/* more than a buffer registers */
+#define ENTRIES 32		/* in the submission queue */
 #define CQES 256
 #define REQUESTS 60000
 
-/* A tag, as the driver sees it. */
+/* The state of a tag, as the driver sees it. */
 enum state { NOT_FETCHED, HELD, DELIVERED, WANTED };
 
 struct slot {
 	enum state state;
-	uint64_t addr;		/* of the last command */
+	uint64_t addr;		/* from the last command */
 	uint8_t op;
-	uint32_t seed;		/* of the request's data */
+	uint32_t seed;		/* for the request's data */
 };
 
 static struct slot slots[DEPTH];
 static struct ublksrv_io_desc *descriptors;
 static char *buffers;
-static int file;		/* of the descriptors */
+static int file;		/* memfd with the descriptors */
 static uint32_t random_state = 88172645;
 
-/* What is wanted of the driver, and what was seen. */
+/* What the driver shall do, and what the test saw. */
 static bool asks, partly, refuses;
 static unsigned int most, under_way, delivered, wrong, ended;
-static bool used[DEPTH];	/* buffers that data was in */
+static bool used[DEPTH];	/* buffers that had data */
 
-/* The driver lends each request's pages, under the number that its tag came with. */
+/* The driver lends each request's pages, at the index of its tag. */
 static bool lends;
 static uint16_t lent_for(const struct io_uring_sqe *sqe);
 
-/* Buffers that the ring was told of, and how many transfers named one. */
+/* Registered buffers, and how many transfers used one. */
 static struct iovec registered[DEPTH];
 static unsigned int registered_count, by_registered, by_address;
-static char elsewhere[MAX_IO];	/* no request's buffer */
+static char elsewhere[MAX_IO];	/* not a request's buffer */
 
-/* The driver does not take a FETCH, and who closed the ring then. */
+/* The driver refuses a FETCH; which thread closed the ring then. */
 static bool refuses_fetch;
-static bool no_ring;		/* it cannot be mapped; liburing leaves zeroes */
-static unsigned int closed;	/* rings */
-static bool let_go, let_go_first;	/* of its files, before the last was closed */
+static bool no_ring;		/* mmap fails; liburing leaves zeroes */
+static unsigned int closed;	/* number of rings */
+static bool let_go, let_go_first;	/* of its files; before closing */
 static pthread_t closed_by;
 static int reported;
 
-/* The ring's memory, and operations on it that have not ended. */
+/* The memory of the ring, and its operations in flight. */
 static unsigned int sq_head, sq_tail, cq_head, cq_tail;
 static struct io_uring_sqe sqes[ENTRIES * 2];
 static struct io_uring_cqe cqes[CQES];
@@ -110,7 +110,7 @@ static void complete_tag(unsigned int tag, int result)
 	complete((uint64_t)tag << 1 | 1, result);
 }
 
-/* Delivers a request of the kind and with the data that the slot says. */
+/* Delivers a request with the operation and data of the slot. */
 static void deliver(unsigned int tag)
 {
 	struct slot *slot = &slots[tag];
@@ -128,7 +128,7 @@ static void deliver(unsigned int tag)
 	complete_tag(tag, UBLK_IO_RES_OK);
 }
 
-/* A request comes for a tag that waits for one. */
+/* Delivers a request to a tag that has none. */
 static void request_comes(unsigned int tag)
 {
 	struct slot *slot = &slots[tag];
@@ -201,7 +201,7 @@ static void take_transfer(const struct io_uring_sqe *sqe)
 			 (uintptr_t)buffer->iov_base + buffer->iov_len;
 }
 
-/* What the kernel takes of what was submitted: all, or where it may a part. */
+/* The kernel accepts all submissions, or only some if it may. */
 int io_uring_submit(struct io_uring *ring)
 {
 	int taken = 0;
@@ -222,10 +222,13 @@ int io_uring_submit(struct io_uring *ring)
 	return taken;
 }
 
-/* Pieces that a target has left to work on; no queue may wait or end then. */
+/*
+ * Pieces of work that a target has left: the queue must not sleep or end before
+ * they are done.
+ */
 static unsigned int pieces, worked;
 
-/* The end: every tag is given back. */
+/* The end: returns every tag. */
 static void give_back(void)
 {
 	for (unsigned int tag = 0; tag < DEPTH; tag++)
@@ -235,7 +238,7 @@ static void give_back(void)
 		}
 }
 
-/* What is submitted is taken, and something may come of it, and of others. */
+/* Accepts submissions, and may complete these or others. */
 static int submit_and_look(struct io_uring *ring)
 {
 	int taken = io_uring_submit(ring);
@@ -298,7 +301,7 @@ int __io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **cqe,
 	return -EAGAIN;
 }
 
-/* The rest of the ring, and of the process, which stays as it is. */
+/* The rest of liburing and of core/process.h, without effect. */
 int io_uring_register_ring_fd(struct io_uring *ring)
 {
 	(void)ring;
@@ -380,7 +383,7 @@ void process_calm(void)
 {
 }
 
-/* The target: answers at once, or when an operation of its own has ended. */
+/* The target: answers at once, or after an operation of its own. */
 struct state_of_request {
 	struct ublk_completion completion;
 	struct ublk_request *request;
@@ -401,7 +404,7 @@ static void answer_later(struct ublk_queue *queue,
 	ublk_request_done(queue, request, request->length);
 }
 
-/* Any part of the request's buffer, or none of it. */
+/* Transfers any part of the request's buffer, or none of it. */
 static void transfer(struct ublk_queue *queue, struct state_of_request *state)
 {
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue, &state->completion);
@@ -420,7 +423,9 @@ static int submit(struct ublk_queue *queue, struct ublk_request *request)
 	state->completion.done = answer_later;
 	state->request = request;
 	if (one_in(2)) {
-		/* What comes into the buffer before that is not lost. */
+		/*
+		 * Data that comes into the buffer before that must not be lost.
+		 */
 		if (request->op == UBLK_IO_OP_READ)
 			memset(request->data, 0, MAX_IO);
 		transfer(queue, state);
@@ -439,7 +444,9 @@ static const struct ublk_target target = {
 	.submit = submit,
 };
 
-/* A target that moves data and never looks at it: the end of each request. */
+/*
+ * A target that moves data without accessing it: the last part of each request.
+ */
 static uint16_t lent_for(const struct io_uring_sqe *sqe)
 {
 	return ((struct state_of_request *)(uintptr_t)sqe->user_data)->request->tag;
@@ -472,14 +479,14 @@ static const struct ublk_target moving_target = {
 	.submit = move,
 };
 
-/* A target that answers when it has its turn to work, and has more to do then. */
+/* A target that answers in its work(), and then has more work. */
 static struct ublk_request *left[DEPTH];
 static unsigned int left_count;
 
 static int leave(struct ublk_queue *queue, struct ublk_request *request)
 {
 	left[left_count++] = request;
-	ublk_queue_hold(queue);
+	ublk_queue_get(queue);
 	pieces++;
 	return UBLK_LATER;
 }
@@ -493,7 +500,7 @@ static bool work(struct ublk_queue *queue)
 			fill(request->data, slots[request->tag].seed);
 		ublk_request_done(queue, request, request->length);
 	} else if (pieces) {
-		ublk_queue_release(queue);
+		ublk_queue_put(queue);
 		pieces--;
 		worked++;
 	}
@@ -515,7 +522,7 @@ static void report(void *arg, int state)
 	reported = state;
 }
 
-/* The queue from its start to its end, with nothing known of it before. */
+/* Runs a queue from start to end, with fresh state. */
 static void run(const struct ublk_queue_setup *setup)
 {
 	struct ublk_queue queue = { .setup = setup };
@@ -536,7 +543,10 @@ static void run(const struct ublk_queue_setup *setup)
 	munmap(descriptors, 4096);
 }
 
-/* Serves as @shares or @registers says; at most @at_once requests are under way. */
+/*
+ * Serves as @shares and @registers say, with at most @at_once requests in
+ * flight.
+ */
 static void test(const char *what, bool shares, bool registers, bool in_parts,
 		 unsigned int at_once)
 {
@@ -561,13 +571,16 @@ static void test(const char *what, bool shares, bool registers, bool in_parts,
 	check(by_address && !by_registered == (!registers || refuses),
 	      "%s: %u transfers by registered buffers, %u by address", what,
 	      by_registered, by_address);
-	/* Those of a batch are free when the kernel has taken all of it. */
+	/*
+	 * The buffers of a batch are free once the kernel has accepted all of
+	 * it.
+	 */
 	if (shares && !in_parts)
 		check(touched <= at_once, "%s: %u buffers were used", what,
 		      touched);
 }
 
-/* Buffers are addresses only: whoever touched one would end here. */
+/* Buffers are addresses without memory: any access would crash here. */
 static void test_zero_copy(void)
 {
 	struct ublk_queue_setup setup = {
@@ -593,7 +606,7 @@ static void test_zero_copy(void)
 	munmap(setup.buffers, DEPTH * MAX_IO);
 }
 
-/* A queue neither waits nor ends while its target has work. */
+/* A queue neither sleeps nor ends while its target has work. */
 static void test_work(void)
 {
 	struct ublk_queue_setup setup = {
@@ -611,7 +624,10 @@ static void test_work(void)
 	      worked, pieces);
 }
 
-/* What the driver has taken ends with the thread that gave it, and the ring then. */
+/*
+ * Commands that the driver has accepted end with the thread that submitted
+ * them, and the ring is closed after that.
+ */
 static void test_refused(void)
 {
 	struct ublk_queue_setup setup = {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Records: values are found by their whole key, cut to the room there is; what
- * is written is what a shell and what we read back, whatever the value is; one
- * that is removed is not another's; a process is known by its pid and start.
+ * Records: a value is found by its whole key, and cut to the buffer. A record
+ * that is written reads back the same, in a shell and with our functions,
+ * whatever the value is. A new record is not removed instead of an old one. A
+ * process is identified by its pid and start time.
  */
 #include "core/record.h"
 
@@ -23,7 +24,9 @@ static void check(bool good, const char *claim)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
 }
 
-/* The value of @key is @want; NULL: there is none. ASan guards both ends. */
+/*
+ * Whether @key has the value @want (NULL: is missing). ASan guards both ends.
+ */
 static bool has(const char *record, const char *key, size_t room,
 		const char *want)
 {
@@ -68,7 +71,7 @@ static void test_get(void)
 	check(has("xid=1\nid=2\n", "id", 8, "2"), "a longer key before");
 }
 
-/* The output of a shell that sources @record and prints the value. */
+/* Compares the output of a shell that sources @record and prints the value. */
 static bool shell_has(const char *record, const char *want)
 {
 	char file[] = "/tmp/record.XXXXXX", command[128], got[1024] = "";
@@ -90,7 +93,10 @@ static bool shell_has(const char *record, const char *want)
 	return length == strlen(want) && !memcmp(got, want, length);
 }
 
-/* Written, it is one line, which a shell and we read as what it was. */
+/*
+ * The value is one line when written, and a shell and our functions read it
+ * back.
+ */
 static bool round_trip(const char *value)
 {
 	char record[1024], *whole = NULL;
@@ -165,7 +171,7 @@ static void test_put(void)
 	      "a backslash at the end");
 }
 
-/* The process waits, or is gone. */
+/* The state of a process: waiting, or gone. */
 static char state_of(pid_t pid)
 {
 	char path[64], text[512] = "", *at;
@@ -196,7 +202,7 @@ static bool record_is(int id, const char *want)
 	return good;
 }
 
-/* In a directory of an ordinary user: root's is the board's. */
+/* In the directory of an ordinary user: root's is the board's. */
 static int test_files(void)
 {
 	char dir[] = "/tmp/records.XXXXXX", path[64];

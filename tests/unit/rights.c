@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rights: what a thread without them still can do, and what it cannot. Each is
- * tried in a process of its own, by the kernel's own judgement.
+ * What a thread that has dropped its rights can still do, and what it cannot.
+ * Each call is tried in its own process, on the real kernel.
  */
 #include "core/rights.h"
 
@@ -22,20 +22,20 @@ static void check(int good, const char *what)
 
 static const int calls[RIGHTS_CALLS] = { SYS_pread64 };
 
-/* Without what the sanitizer does at the end, which is not allowed then. */
+/* Ends without the sanitizer's checks, which are not allowed then. */
 static void end(int status)
 {
 	syscall(SYS_exit_group, status);
 }
 
-/* What a call gives without rights: 0, or the error. */
+/* Makes a call without rights. Returns 0 or the error. */
 static int outcome(long call, long a, long b, long c, long d, long e)
 {
 	pid_t child = fork();
 	int status = 0;
 
 	if (!child) {
-		/* Root of a container may be denied what root needs. */
+		/* Root of a container may lack what root needs for this. */
 		if ((!geteuid() && setuid(65534)) || rights_drop(calls))
 			end(255);
 		end(syscall(call, a, b, c, d, e, 0) < 0 ? errno : 0);

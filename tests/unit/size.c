@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Sizes: every unit and edge on the way in, what is refused, and how they are
+ * Sizes: all units and limits when parsing, what is refused, and how sizes are
  * printed.
  */
 #include "lib/size.h"
@@ -135,7 +135,7 @@ static void test_text(void)
 		      "prints", texts[i].text);
 }
 
-/* Whole units come back as they were, and nothing is longer than promised. */
+/* Whole units survive a round trip, and no text is longer than promised. */
 static void test_round_trip(void)
 {
 	char *text = malloc(SIZE_TEXT_MAX);	/* ASan guards its end */

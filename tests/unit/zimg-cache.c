@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The cache of chunks: who loads, who waits, who is handed what and when; and
- * many threads on few entries, where each chunk is what it should be and
- * nobody is forgotten.
+ * The cache of chunks: who loads, who waits, who is returned, and when. Then
+ * many threads that share few entries: each chunk has the right data, and no
+ * waiter is forgotten.
  */
 #include "targets/zimg/cache.h"
 
@@ -97,7 +97,7 @@ static void test_second_chance(void)
 	int loads = 0;
 
 	for (uint64_t key = 300; key < 400; key++) {
-		/* 299 is asked for all the time and stays. */
+		/* 299 is requested all the time, and stays. */
 		for (int i = 0; i < 2; i++) {
 			uint64_t which = i ? key : 299;
 
@@ -111,7 +111,7 @@ static void test_second_chance(void)
 	check(loads == 1, "a chunk in use stays while others pass through");
 }
 
-/* A thread as a queue is one: it waits where its request would. */
+/* A thread that acts like a queue: it waits where its request would. */
 struct reader {
 	pthread_t thread;
 	uint32_t seed;
@@ -133,7 +133,7 @@ static void wake(struct zimg_waiter *list)
 	}
 }
 
-/* Every seventh chunk cannot be had. */
+/* Every seventh chunk cannot be loaded. */
 static void load(struct zimg_entry *entry, uint64_t key)
 {
 	memset(entry->data, (int)key, CHUNK);

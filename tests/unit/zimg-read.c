@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The life of a read, without a driver: queues whose rings do what they like.
- * Operations end in any order, short, interrupted or in error; chunks are expanded
- * by a queue, by another, or by a helper, each when it likes; messages between
- * threads arrive late; the cache has hardly any room. Every request is answered,
- * once, with the right data, or with an error where there was one.
+ * READs of the zimg target without a driver, with rings that do what they like.
+ * Operations complete in any order, short, interrupted or with an error. Chunks
+ * are expanded by their queue, by another queue or by a helper, at any time.
+ * Messages between threads arrive late. The cache has hardly any room. Every
+ * request is answered once, with the right data, or with an error if there was
+ * one.
  */
 #include "targets/zimg/zimg.h"
 #include "tests/unit/image-test.h"
@@ -25,7 +26,7 @@ static bool errors;		/* reads may fail */
 static unsigned int answered, wrong, failed, helped;
 static struct image_expander helper;
 
-/* Is the answer a prefix of the disk, or an error that there was? */
+/* Whether the answer is a prefix of the disk, or an error that occurred. */
 static void judge(struct ublk_request *request, int result)
 {
 	uint32_t length = result < 0 ? 0 : result;
@@ -55,7 +56,7 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 	request->data = NULL;
 }
 
-/* Reads as a ring may: whole, in part, not now, or not at all. */
+/* Reads like a ring may: all, a part, -EAGAIN, or an error. */
 static int do_read(const struct io_uring_sqe *sqe)
 {
 	uint32_t length = sqe->len;
@@ -77,7 +78,7 @@ static int do_read(const struct io_uring_sqe *sqe)
 	return n < 0 ? -errno : n;
 }
 
-/* Ends one operation, whichever it is. */
+/* Completes one operation, a random one. */
 static void end_one(void)
 {
 	struct operation operation =
@@ -89,7 +90,7 @@ static void end_one(void)
 				   operation.result);
 }
 
-/* A queue has its turn to expand a chunk, or a helper takes one. */
+/* Lets a queue expand a chunk, or a helper take one. */
 static void work_one(void)
 {
 	struct zimg *zimg = device.data;
@@ -103,10 +104,10 @@ static void work_one(void)
 	if (!load)
 		return;
 	helped++;
-	ublk_queue_tell(load->queue->queue, &load->expanded, 0);
+	ublk_queue_send(load->queue->queue, &load->expanded, 0);
 }
 
-/* Where a request may be: here and there, or where the last one ended. */
+/* Where the next request is: at random, or where the last one ended. */
 static uint64_t next_offset(uint64_t size)
 {
 	static uint64_t end;
@@ -148,7 +149,7 @@ static void submit_one(uint64_t size)
 static bool all_idle(void)
 {
 	for (unsigned int i = 0; i < device.queues; i++) {
-		if (queues[i].held)
+		if (queues[i].references)
 			return false;
 		for (unsigned int tag = 0; tag < DEPTH; tag++)
 			if (queues[i].busy[tag])
@@ -157,7 +158,7 @@ static bool all_idle(void)
 	return true;
 }
 
-/* Until nothing is under way any more. */
+/* Runs until nothing is in flight. */
 static void end_all(void)
 {
 	do {
@@ -170,7 +171,7 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 		   struct ublk_disk *layout)
 {
 	char *states = calloc(count * DEPTH, target_zimg.request_size);
-	/* The target's own struct of settings begins with these. */
+	/* The target's own settings struct starts with these fields. */
 	const struct {
 		uint64_t cache, spacing;
 		const char *index;
@@ -213,7 +214,7 @@ static void test_reads(int fd, const char *what, unsigned int count,
 	size_t length;
 	uint8_t *image = slurp(fd, &length);
 
-	/* The target wants a path that stays. */
+	/* The target needs a path that stays valid. */
 	if (file < 0 || whole_write(file, image, length))
 		abort();
 	free(image);
@@ -229,10 +230,10 @@ static void test_reads(int fd, const char *what, unsigned int count,
 			submit_one(layout.size);
 		if (next_random(&state) % 2)
 			work_one();
-		/* Now and then as many at once as a queue can have. */
+		/* Sometimes as many requests at once as a queue can have. */
 		for (int n = i % 200 ? 0 : DEPTH * count; n; n--)
 			submit_one(layout.size);
-		/* And none, so that who was forgotten shows. */
+		/* Sometimes none, so that a forgotten request shows. */
 		if (i % 200 == 150)
 			end_all();
 		idle += i % 200 == 150 && all_idle();
