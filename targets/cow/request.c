@@ -274,7 +274,7 @@ static int cow_read_base(struct cow_request *state, uint64_t offset, void *data,
 		.length = length,
 		.data = data,
 		.state = state->request->state,
-		.done = base_done,
+		.done = cow_base_done,
 	};
 	return state->cow->base->submit(state->queue, &state->inner);
 }
