@@ -78,7 +78,8 @@ static int open_memory(struct cow *cow, struct ublk_device *device)
 	if (map == MAP_FAILED)
 		return -errno;
 	cow->present = map;
-	cow->held = cow->present + cow->layout.map_size / sizeof(uint64_t);
+	cow->has_memory = cow->present +
+			  cow->layout.map_size / sizeof(uint64_t);
 	cow->data = maps;
 	return 0;
 }
@@ -292,7 +293,7 @@ static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 	}
 	words = cow->layout.map_size / sizeof(uint64_t);
 	for (i = 0; cow->limit && i < words; i++)
-		cow->used += __builtin_popcountll(cow->held[i]);
+		cow->used += __builtin_popcountll(cow->has_memory[i]);
 	/*
 	 * Nobody knows which pages of the map the last server had not written
 	 * to the file.

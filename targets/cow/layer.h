@@ -28,12 +28,12 @@ struct cow {
 
 	/*
 	 * Bitmaps in memory_fd. @present: the block is stored here, and not the
-	 * base's. @held, if there is a limit: the block has memory.
+	 * base's. @has_memory, if there is a limit: the block has memory.
 	 */
 	_Atomic uint64_t *present;
-	_Atomic uint64_t *held;
-	_Atomic uint64_t used;		/* number of bits in @held */
-	atomic_bool told;		/* "no space" was printed */
+	_Atomic uint64_t *has_memory;
+	_Atomic uint64_t used;		/* number of bits in @has_memory */
+	atomic_bool full_reported;	/* "no space" was printed */
 
 	/*
 	 * The file's map. @present is newer. @changed has a byte for each

@@ -48,7 +48,7 @@ static bool is_present(const struct cow *cow, uint64_t block)
 static bool is_ready(const struct cow *cow, uint64_t block)
 {
 	return is_present(cow, block) && (!cow->limit ||
-					  has_bit(cow->held, block));
+					  has_bit(cow->has_memory, block));
 }
 
 static void mark_present(struct cow *cow, uint64_t block)
@@ -155,7 +155,7 @@ static void tell_full(struct cow *cow)
 {
 	char size[SIZE_TEXT_MAX];
 
-	if (atomic_exchange(&cow->told, true))
+	if (atomic_exchange(&cow->full_reported, true))
 		return;
 	if (cow->limit)
 		message("--cow: the %s for what is written are full; writes "
@@ -350,7 +350,8 @@ static int hold(struct cow_request *state)
 	uint64_t block, count = 0;
 
 	for (block = state->first; block <= state->last; block++)
-		count += gets_data(state, block) && !has_bit(cow->held, block);
+		count += gets_data(state, block) &&
+			 !has_bit(cow->has_memory, block);
 	if (!count)
 		return 0;
 	if (atomic_fetch_add(&cow->used, count) + count > cow->limit) {
@@ -359,7 +360,7 @@ static int hold(struct cow_request *state)
 	}
 	for (block = state->first; block <= state->last; block++)
 		if (gets_data(state, block))
-			set_bit(cow->held, block);
+			set_bit(cow->has_memory, block);
 	return 0;
 }
 
@@ -373,8 +374,9 @@ static void let_go(struct cow_request *state)
 	for (; block < end; block++) {
 		uint64_t bit = UINT64_C(1) << block % WORD_BITS;
 
-		if (has_bit(cow->held, block) &&
-		    atomic_fetch_and(&cow->held[block / WORD_BITS], ~bit) & bit)
+		if (has_bit(cow->has_memory, block) &&
+		    atomic_fetch_and(&cow->has_memory[block / WORD_BITS],
+				     ~bit) & bit)
 			cow->used--;
 	}
 }

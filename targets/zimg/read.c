@@ -63,7 +63,7 @@ static void tell_damage(struct zimg *zimg, const struct image_chunk *chunk,
 	uint8_t bit = 1 << chunk->number % 8;
 	char text[IMAGE_DAMAGE_TEXT];
 
-	if (atomic_fetch_or(&zimg->told[chunk->number / 8], bit) & bit)
+	if (atomic_fetch_or(&zimg->reported[chunk->number / 8], bit) & bit)
 		return;
 	message("%s: damaged: %s", zimg->path,
 		image_damage_text(chunk, why, text));

@@ -183,7 +183,7 @@ static int find_block(struct zimg *zimg, uint64_t asked, const char *path)
 /* Sets the fields besides the image itself. */
 static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 {
-	uint64_t told = zimg->image.chunks / 8 + 1;
+	uint64_t bytes = zimg->image.chunks / 8 + 1;
 
 	/*
 	 * An inherited file may have lost its path, like that of a root
@@ -192,16 +192,16 @@ static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 	zimg->path = inherited ? strdup(path) : realpath(path, NULL);
 	if (!zimg->path)
 		return -errno;
-	if (told > SIZE_MAX)
+	if (bytes > SIZE_MAX)
 		return -ENOMEM;
-	zimg->told = calloc(1, told);
-	return zimg->told ? 0 : -ENOMEM;
+	zimg->reported = calloc(1, bytes);
+	return zimg->reported ? 0 : -ENOMEM;
 }
 
 static void zimg_free(struct zimg *zimg)
 {
 	free(zimg->path);
-	free(zimg->told);
+	free(zimg->reported);
 	free(zimg);
 }
 

@@ -18,7 +18,7 @@
 #define ZIMG_LOADS_MAX 8	/* loads per queue */
 #define ZIMG_STREAMS 4	/* sequential readers a queue can follow */
 
-/* Shared by the queues; only the cache, the crew and @told change. */
+/* Shared by the queues; only the cache, the crew and @reported change. */
 struct zimg {
 	struct image image;
 	struct zimg_cache cache;
@@ -28,7 +28,7 @@ struct zimg {
 	int file;			/* index as registered file */
 	uint32_t block;			/* logical block, in bytes */
 	char *path;			/* absolute */
-	_Atomic uint8_t *told;		/* bit per chunk: damage printed */
+	_Atomic uint8_t *reported;	/* bit per chunk: damage printed */
 };
 
 struct zimg_request {
