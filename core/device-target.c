@@ -105,8 +105,9 @@ int ublk_device_open_instead(struct ublk_device *device,
 }
 
 /* Compares the identity with the one in the record. */
-static int check_identity(const struct ublk_device *device,
-			  const struct device_identity *now, const char *path)
+static int device_check_identity(const struct ublk_device *device,
+				 const struct device_identity *now,
+				 const char *path)
 {
 	char key[32], then[IDENTITY_MAX];
 
@@ -134,7 +135,7 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 	err = identity_of(fd, contents, now->text);
 	if (err)
 		return message_fail(err, "%s", path);
-	return device->resumed ? check_identity(device, now, path) : 0;
+	return device->resumed ? device_check_identity(device, now, path) : 0;
 }
 
 int ublk_device_register_file(struct ublk_device *device, int fd,

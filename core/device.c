@@ -146,7 +146,7 @@ static int device_check_resumed(struct ublk_device *device)
 }
 
 /* Returns the exponent of the smallest power of two >= @value. */
-static unsigned int shift_of(uint32_t value)
+static unsigned int device_shift_of(uint32_t value)
 {
 	unsigned int shift = 0;
 
@@ -172,12 +172,14 @@ int device_set_params(struct ublk_device *device)
 	struct ublk_params params = {
 		.types = UBLK_PARAM_TYPE_BASIC,
 		.basic = {
-			.logical_bs_shift = shift_of(disk->logical_block),
-			.physical_bs_shift = shift_of(disk->physical_block),
-			.io_min_shift = shift_of(disk->physical_block),
-			.io_opt_shift = shift_of(disk->io_optimal ?
-						 disk->io_optimal :
-						 disk->physical_block),
+			.logical_bs_shift =
+				device_shift_of(disk->logical_block),
+			.physical_bs_shift =
+				device_shift_of(disk->physical_block),
+			.io_min_shift = device_shift_of(disk->physical_block),
+			.io_opt_shift = device_shift_of(disk->io_optimal ?
+							disk->io_optimal :
+							disk->physical_block),
 			.max_sectors = device_max_transfer(device) >> 9,
 			.dev_sectors = disk->size >> 9,
 		},

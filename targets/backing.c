@@ -59,7 +59,7 @@ int backing_open(const char *path, bool *read_only)
 }
 
 /* A read-only disk can be opened for writing, but not written. */
-static bool device_read_only(int fd)
+static bool backing_is_read_only(int fd)
 {
 	int read_only = 0;
 
@@ -72,7 +72,7 @@ int backing_examine(int fd, const char *path, struct stat *st,
 	if (fstat(fd, st))
 		return message_fail(errno, "%s", path);
 	if (S_ISBLK(st->st_mode)) {
-		*read_only |= device_read_only(fd);
+		*read_only |= backing_is_read_only(fd);
 		return 0;
 	}
 	if (S_ISREG(st->st_mode))
@@ -83,7 +83,7 @@ int backing_examine(int fd, const char *path, struct stat *st,
 }
 
 /* Locks the range. Returns -EAGAIN if another process has locked part of it. */
-static int lock_range(int fd, const struct backing_use *use)
+static int backing_lock_range(int fd, const struct backing_use *use)
 {
 	struct flock lock = {
 		.l_type = use->read_only ? F_RDLCK : F_WRLCK,
@@ -103,7 +103,7 @@ static int lock_range(int fd, const struct backing_use *use)
 }
 
 /* Whether anyone else has a lock on any range of the file. */
-static bool others_lock(int fd)
+static bool backing_others_lock(int fd)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
@@ -115,14 +115,14 @@ static bool others_lock(int fd)
  * file with it: flock(1) and earlier versions of this program. So each side
  * notices the other.
  */
-static int lock_file(int fd, const struct backing_use *use)
+static int backing_lock_file(int fd, const struct backing_use *use)
 {
-	int err = lock_range(fd, use);
+	int err = backing_lock_range(fd, use);
 
 	if (err)
 		return err;
 	if (!use->read_only && flock(fd, LOCK_NB | LOCK_EX) &&
-	    errno == EWOULDBLOCK && !others_lock(fd))
+	    errno == EWOULDBLOCK && !backing_others_lock(fd))
 		return -EAGAIN;
 	return flock(fd, LOCK_NB | LOCK_SH) && errno == EWOULDBLOCK ?
 	       -EAGAIN : 0;
@@ -132,22 +132,23 @@ static int lock_file(int fd, const struct backing_use *use)
  * O_EXCL claims a block device, and fails if the device is mounted. If several
  * servers have ranges of one device, one of them has this claim for all.
  */
-static int claim_device(int *fd, const char *path,
-			const struct backing_use *use)
+static int backing_claim_device(int *fd, const char *path,
+				const struct backing_use *use)
 {
 	int claimed = -1;
 
 	if (!use->read_only || use->claims) {
 		claimed = open(path, (use->read_only ? O_RDONLY : O_RDWR) |
 			       O_CLOEXEC | O_EXCL);
-		if (claimed < 0 && (errno != EBUSY || !others_lock(*fd)))
+		if (claimed < 0 &&
+		    (errno != EBUSY || !backing_others_lock(*fd)))
 			return -errno;
 	}
 	if (claimed >= 0) {
 		close(*fd);
 		*fd = claimed;
 	}
-	return lock_range(*fd, use);
+	return backing_lock_range(*fd, use);
 }
 
 int backing_claim(int *fd, const char *path, const struct stat *st,
@@ -158,8 +159,8 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 	int err;
 
 	for (;;) {
-		err = block_device ? claim_device(fd, path, use) :
-				     lock_file(*fd, use);
+		err = block_device ? backing_claim_device(fd, path, use) :
+				     backing_lock_file(*fd, use);
 		if ((err != -EBUSY && err != -EAGAIN) || left <= 0)
 			break;
 		clock_sleep_ms(CLAIM_TICK_MS);
@@ -170,7 +171,7 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 	 * locked.
 	 */
 	if (err == -EBUSY && use->read_only)
-		err = lock_range(*fd, use);
+		err = backing_lock_range(*fd, use);
 	if (err == -EBUSY)
 		return backing_busy(path);
 	if (err != -EAGAIN)
@@ -183,7 +184,7 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
  * The smallest power of two that direct I/O works with here, or 0. Only EINVAL
  * means that a block is too small: other read errors have other causes.
  */
-static uint32_t direct_block(int fd, uint64_t offset)
+static uint32_t backing_direct_block(int fd, uint64_t offset)
 {
 	uint32_t block;
 	void *buffer;
@@ -204,7 +205,7 @@ bool backing_try_direct(int fd, uint64_t offset, uint32_t block)
 
 	if (fcntl(fd, F_SETFL, flags | O_DIRECT))
 		return false;
-	needed = direct_block(fd, offset);
+	needed = backing_direct_block(fd, offset);
 	if (!needed || needed > block || offset % needed) {
 		fcntl(fd, F_SETFL, flags);
 		return false;

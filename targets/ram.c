@@ -36,12 +36,12 @@ struct ram {
 	_Atomic uint64_t *written;
 };
 
-static bool page_written(const struct ram *ram, uint64_t page)
+static bool ram_page_written(const struct ram *ram, uint64_t page)
 {
 	return ram->written[page / WORD_BITS] >> page % WORD_BITS & 1;
 }
 
-static void mark_written(struct ram *ram, uint64_t page)
+static void ram_mark_written(struct ram *ram, uint64_t page)
 {
 	uint64_t bit = UINT64_C(1) << page % WORD_BITS;
 
@@ -49,7 +49,7 @@ static void mark_written(struct ram *ram, uint64_t page)
 		ram->written[page / WORD_BITS] |= bit;
 }
 
-static void mark_unwritten(struct ram *ram, uint64_t page)
+static void ram_mark_unwritten(struct ram *ram, uint64_t page)
 {
 	ram->written[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
 }
@@ -159,7 +159,7 @@ static void ram_find_written(struct ram *ram)
 		if (end <= at)
 			break;
 		for (; at < end; at += page)
-			mark_written(ram, at >> ram->page_shift);
+			ram_mark_written(ram, at >> ram->page_shift);
 	}
 }
 
@@ -176,7 +176,8 @@ static void ram_base(const struct ublk_device *device, struct ublk_base *base)
 }
 
 /* Returns how many of @length bytes at @offset are on its page. */
-static uint32_t on_page(const struct ram *ram, uint64_t offset, uint32_t length)
+static uint32_t ram_on_page(const struct ram *ram, uint64_t offset,
+			    uint32_t length)
 {
 	uint32_t page = 1u << ram->page_shift;
 	uint32_t left = page - (offset & (page - 1));
@@ -195,9 +196,9 @@ static int ram_read(const struct ram *ram, const struct ublk_request *request)
 		return left;
 	}
 	while (left) {
-		uint32_t n = on_page(ram, offset, left);
+		uint32_t n = ram_on_page(ram, offset, left);
 
-		if (page_written(ram, offset >> ram->page_shift))
+		if (ram_page_written(ram, offset >> ram->page_shift))
 			memcpy(to, ram->memory + offset, n);
 		else
 			memset(to, 0, n);
@@ -216,7 +217,7 @@ static int ram_write(struct ram *ram, const struct ublk_request *request)
 
 	memcpy(ram->memory + request->offset, request->data, request->length);
 	for (; page <= last; page++)
-		mark_written(ram, page);
+		ram_mark_written(ram, page);
 	return request->length;
 }
 
@@ -234,7 +235,7 @@ static int ram_discard(struct ram *ram, uint64_t offset, uint32_t length)
 	if (start >= end)
 		return 0;
 	for (at = start; at < end; at += page)
-		mark_unwritten(ram, at >> ram->page_shift);
+		ram_mark_unwritten(ram, at >> ram->page_shift);
 	if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		      start, end - start))
 		return -errno;
@@ -247,12 +248,12 @@ static int ram_write_zeroes(struct ram *ram, const struct ublk_request *request)
 	uint32_t left = request->length;
 
 	while (left) {
-		uint32_t n = on_page(ram, offset, left);
+		uint32_t n = ram_on_page(ram, offset, left);
 
 		/* NOUNMAP: the page must be allocated afterwards. */
 		if (request->flags & UBLK_IO_F_NOUNMAP)
-			mark_written(ram, offset >> ram->page_shift);
-		if (page_written(ram, offset >> ram->page_shift) &&
+			ram_mark_written(ram, offset >> ram->page_shift);
+		if (ram_page_written(ram, offset >> ram->page_shift) &&
 		    (n < 1u << ram->page_shift ||
 		     request->flags & UBLK_IO_F_NOUNMAP))
 			memset(ram->memory + offset, 0, n);

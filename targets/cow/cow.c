@@ -29,7 +29,7 @@
  * Loads the map of a file that nobody has served since the machine booted.
  * Words of zeroes are not stored, so that their pages stay unallocated.
  */
-static int load_map(struct cow *cow)
+static int cow_load_map(struct cow *cow)
 {
 	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
 	int err = cow_file_load(&cow->file, cow->map);
@@ -48,7 +48,7 @@ static int load_map(struct cow *cow)
  * missing, another device has written the file since, and its blocks must not
  * be hidden by the base.
  */
-static int check_map(struct cow *cow)
+static int cow_check_map(struct cow *cow)
 {
 	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
 	int err = cow_file_load(&cow->file, cow->map);
@@ -64,7 +64,7 @@ static int check_map(struct cow *cow)
 	return err;
 }
 
-static int open_memory(struct cow *cow, struct ublk_device *device)
+static int cow_open_memory(struct cow *cow, struct ublk_device *device)
 {
 	uint64_t maps = cow->layout.map_size * (cow->limit ? 2 : 1);
 	uint64_t blocks = cow->limit ? cow->layout.blocks : 0;
@@ -88,9 +88,9 @@ static int open_memory(struct cow *cow, struct ublk_device *device)
  * Opens the memory and, if wanted, the file. The order is that of the ring's
  * registered files.
  */
-static int open_store(struct cow *cow, struct ublk_device *device,
-		      const char *place, const struct cow_base *base,
-		      uint32_t block)
+static int cow_open_store(struct cow *cow, struct ublk_device *device,
+			  const char *place, const struct cow_base *base,
+			  uint32_t block)
 {
 	int err;
 
@@ -108,7 +108,7 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 		cow->store = ublk_device_register_file(device, cow->file.fd,
 						       "cow");
 	}
-	err = open_memory(cow, device);
+	err = cow_open_memory(cow, device);
 	if (err)
 		return message_fail(err, "--cow %s", place);
 	ublk_device_register_file(device, cow->memory_fd, UBLK_DEVICE_MEMORY);
@@ -124,7 +124,8 @@ static int open_store(struct cow *cow, struct ublk_device *device,
 		       cow->layout.map_size / COW_BLOCK;
 	if (!cow->file.read_only)
 		ublk_device_unfinished(device);
-	return ublk_device_resumed(device) ? check_map(cow) : load_map(cow);
+	return ublk_device_resumed(device) ? cow_check_map(cow) :
+					     cow_load_map(cow);
 }
 
 /* Changes what the base has promised of the disk. */
@@ -223,9 +224,11 @@ static int cow_open_over(struct cow *cow, struct ublk_device *device,
 		return err;
 	cow->disk_size = disk->size;
 	cow->layout = cow_layout(disk->size);
-	err = open_store(cow, device, place,
-			 &(struct cow_base){ base.fd, base.offset, base.size },
-			 disk->logical_block);
+	err = cow_open_store(cow, device, place,
+			     &(struct cow_base){
+				base.fd, base.offset, base.size
+			     },
+			     disk->logical_block);
 	if (err)
 		return err;
 	cow_describe(cow, device, disk);
@@ -263,7 +266,7 @@ static int cow_open(struct ublk_device *device, const char *argument,
 	return err;
 }
 
-static void all_changed(struct cow *cow)
+static void cow_mark_all_changed(struct cow *cow)
 {
 	uint64_t page;
 
@@ -299,7 +302,7 @@ static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 	 * to the file.
 	 */
 	if (!cow->limit)
-		all_changed(cow);
+		cow_mark_all_changed(cow);
 	return 0;
 }
 
@@ -318,7 +321,7 @@ static int cow_finish(struct ublk_device *device)
 
 	if (cow->limit || cow->file.read_only)
 		return 0;
-	all_changed(cow);
+	cow_mark_all_changed(cow);
 	cow_take_map(cow);
 	return cow_file_store(&cow->file, cow->map);
 }

@@ -52,15 +52,16 @@ struct cow_layout cow_layout(uint64_t disk_size)
  * Reads a block to @page, or less at the end of the file. Returns the number of
  * bytes, or -errno.
  */
-static ssize_t read_page(int fd, uint64_t offset)
+static ssize_t cow_file_read_page(int fd, uint64_t offset)
 {
 	ssize_t n = pread(fd, page, COW_BLOCK, offset);
 
 	return n < 0 ? -errno : n;
 }
 
-static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
-		       const struct cow_base *base, uint32_t crc)
+static void cow_file_put_header(uint8_t header[HEADER],
+				const struct cow_layout *layout,
+				const struct cow_base *base, uint32_t crc)
 {
 	memset(header, 0, HEADER);
 	memcpy(header, magic, sizeof(magic));
@@ -75,7 +76,7 @@ static void put_header(uint8_t header[HEADER], const struct cow_layout *layout,
 }
 
 /* Whether each sector is all zeroes, or all 0xff as in erased flash. */
-static bool is_blank(const uint8_t *bytes, size_t length)
+static bool cow_file_is_blank(const uint8_t *bytes, size_t length)
 {
 	size_t at, n;
 
@@ -93,21 +94,22 @@ static bool is_blank(const uint8_t *bytes, size_t length)
  * blank, or has part of the header @header, because the power failed while that
  * was written. Returns 1, 0 or -errno.
  */
-static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
+static int cow_file_is_new(const struct cow_file *file,
+			   const uint8_t header[HEADER])
 {
 	unsigned int block, i;
 	ssize_t n;
 
 	for (block = 0; block < NEW_ZEROES; block++) {
-		n = read_page(file->fd, block * COW_BLOCK);
+		n = cow_file_read_page(file->fd, block * COW_BLOCK);
 		if (n <= 0)
 			return n < 0 ? n : 1;
-		if (is_blank(page, n))
+		if (cow_file_is_blank(page, n))
 			continue;
 		for (i = 0; !block && i < HEADER && i < n; i++)
 			if (page[i] == header[i])
 				page[i] = 0;
-		if (!is_blank(page, n))
+		if (!cow_file_is_blank(page, n))
 			return 0;
 	}
 	return 1;
@@ -116,8 +118,8 @@ static int is_new(const struct cow_file *file, const uint8_t header[HEADER])
 /*
  * Writes the map, all zeroes, and syncs it before a header declares it valid.
  */
-static int make(const struct cow_file *file, const struct stat *st,
-		const uint8_t header[HEADER])
+static int cow_file_make(const struct cow_file *file, const struct stat *st,
+			 const uint8_t header[HEADER])
 {
 	uint64_t at;
 	int err = 0;
@@ -138,7 +140,8 @@ static int make(const struct cow_file *file, const struct stat *st,
 	return err ? err : whole_sync(file->fd);
 }
 
-static int check_size(const struct cow_file *file, const struct stat *st)
+static int cow_file_check_size(const struct cow_file *file,
+			       const struct stat *st)
 {
 	uint64_t size = st->st_size;
 
@@ -153,10 +156,10 @@ static int check_size(const struct cow_file *file, const struct stat *st)
 }
 
 /* Compares the header of an existing file with the expected one. */
-static int check_header(const struct cow_file *file,
-			const uint8_t header[HEADER])
+static int cow_file_check_header(const struct cow_file *file,
+				 const uint8_t header[HEADER])
 {
-	ssize_t n = read_page(file->fd, 0);
+	ssize_t n = cow_file_read_page(file->fd, 0);
 
 	if (n < 0)
 		return message_fail(n, "%s", file->path);
@@ -177,31 +180,31 @@ static int check_header(const struct cow_file *file,
 	return -EINVAL;
 }
 
-static int check_or_make(struct cow_file *file, const struct stat *st,
-			 const uint8_t header[HEADER])
+static int cow_file_check_or_make(struct cow_file *file, const struct stat *st,
+				  const uint8_t header[HEADER])
 {
-	int ret = is_new(file, header);
+	int ret = cow_file_is_new(file, header);
 
 	/*
-	 * is_new() also accepts the complete header, since all of its bytes are
-	 * expected. But then the file is not new.
+	 * cow_file_is_new() also accepts the complete header, since all of its
+	 * bytes are expected. But then the file is not new.
 	 */
-	if (ret > 0 && read_page(file->fd, 0) == (ssize_t)COW_BLOCK &&
+	if (ret > 0 && cow_file_read_page(file->fd, 0) == (ssize_t)COW_BLOCK &&
 	    !memcmp(page, header, HEADER))
 		ret = 0;
 	if (ret < 0)
 		return message_fail(ret, "%s", file->path);
 	if (!ret) {
-		ret = check_header(file, header);
-		return ret ? ret : check_size(file, st);
+		ret = cow_file_check_header(file, header);
+		return ret ? ret : cow_file_check_size(file, st);
 	}
 	if (file->read_only || file->resumed) {
 		message("%s: holds nothing that was written", file->path);
 		return -EINVAL;
 	}
-	if (S_ISBLK(st->st_mode) && check_size(file, st))
+	if (S_ISBLK(st->st_mode) && cow_file_check_size(file, st))
 		return -EINVAL;
-	ret = make(file, st, header);
+	ret = cow_file_make(file, st, header);
 	return ret ? message_fail(ret, "%s", file->path) : 0;
 }
 
@@ -209,7 +212,7 @@ static int check_or_make(struct cow_file *file, const struct stat *st,
  * Creates the file, and syncs its directory: otherwise a power cut could remove
  * the file together with data that was flushed to it later.
  */
-static int create(const char *path)
+static int cow_file_create(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	char *real;
@@ -229,21 +232,21 @@ static int create(const char *path)
  * Creates the file if it does not exist. But not in /dev: there the user means
  * a device, which is missing.
  */
-static int open_path(struct cow_file *file)
+static int cow_file_open_path(struct cow_file *file)
 {
 	int err;
 
 	if (!file->read_only && !file->resumed && access(file->path, F_OK) &&
 	    strncmp(file->path, "/dev/", 5)) {
-		err = create(file->path);
+		err = cow_file_create(file->path);
 		if (err)
 			return message_fail(err, "%s", file->path);
 	}
 	return backing_open(file->path, &file->read_only);
 }
 
-static int set_up(struct cow_file *file, const struct cow_base *base,
-		  bool read_only, bool claimed)
+static int cow_file_set_up(struct cow_file *file, const struct cow_base *base,
+			   bool read_only, bool claimed)
 {
 	const struct backing_use use = { .read_only = read_only };
 	uint8_t header[HEADER];
@@ -267,8 +270,8 @@ static int set_up(struct cow_file *file, const struct cow_base *base,
 			      &crc);
 	if (err)
 		return message_fail(err, "what is below %s", file->path);
-	put_header(header, &file->layout, base, crc);
-	err = check_or_make(file, &st, header);
+	cow_file_put_header(header, &file->layout, base, crc);
+	err = cow_file_check_or_make(file, &st, header);
 	if (err)
 		return err;
 	/* Data after the last block belongs to somebody else. */
@@ -293,10 +296,10 @@ int cow_file_open(struct cow_file *file, const char *path,
 		.layout = cow_layout(disk_size),
 	};
 	if (inherited < 0)
-		file->fd = open_path(file);
+		file->fd = cow_file_open_path(file);
 	if (file->fd < 0)
 		return file->fd;
-	err = set_up(file, base, read_only, inherited >= 0);
+	err = cow_file_set_up(file, base, read_only, inherited >= 0);
 	if (!err)
 		return 0;
 	close(file->fd);

@@ -28,34 +28,34 @@
 #define PAGE_WORDS (COW_BLOCK / sizeof(uint64_t))	/* of the map */
 #define PAGE_BITS (COW_BLOCK * 8ULL)
 
-static bool has_bit(const _Atomic uint64_t *bits, uint64_t number)
+static bool cow_has_bit(const _Atomic uint64_t *bits, uint64_t number)
 {
 	return bits[number / WORD_BITS] >> number % WORD_BITS & 1;
 }
 
-static void set_bit(_Atomic uint64_t *bits, uint64_t number)
+static void cow_set_bit(_Atomic uint64_t *bits, uint64_t number)
 {
 	atomic_fetch_or(&bits[number / WORD_BITS],
 			UINT64_C(1) << number % WORD_BITS);
 }
 
-static bool is_present(const struct cow *cow, uint64_t block)
+static bool cow_is_present(const struct cow *cow, uint64_t block)
 {
-	return has_bit(cow->present, block);
+	return cow_has_bit(cow->present, block);
 }
 
 /* Whether the block can be written in place. */
-static bool is_ready(const struct cow *cow, uint64_t block)
+static bool cow_is_ready(const struct cow *cow, uint64_t block)
 {
-	return is_present(cow, block) && (!cow->limit ||
-					  has_bit(cow->has_memory, block));
+	return cow_is_present(cow, block) &&
+	       (!cow->limit || cow_has_bit(cow->has_memory, block));
 }
 
-static void mark_present(struct cow *cow, uint64_t block)
+static void cow_mark_present(struct cow *cow, uint64_t block)
 {
-	if (is_present(cow, block))
+	if (cow_is_present(cow, block))
 		return;
-	set_bit(cow->present, block);
+	cow_set_bit(cow->present, block);
 	if (!cow->limit)
 		cow->changed[block / PAGE_BITS] = 1;
 }
@@ -64,7 +64,7 @@ static void mark_present(struct cow *cow, uint64_t block)
  * Continues a request with the result of what it waited for. In the thread of
  * its queue. If another request is running there, this one runs after it.
  */
-static void go_on(struct cow_request *state, int result)
+static void cow_continue(struct cow_request *state, int result)
 {
 	struct ublk_queue *ublk_queue = state->queue;
 	struct cow_queue *queue =
@@ -88,24 +88,24 @@ static void go_on(struct cow_request *state, int result)
 }
 
 /* Ends a request: @result is its answer. */
-static int finish(struct cow_request *state, int result)
+static int cow_end(struct cow_request *state, int result)
 {
 	state->step = NULL;
 	return result;
 }
 
-static void woken(struct ublk_queue *queue, struct ublk_completion *self,
-		  int result)
+static void cow_woken(struct ublk_queue *queue, struct ublk_completion *self,
+		      int result)
 {
 	(void)queue;
-	go_on((struct cow_request *)self, result);
+	cow_continue((struct cow_request *)self, result);
 }
 
 /*
  * Claims the blocks from state->first to state->last. Returns false if another
  * claim overlaps: when that one ends, the current step is called again.
  */
-static bool claim(struct cow_request *state)
+static bool cow_claim(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
 	struct cow_request *other;
@@ -116,7 +116,7 @@ static bool claim(struct cow_request *state)
 		if (other->first <= state->last && state->first <= other->last)
 			break;
 	if (other) {
-		state->completion.done = woken;
+		state->completion.done = cow_woken;
 		state->next_waiter = other->waiters;
 		other->waiters = state;
 	} else {
@@ -128,7 +128,7 @@ static bool claim(struct cow_request *state)
 	return !other;
 }
 
-static void release(struct cow_request *state)
+static void cow_unclaim(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
 	struct cow_request **at, *waiter, *next;
@@ -145,13 +145,13 @@ static void release(struct cow_request *state)
 	for (; waiter; waiter = next) {
 		next = waiter->next_waiter;
 		if (waiter->queue == state->queue)
-			go_on(waiter, 0);
+			cow_continue(waiter, 0);
 		else
 			ublk_queue_send(waiter->queue, &waiter->completion, 0);
 	}
 }
 
-static void tell_full(struct cow *cow)
+static void cow_report_full(struct cow *cow)
 {
 	char size[SIZE_TEXT_MAX];
 
@@ -166,15 +166,15 @@ static void tell_full(struct cow *cow)
 }
 
 /* Ends a request that has a claim. */
-static int finish_claimed(struct cow_request *state, int result)
+static int cow_end_claimed(struct cow_request *state, int result)
 {
 	if (result == -ENOSPC)
-		tell_full(state->cow);
-	release(state);
-	return finish(state, result);
+		cow_report_full(state->cow);
+	cow_unclaim(state);
+	return cow_end(state, result);
 }
 
-static void ring_operation(struct cow_request *state)
+static void cow_ring_submit(struct cow_request *state)
 {
 	struct io_uring_sqe *sqe = ublk_queue_sqe(state->queue,
 						  &state->completion);
@@ -196,8 +196,8 @@ static void ring_operation(struct cow_request *state)
 	}
 }
 
-static void ring_done(struct ublk_queue *queue, struct ublk_completion *self,
-		      int result)
+static void cow_ring_done(struct ublk_queue *queue,
+			  struct ublk_completion *self, int result)
 {
 	struct cow_request *state = (struct cow_request *)self;
 	bool moves = state->opcode == IORING_OP_READ ||
@@ -205,20 +205,20 @@ static void ring_done(struct ublk_queue *queue, struct ublk_completion *self,
 
 	(void)queue;
 	if (result == -EINTR || result == -EAGAIN)
-		return ring_operation(state);
+		return cow_ring_submit(state);
 	if (moves && result > 0 && (uint32_t)result < state->left) {
 		state->offset += result;
 		state->data += result;
 		state->left -= result;
-		return ring_operation(state);
+		return cow_ring_submit(state);
 	}
 	if (moves && !result)
 		result = -EIO;	/* the file has shrunk */
-	go_on(state, result < 0 ? result : (int)state->wanted);
+	cow_continue(state, result < 0 ? result : (int)state->wanted);
 }
 
 /* Memory never blocks, so no ring is needed. */
-static int memory_operation(const struct cow_request *state)
+static int cow_memory_operation(const struct cow_request *state)
 {
 	int fd = state->cow->memory_fd;
 	int err;
@@ -238,8 +238,8 @@ static int memory_operation(const struct cow_request *state)
  * the result is @length or -errno. It is returned, or passed to the next step
  * if this returns UBLK_LATER.
  */
-static int operate(struct cow_request *state, uint8_t opcode, uint64_t offset,
-		   void *data, uint32_t length)
+static int cow_operate(struct cow_request *state, uint8_t opcode,
+		       uint64_t offset, void *data, uint32_t length)
 {
 	state->opcode = opcode;
 	state->offset = offset;
@@ -247,24 +247,24 @@ static int operate(struct cow_request *state, uint8_t opcode, uint64_t offset,
 	state->left = length;
 	state->wanted = length;
 	if (state->cow->limit)
-		return memory_operation(state);
-	state->completion.done = ring_done;
-	ring_operation(state);
+		return cow_memory_operation(state);
+	state->completion.done = cow_ring_done;
+	cow_ring_submit(state);
 	return UBLK_LATER;
 }
 
-static void base_done(struct ublk_queue *queue, struct ublk_request *inner,
-		      int result)
+static void cow_base_done(struct ublk_queue *queue, struct ublk_request *inner,
+			  int result)
 {
+	char *state = (char *)inner - offsetof(struct cow_request, inner);
+
 	(void)queue;
-	go_on((struct cow_request *)((char *)inner -
-				     offsetof(struct cow_request, inner)),
-	      result);
+	cow_continue((struct cow_request *)state, result);
 }
 
 /* Reads from the base. The result may be less than @length. */
-static int read_base(struct cow_request *state, uint64_t offset, void *data,
-		     uint32_t length)
+static int cow_read_base(struct cow_request *state, uint64_t offset, void *data,
+			 uint32_t length)
 {
 	state->wanted = length;
 	state->inner = (struct ublk_request){
@@ -274,7 +274,7 @@ static int read_base(struct cow_request *state, uint64_t offset, void *data,
 		.length = length,
 		.data = data,
 		.state = state->request->state,
-		.done = base_done,
+		.done = cow_base_done,
 	};
 	return state->cow->base->submit(state->queue, &state->inner);
 }
@@ -284,7 +284,7 @@ static int read_base(struct cow_request *state, uint64_t offset, void *data,
  * all the base's. After an error, the READ is cut short: the kernel asks for
  * the rest again, and then gets the error.
  */
-static int read_next(struct cow_request *state, int result)
+static int cow_read_next(struct cow_request *state, int result)
 {
 	const struct ublk_request *request = state->request;
 	struct cow *cow = state->cow;
@@ -293,23 +293,25 @@ static int read_next(struct cow_request *state, int result)
 	bool present;
 
 	if (result < 0)
-		return finish(state, state->done ? (int)state->done : result);
+		return cow_end(state, state->done ? (int)state->done : result);
 	state->done += result;
 	if (state->done == request->length || (uint32_t)result < state->wanted)
-		return finish(state, state->done ? (int)state->done : -EIO);
+		return cow_end(state, state->done ? (int)state->done : -EIO);
 	at = request->offset + state->done;
 	end = request->offset + request->length;
 	data = (char *)request->data + state->done;
 	block = at / COW_BLOCK;
-	present = is_present(cow, block);
+	present = cow_is_present(cow, block);
 	do
 		block++;
-	while (block * COW_BLOCK < end && is_present(cow, block) == present);
+	while (block * COW_BLOCK < end &&
+	       cow_is_present(cow, block) == present);
 	if (end > block * COW_BLOCK)
 		end = block * COW_BLOCK;
 	if (!present)
-		return read_base(state, at, data, end - at);
-	return operate(state, IORING_OP_READ, cow->data + at, data, end - at);
+		return cow_read_base(state, at, data, end - at);
+	return cow_operate(state, IORING_OP_READ, cow->data + at, data,
+			   end - at);
 }
 
 /*
@@ -317,13 +319,13 @@ static int read_next(struct cow_request *state, int result)
  * not cover, and that must be filled from the base. Returns its length: 0 if
  * there is no such part, or the block is present.
  */
-static uint32_t part_left(const struct cow_request *state, unsigned int part,
-			  uint64_t *start)
+static uint32_t cow_part_left(const struct cow_request *state,
+			      unsigned int part, uint64_t *start)
 {
 	uint64_t block = part ? state->last : state->first;
 	uint64_t end = (block + 1) * COW_BLOCK;
 
-	if (is_present(state->cow, block))
+	if (cow_is_present(state->cow, block))
 		return 0;
 	*start = part ? state->to : block * COW_BLOCK;
 	if (!part)
@@ -334,24 +336,24 @@ static uint32_t part_left(const struct cow_request *state, unsigned int part,
 }
 
 /* Whether the block will have data, and not only zeroes. */
-static bool gets_data(const struct cow_request *state, uint64_t block)
+static bool cow_gets_data(const struct cow_request *state, uint64_t block)
 {
 	uint64_t start;
 
 	return state->request->op == UBLK_IO_OP_WRITE ||
-	       (block == state->first && part_left(state, 0, &start)) ||
-	       (block == state->last && part_left(state, 1, &start));
+	       (block == state->first && cow_part_left(state, 0, &start)) ||
+	       (block == state->last && cow_part_left(state, 1, &start));
 }
 
 /* Reserves memory for those blocks that have none. Returns 0 or -ENOSPC. */
-static int hold(struct cow_request *state)
+static int cow_reserve(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
 	uint64_t block, count = 0;
 
 	for (block = state->first; block <= state->last; block++)
-		count += gets_data(state, block) &&
-			 !has_bit(cow->has_memory, block);
+		count += cow_gets_data(state, block) &&
+			 !cow_has_bit(cow->has_memory, block);
 	if (!count)
 		return 0;
 	if (atomic_fetch_add(&cow->used, count) + count > cow->limit) {
@@ -359,13 +361,13 @@ static int hold(struct cow_request *state)
 		return -ENOSPC;
 	}
 	for (block = state->first; block <= state->last; block++)
-		if (gets_data(state, block))
-			set_bit(cow->has_memory, block);
+		if (cow_gets_data(state, block))
+			cow_set_bit(cow->has_memory, block);
 	return 0;
 }
 
 /* Gives back the memory of blocks that were zeroed as a whole. */
-static void let_go(struct cow_request *state)
+static void cow_unreserve(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
 	uint64_t block = (state->from + COW_BLOCK - 1) / COW_BLOCK;
@@ -374,97 +376,97 @@ static void let_go(struct cow_request *state)
 	for (; block < end; block++) {
 		uint64_t bit = UINT64_C(1) << block % WORD_BITS;
 
-		if (has_bit(cow->has_memory, block) &&
+		if (cow_has_bit(cow->has_memory, block) &&
 		    atomic_fetch_and(&cow->has_memory[block / WORD_BITS],
 				     ~bit) & bit)
 			cow->used--;
 	}
 }
 
-static int change_done(struct cow_request *state, int result)
+static int cow_change_done(struct cow_request *state, int result)
 {
 	bool write = state->request->op == UBLK_IO_OP_WRITE;
 	uint64_t block;
 
 	if (result < 0)
-		return finish_claimed(state, result);
+		return cow_end_claimed(state, result);
 	if (!write && state->cow->limit)
-		let_go(state);
+		cow_unreserve(state);
 	for (block = state->first; block <= state->last; block++)
-		mark_present(state->cow, block);
-	return finish_claimed(state, write ? result : 0);
+		cow_mark_present(state->cow, block);
+	return cow_end_claimed(state, write ? result : 0);
 }
 
 /* Makes the change. The rest of its blocks has been filled. */
-static int change(struct cow_request *state)
+static int cow_change(struct cow_request *state)
 {
-	return operate(state, state->request->op == UBLK_IO_OP_WRITE ?
-		       IORING_OP_WRITE : IORING_OP_FALLOCATE,
-		       state->cow->data + state->from, state->request->data,
-		       state->to - state->from);
+	return cow_operate(state, state->request->op == UBLK_IO_OP_WRITE ?
+			   IORING_OP_WRITE : IORING_OP_FALLOCATE,
+			   state->cow->data + state->from, state->request->data,
+			   state->to - state->from);
 }
 
-static int fill_read(struct cow_request *state, int result);
+static int cow_fill_read(struct cow_request *state, int result);
 
 /* Fills the next part from the base, or makes the change if all are filled. */
-static int fill_next(struct cow_request *state, int result)
+static int cow_fill_next(struct cow_request *state, int result)
 {
 	uint64_t start = 0;
 	uint32_t length = 0;
 
 	if (result < 0)
-		return finish_claimed(state, result);
+		return cow_end_claimed(state, result);
 	while (state->part < 2 &&
-	       !(length = part_left(state, state->part, &start)))
+	       !(length = cow_part_left(state, state->part, &start)))
 		state->part++;
 	if (state->part == 2) {
-		state->step = change_done;
-		return change(state);
+		state->step = cow_change_done;
+		return cow_change(state);
 	}
-	state->step = fill_read;
-	return read_base(state, start, state->fill, length);
+	state->step = cow_fill_read;
+	return cow_read_base(state, start, state->fill, length);
 }
 
-static int fill_read(struct cow_request *state, int result)
+static int cow_fill_read(struct cow_request *state, int result)
 {
 	uint64_t start = 0;
 
 	if (result >= 0 && (uint32_t)result < state->wanted)
 		result = -EIO;
 	if (result < 0)
-		return finish_claimed(state, result);
-	part_left(state, state->part++, &start);
-	state->step = fill_next;
-	return operate(state, IORING_OP_WRITE, state->cow->data + start,
-		       state->fill, state->wanted);
+		return cow_end_claimed(state, result);
+	cow_part_left(state, state->part++, &start);
+	state->step = cow_fill_next;
+	return cow_operate(state, IORING_OP_WRITE, state->cow->data + start,
+			   state->fill, state->wanted);
 }
 
 /* Written in place: only the data has changed. */
-static int written(struct cow_request *state, int result)
+static int cow_written(struct cow_request *state, int result)
 {
 	if (result == -ENOSPC)
-		tell_full(state->cow);
-	return finish(state, result);
+		cow_report_full(state->cow);
+	return cow_end(state, result);
 }
 
-static int change_start(struct cow_request *state, int result)
+static int cow_change_start(struct cow_request *state, int result)
 {
 	struct cow *cow = state->cow;
 	uint64_t block = state->first;
 
 	(void)result;
-	while (block <= state->last && is_ready(cow, block))
+	while (block <= state->last && cow_is_ready(cow, block))
 		block++;
 	if (state->request->op == UBLK_IO_OP_WRITE && block > state->last) {
-		state->step = written;
-		return change(state);
+		state->step = cow_written;
+		return cow_change(state);
 	}
-	if (!claim(state))
+	if (!cow_claim(state))
 		return UBLK_LATER;
-	if (cow->limit && hold(state))
-		return finish_claimed(state, -ENOSPC);
+	if (cow->limit && cow_reserve(state))
+		return cow_end_claimed(state, -ENOSPC);
 	state->part = 0;
-	state->step = fill_next;
+	state->step = cow_fill_next;
 	return 0;
 }
 
@@ -483,54 +485,54 @@ void cow_take_map(struct cow *cow)
 	}
 }
 
-static int flushed(struct cow_request *state, int result)
+static int cow_flushed(struct cow_request *state, int result)
 {
 	if (result >= 0)
 		memset(state->cow->stale, 0,
 		       state->cow->layout.map_size / COW_BLOCK);
-	return finish_claimed(state, result);
+	return cow_end_claimed(state, result);
 }
 
 /* Writes the stale pages of the map, one per step. */
-static int flush_map(struct cow_request *state, int result)
+static int cow_flush_map(struct cow_request *state, int result)
 {
 	struct cow *cow = state->cow;
 	unsigned int count = cow->layout.map_size / COW_BLOCK;
 	unsigned int page = state->part;
 
 	if (result < 0)
-		return finish_claimed(state, result);
+		return cow_end_claimed(state, result);
 	while (page < count && !cow->stale[page])
 		page++;
 	if (page == count && !state->part)
-		return finish_claimed(state, 0);	/* none was stale */
+		return cow_end_claimed(state, 0);	/* none was stale */
 	if (page == count) {
-		state->step = flushed;
-		return operate(state, IORING_OP_FSYNC, 0, NULL, 0);
+		state->step = cow_flushed;
+		return cow_operate(state, IORING_OP_FSYNC, 0, NULL, 0);
 	}
 	state->part = page + 1;
-	return operate(state, IORING_OP_WRITE,
-		       COW_MAP_AT + (uint64_t)page * COW_BLOCK,
-		       cow->map + (uint64_t)page * COW_BLOCK, COW_BLOCK);
+	return cow_operate(state, IORING_OP_WRITE,
+			   COW_MAP_AT + (uint64_t)page * COW_BLOCK,
+			   cow->map + (uint64_t)page * COW_BLOCK, COW_BLOCK);
 }
 
 /*
  * The map must never name a block whose data is not permanent. So the file is
  * synced after the changed pages are copied, and before they are written.
  */
-static int flush_start(struct cow_request *state, int result)
+static int cow_flush_start(struct cow_request *state, int result)
 {
 	(void)result;
-	if (!claim(state))
+	if (!cow_claim(state))
 		return UBLK_LATER;
 	cow_take_map(state->cow);
 	state->part = 0;
-	state->step = flush_map;
-	return operate(state, IORING_OP_FSYNC, 0, NULL, 0);
+	state->step = cow_flush_map;
+	return cow_operate(state, IORING_OP_FSYNC, 0, NULL, 0);
 }
 
 /* Sets the range of bytes to change. A discard is reduced to whole blocks. */
-static void set_range(struct cow_request *state)
+static void cow_set_range(struct cow_request *state)
 {
 	const struct ublk_request *request = state->request;
 	uint64_t disk_size = state->cow->disk_size;
@@ -561,7 +563,7 @@ int cow_submit(struct ublk_queue *queue, struct ublk_request *request)
 	state->wanted = 0;
 	switch (request->op) {
 	case UBLK_IO_OP_READ:
-		state->step = read_next;
+		state->step = cow_read_next;
 		break;
 	case UBLK_IO_OP_FLUSH:
 		if (cow->limit)
@@ -571,19 +573,19 @@ int cow_submit(struct ublk_queue *queue, struct ublk_request *request)
 		 * last.
 		 */
 		state->first = state->last = cow->layout.blocks;
-		state->step = flush_start;
+		state->step = cow_flush_start;
 		break;
 	case UBLK_IO_OP_WRITE:
 	case UBLK_IO_OP_DISCARD:
 	case UBLK_IO_OP_WRITE_ZEROES:
-		set_range(state);
+		cow_set_range(state);
 		if (state->from >= state->to)
 			return 0;
-		state->step = change_start;
+		state->step = cow_change_start;
 		break;
 	default:
 		return -EOPNOTSUPP;
 	}
-	go_on(state, 0);
+	cow_continue(state, 0);
 	return UBLK_LATER;
 }

@@ -15,7 +15,7 @@
 
 #define SECTOR 512U
 
-static int open_image(struct cow_source *source)
+static int cow_source_open_image(struct cow_source *source)
 {
 	const struct image_options how = { };
 	int err = image_open_again(&source->image, source->below->fd,
@@ -35,7 +35,7 @@ static int open_image(struct cow_source *source)
 	return err ? message_fail(err, "%s", source->below->name) : 0;
 }
 
-static int open_parts(struct cow_source *source, const char *path)
+static int cow_source_open_parts(struct cow_source *source, const char *path)
 {
 	struct cow_base base = { .fd = source->below->fd };
 	uint8_t magic[2] = { 0 };
@@ -44,7 +44,7 @@ static int open_parts(struct cow_source *source, const char *path)
 	source->size = source->below->size / SECTOR * SECTOR;
 	if (!whole_pread(base.fd, magic, sizeof(magic), 0) &&
 	    magic[0] == 0x1f && magic[1] == 0x8b)
-		err = open_image(source);
+		err = cow_source_open_image(source);
 	if (err)
 		return err;
 	base.size = source->compressed ? source->image.file_size : source->size;
@@ -69,7 +69,7 @@ int cow_source_open(struct cow_source *source, const char *path,
 			"in it", below->name);
 		return -EINVAL;
 	}
-	err = open_parts(source, path);
+	err = cow_source_open_parts(source, path);
 	if (err)
 		cow_source_close(source);
 	return err;
@@ -89,7 +89,7 @@ void cow_source_close(struct cow_source *source)
 }
 
 /* Expands the chunk at @offset, unless source->data has it. */
-static int expand(struct cow_source *source, uint64_t offset)
+static int cow_source_expand(struct cow_source *source, uint64_t offset)
 {
 	struct image_chunk *chunk = &source->chunk;
 	char text[IMAGE_DAMAGE_TEXT];
@@ -109,7 +109,8 @@ static int expand(struct cow_source *source, uint64_t offset)
 	return -EIO;
 }
 
-static int read_image(struct cow_source *source, uint8_t *data, size_t length)
+static int cow_source_read_image(struct cow_source *source, uint8_t *data,
+				 size_t length)
 {
 	uint64_t at = source->offset, end = at + length;
 
@@ -123,7 +124,7 @@ static int read_image(struct cow_source *source, uint8_t *data, size_t length)
 			memset(data, 0, n);
 			return 0;
 		}
-		err = expand(source, at);
+		err = cow_source_expand(source, at);
 		if (err)
 			return err;
 		if (n > chunk->disk_offset + chunk->disk_length - at)
@@ -136,8 +137,8 @@ static int read_image(struct cow_source *source, uint8_t *data, size_t length)
 }
 
 /* Replaces the blocks that were written. */
-static int read_written(struct cow_source *source, uint8_t *data,
-			size_t length, bool *hole)
+static int cow_source_read_written(struct cow_source *source, uint8_t *data,
+				   size_t length, bool *hole)
 {
 	uint64_t block = source->offset / COW_BLOCK;
 	size_t at, n;
@@ -165,11 +166,11 @@ ssize_t cow_source_read(struct cow_source *source, uint8_t *data,
 	if (length > source->size - source->offset)
 		length = source->size - source->offset;
 	if (source->compressed)
-		got = read_image(source, data, length);
+		got = cow_source_read_image(source, data, length);
 	else
 		got = disk_source_read(source->below, data, length, hole);
 	if (got >= 0)
-		got = read_written(source, data, length, hole);
+		got = cow_source_read_written(source, data, length, hole);
 	if (got < 0)
 		return got;
 	source->offset += length;

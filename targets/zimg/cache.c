@@ -11,13 +11,13 @@
 
 #define PAGE 4096
 
-static void cache_lock(struct zimg_cache *cache)
+static void zimg_cache_lock(struct zimg_cache *cache)
 {
 	if (cache->shared)
 		pthread_mutex_lock(&cache->lock);
 }
 
-static void cache_unlock(struct zimg_cache *cache)
+static void zimg_cache_unlock(struct zimg_cache *cache)
 {
 	if (cache->shared)
 		pthread_mutex_unlock(&cache->lock);
@@ -67,23 +67,26 @@ void zimg_cache_destroy(struct zimg_cache *cache)
 	free(cache->buckets);
 }
 
-static struct zimg_entry **bucket_of(struct zimg_cache *cache, uint64_t key)
+static struct zimg_entry **zimg_cache_bucket(struct zimg_cache *cache,
+					     uint64_t key)
 {
 	return &cache->buckets[key & cache->mask];
 }
 
-static struct zimg_entry *find(struct zimg_cache *cache, uint64_t key)
+static struct zimg_entry *zimg_cache_find(struct zimg_cache *cache,
+					  uint64_t key)
 {
-	struct zimg_entry *entry = *bucket_of(cache, key);
+	struct zimg_entry *entry = *zimg_cache_bucket(cache, key);
 
 	while (entry && entry->key != key)
 		entry = entry->next;
 	return entry;
 }
 
-static void forget(struct zimg_cache *cache, struct zimg_entry *entry)
+static void zimg_cache_forget(struct zimg_cache *cache,
+			      struct zimg_entry *entry)
 {
-	struct zimg_entry **link = bucket_of(cache, entry->key);
+	struct zimg_entry **link = zimg_cache_bucket(cache, entry->key);
 
 	while (*link != entry)
 		link = &(*link)->next;
@@ -92,9 +95,10 @@ static void forget(struct zimg_cache *cache, struct zimg_entry *entry)
 }
 
 /* Evicts an unused entry and marks it as loading @key. NULL: none is unused. */
-static struct zimg_entry *claim(struct zimg_cache *cache, uint64_t key)
+static struct zimg_entry *zimg_cache_claim(struct zimg_cache *cache,
+					   uint64_t key)
 {
-	struct zimg_entry **bucket = bucket_of(cache, key);
+	struct zimg_entry **bucket = zimg_cache_bucket(cache, key);
 
 	/* Two rounds: the first may only clear the `used` flags. */
 	for (uint64_t i = 0; i < 2 * cache->count; i++) {
@@ -108,7 +112,7 @@ static struct zimg_entry *claim(struct zimg_cache *cache, uint64_t key)
 			continue;
 		}
 		if (entry->state == ZIMG_READY)
-			forget(cache, entry);
+			zimg_cache_forget(cache, entry);
 		entry->state = ZIMG_LOADING;
 		entry->key = key;
 		entry->waiters = NULL;
@@ -119,7 +123,8 @@ static struct zimg_entry *claim(struct zimg_cache *cache, uint64_t key)
 	return NULL;
 }
 
-static void add_starved(struct zimg_cache *cache, struct zimg_waiter *waiter)
+static void zimg_cache_add_starved(struct zimg_cache *cache,
+				   struct zimg_waiter *waiter)
 {
 	waiter->next = NULL;
 	*cache->starved_end = waiter;
@@ -127,8 +132,8 @@ static void add_starved(struct zimg_cache *cache, struct zimg_waiter *waiter)
 }
 
 /* Adds the waiter that has starved longest, if any, to the front of @list. */
-static struct zimg_waiter *add_hungriest(struct zimg_cache *cache,
-					 struct zimg_waiter *list)
+static struct zimg_waiter *zimg_cache_wake_starved(struct zimg_cache *cache,
+						   struct zimg_waiter *list)
 {
 	struct zimg_waiter *waiter = cache->starved;
 
@@ -141,11 +146,13 @@ static struct zimg_waiter *add_hungriest(struct zimg_cache *cache,
 	return waiter;
 }
 
-static enum zimg_answer get_locked(struct zimg_cache *cache, uint64_t key,
-				   struct zimg_waiter *waiter, bool can_load,
-				   struct zimg_entry **entry)
+static enum zimg_answer zimg_cache_get_locked(struct zimg_cache *cache,
+					      uint64_t key,
+					      struct zimg_waiter *waiter,
+					      bool can_load,
+					      struct zimg_entry **entry)
 {
-	struct zimg_entry *found = find(cache, key);
+	struct zimg_entry *found = zimg_cache_find(cache, key);
 	enum zimg_answer answer = ZIMG_WAIT;
 
 	if (found && found->state == ZIMG_READY) {
@@ -157,11 +164,11 @@ static enum zimg_answer get_locked(struct zimg_cache *cache, uint64_t key,
 	if (!found) {
 		if (!can_load)
 			return ZIMG_BUSY;
-		found = claim(cache, key);
+		found = zimg_cache_claim(cache, key);
 		answer = ZIMG_LOAD;
 	}
 	if (!found) {
-		add_starved(cache, waiter);
+		zimg_cache_add_starved(cache, waiter);
 		return ZIMG_STARVED;
 	}
 	waiter->next = found->waiters;
@@ -178,9 +185,9 @@ enum zimg_answer zimg_cache_get(struct zimg_cache *cache, uint64_t key,
 
 	waiter->entry = NULL;
 	waiter->failed = false;
-	cache_lock(cache);
-	answer = get_locked(cache, key, waiter, can_load, entry);
-	cache_unlock(cache);
+	zimg_cache_lock(cache);
+	answer = zimg_cache_get_locked(cache, key, waiter, can_load, entry);
+	zimg_cache_unlock(cache);
 	return answer;
 }
 
@@ -188,10 +195,10 @@ struct zimg_entry *zimg_cache_prefetch(struct zimg_cache *cache, uint64_t key)
 {
 	struct zimg_entry *entry = NULL;
 
-	cache_lock(cache);
-	if (!find(cache, key))
-		entry = claim(cache, key);
-	cache_unlock(cache);
+	zimg_cache_lock(cache);
+	if (!zimg_cache_find(cache, key))
+		entry = zimg_cache_claim(cache, key);
+	zimg_cache_unlock(cache);
 	return entry;
 }
 
@@ -200,7 +207,7 @@ struct zimg_waiter *zimg_cache_filled(struct zimg_cache *cache,
 {
 	struct zimg_waiter *list, *waiter;
 
-	cache_lock(cache);
+	zimg_cache_lock(cache);
 	list = entry->waiters;
 	for (waiter = list; waiter; waiter = waiter->next) {
 		waiter->entry = good ? entry : NULL;
@@ -210,10 +217,10 @@ struct zimg_waiter *zimg_cache_filled(struct zimg_cache *cache,
 	entry->waiters = NULL;
 	entry->state = ZIMG_READY;
 	if (!good)
-		forget(cache, entry);
+		zimg_cache_forget(cache, entry);
 	if (!entry->pins)
-		list = add_hungriest(cache, list);
-	cache_unlock(cache);
+		list = zimg_cache_wake_starved(cache, list);
+	zimg_cache_unlock(cache);
 	return list;
 }
 
@@ -222,9 +229,9 @@ struct zimg_waiter *zimg_cache_put(struct zimg_cache *cache,
 {
 	struct zimg_waiter *waiter = NULL;
 
-	cache_lock(cache);
+	zimg_cache_lock(cache);
 	if (!--entry->pins)
-		waiter = add_hungriest(cache, NULL);
-	cache_unlock(cache);
+		waiter = zimg_cache_wake_starved(cache, NULL);
+	zimg_cache_unlock(cache);
 	return waiter;
 }

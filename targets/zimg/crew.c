@@ -28,7 +28,8 @@ void zimg_crew_add(struct zimg_crew *crew, struct zimg_load *load)
  * Removes the oldest load, if there are more than @others, which are left to
  * other threads. Returns NULL otherwise.
  */
-static struct zimg_load *take(struct zimg_crew *crew, unsigned int others)
+static struct zimg_load *zimg_crew_take(struct zimg_crew *crew,
+					unsigned int others)
 {
 	struct zimg_load *load = crew->first;
 
@@ -41,7 +42,8 @@ static struct zimg_load *take(struct zimg_crew *crew, unsigned int others)
 	return load;
 }
 
-static void expand(struct zimg_load *load, struct image_expander *expander)
+static void zimg_crew_expand(struct zimg_load *load,
+			     struct image_expander *expander)
 {
 	load->why = image_expand(expander, &load->chunk, load->member,
 				 load->entry->data);
@@ -53,14 +55,14 @@ struct zimg_load *zimg_crew_work(struct zimg_crew *crew,
 	struct zimg_load *load;
 
 	pthread_mutex_lock(&crew->lock);
-	load = take(crew, crew->waiting);
+	load = zimg_crew_take(crew, crew->waiting);
 	pthread_mutex_unlock(&crew->lock);
 	if (load)
-		expand(load, expander);
+		zimg_crew_expand(load, expander);
 	return load;
 }
 
-static void *helper_main(void *argument)
+static void *zimg_helper_main(void *argument)
 {
 	static const int calls[RIGHTS_CALLS];
 	struct zimg_helper *helper = argument;
@@ -77,7 +79,7 @@ static void *helper_main(void *argument)
 		crew->failed = err;
 	pthread_cond_broadcast(&crew->changed);
 	/* Helpers finish the list even when the crew ends. */
-	while (!err && ((load = take(crew, 0)) || !crew->over)) {
+	while (!err && ((load = zimg_crew_take(crew, 0)) || !crew->over)) {
 		if (!load) {
 			crew->waiting++;
 			pthread_cond_wait(&crew->called, &crew->lock);
@@ -85,7 +87,7 @@ static void *helper_main(void *argument)
 			continue;
 		}
 		pthread_mutex_unlock(&crew->lock);
-		expand(load, &helper->expander);
+		zimg_crew_expand(load, &helper->expander);
 		ublk_queue_send(load->owner, &load->expanded, 0);
 		pthread_mutex_lock(&crew->lock);
 	}
@@ -95,7 +97,8 @@ static void *helper_main(void *argument)
 	return NULL;
 }
 
-static bool helper_start(struct zimg_helper *helper, const struct image *image)
+static bool zimg_helper_start(struct zimg_helper *helper,
+			      const struct image *image)
 {
 	pthread_attr_t attributes;
 	int err;
@@ -104,7 +107,8 @@ static bool helper_start(struct zimg_helper *helper, const struct image *image)
 		return false;
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
-	err = pthread_create(&helper->thread, &attributes, helper_main, helper);
+	err = pthread_create(&helper->thread, &attributes, zimg_helper_main,
+			     helper);
 	pthread_attr_destroy(&attributes);
 	if (err)
 		image_expander_free(&helper->expander);
@@ -124,7 +128,7 @@ int zimg_crew_start(struct zimg_crew *crew, const struct image *image,
 	};
 	while (crew->count < helpers && crew->count < ZIMG_HELPERS_MAX) {
 		crew->helpers[crew->count].crew = crew;
-		if (!helper_start(&crew->helpers[crew->count], image))
+		if (!zimg_helper_start(&crew->helpers[crew->count], image))
 			break;
 		crew->count++;
 	}

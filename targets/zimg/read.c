@@ -15,14 +15,14 @@
 #include "lib/message.h"
 #include "targets/zimg/zimg.h"
 
-static void list_add(struct zimg_list *list, struct zimg_waiter *waiter)
+static void zimg_list_add(struct zimg_list *list, struct zimg_waiter *waiter)
 {
 	waiter->next = NULL;
 	*list->end = waiter;
 	list->end = &waiter->next;
 }
 
-static struct zimg_waiter *list_take(struct zimg_list *list)
+static struct zimg_waiter *zimg_list_take(struct zimg_list *list)
 {
 	struct zimg_waiter *waiter = list->first;
 
@@ -34,21 +34,21 @@ static struct zimg_waiter *list_take(struct zimg_list *list)
 	return waiter;
 }
 
-static struct zimg_request *request_of(struct zimg_waiter *waiter)
+static struct zimg_request *zimg_request_of(struct zimg_waiter *waiter)
 {
 	return (struct zimg_request *)((char *)waiter -
 				       offsetof(struct zimg_request, waiter));
 }
 
 /* Wakes requests, each in the thread of its own queue. */
-static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
+static void zimg_wake(struct zimg_queue *queue, struct zimg_waiter *list)
 {
 	while (list) {
 		struct zimg_waiter *next = list->next;
-		struct zimg_request *state = request_of(list);
+		struct zimg_request *state = zimg_request_of(list);
 
 		if (state->queue == queue)
-			list_add(&queue->ready, list);
+			zimg_list_add(&queue->ready, list);
 		else
 			ublk_queue_send(state->queue->queue,
 					&state->completion, 0);
@@ -57,8 +57,8 @@ static void wake(struct zimg_queue *queue, struct zimg_waiter *list)
 }
 
 /* Prints what is wrong with a chunk, once. */
-static void tell_damage(struct zimg *zimg, const struct image_chunk *chunk,
-			const char *why)
+static void zimg_report_damage(struct zimg *zimg,
+			       const struct image_chunk *chunk, const char *why)
 {
 	uint8_t bit = 1 << chunk->number % 8;
 	char text[IMAGE_DAMAGE_TEXT];
@@ -69,7 +69,7 @@ static void tell_damage(struct zimg *zimg, const struct image_chunk *chunk,
 		image_damage_text(chunk, why, text));
 }
 
-static void load_read(struct zimg_load *load)
+static void zimg_load_read(struct zimg_load *load)
 {
 	struct zimg_queue *queue = load->queue;
 	struct io_uring_sqe *sqe = ublk_queue_sqe(queue->queue,
@@ -83,8 +83,8 @@ static void load_read(struct zimg_load *load)
 	sqe->len = load->chunk.file_length - load->done;
 }
 
-static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
-		       const struct image_chunk *chunk)
+static void zimg_load_start(struct zimg_queue *queue, struct zimg_entry *entry,
+			    const struct image_chunk *chunk)
 {
 	struct zimg_load *load = queue->free;
 
@@ -93,25 +93,26 @@ static void load_start(struct zimg_queue *queue, struct zimg_entry *entry,
 	load->entry = entry;
 	load->chunk = *chunk;
 	load->done = 0;
-	load_read(load);
+	zimg_load_read(load);
 }
 
-static void run_ready(struct zimg_queue *queue);
+static void zimg_run_ready(struct zimg_queue *queue);
 
 /* The load is over: its chunk is in the cache, or load->why says why not. */
-static void load_end(struct zimg_load *load)
+static void zimg_load_end(struct zimg_load *load)
 {
 	struct zimg_queue *queue = load->queue;
 	const char *why = load->why;
 
 	if (why)
-		tell_damage(queue->zimg, &load->chunk, why);
-	wake(queue, zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
+		zimg_report_damage(queue->zimg, &load->chunk, why);
+	zimg_wake(queue,
+		  zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
 
 	load->next = queue->free;
 	queue->free = load;
 	queue->free_count++;
-	run_ready(queue);
+	zimg_run_ready(queue);
 }
 
 void zimg_load_done(struct ublk_queue *ublk_queue,
@@ -123,7 +124,7 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 		load->done += result;
 	if (result == -EINTR || result == -EAGAIN ||
 	    (result > 0 && load->done < load->chunk.file_length))
-		return load_read(load);
+		return zimg_load_read(load);
 	if (result > 0) {
 		/*
 		 * A chunk that was read ahead has no request that keeps the
@@ -134,7 +135,7 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 	}
 	load->why = result < 0 ? strerror(-result) :
 				 "the file ends before it";
-	load_end(load);
+	zimg_load_end(load);
 }
 
 void zimg_load_expanded(struct ublk_queue *ublk_queue,
@@ -145,7 +146,7 @@ void zimg_load_expanded(struct ublk_queue *ublk_queue,
 
 	(void)result;
 	ublk_queue_put(ublk_queue);
-	load_end(load);
+	zimg_load_end(load);
 }
 
 bool zimg_work(struct zimg_queue *queue)
@@ -168,7 +169,7 @@ bool zimg_work(struct zimg_queue *queue)
  * Copies the part of the chunk that the request wants. @data is NULL for a
  * chunk of zeroes.
  */
-static void copy_chunk(struct zimg_request *state, const uint8_t *data)
+static void zimg_copy_chunk(struct zimg_request *state, const uint8_t *data)
 {
 	const struct image_chunk *chunk = &state->chunk;
 	struct ublk_request *request = state->request;
@@ -185,11 +186,12 @@ static void copy_chunk(struct zimg_request *state, const uint8_t *data)
 	state->done += n;
 }
 
-static void copy_entry(struct zimg_queue *queue, struct zimg_request *state,
-		       struct zimg_entry *entry)
+static void zimg_copy_entry(struct zimg_queue *queue,
+			    struct zimg_request *state,
+			    struct zimg_entry *entry)
 {
-	copy_chunk(state, entry->data);
-	wake(queue, zimg_cache_put(&queue->zimg->cache, entry));
+	zimg_copy_chunk(state, entry->data);
+	zimg_wake(queue, zimg_cache_put(&queue->zimg->cache, entry));
 }
 
 /*
@@ -197,8 +199,8 @@ static void copy_entry(struct zimg_queue *queue, struct zimg_request *state,
  * if there are none. The kernel asks for the rest again, and then gets the
  * error.
  */
-static int cut_short(const struct zimg_queue *queue,
-		     const struct zimg_request *state)
+static int zimg_cut_short(const struct zimg_queue *queue,
+			  const struct zimg_request *state)
 {
 	uint32_t whole = state->done - state->done % queue->zimg->block;
 
@@ -209,8 +211,8 @@ static int cut_short(const struct zimg_queue *queue,
  * Finds the chunk at @offset, unless it is @chunk already. Returns false, after
  * printing why, if that fails.
  */
-static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
-		       struct image_chunk *chunk)
+static bool zimg_find_chunk(struct zimg_queue *queue, uint64_t offset,
+			    struct image_chunk *chunk)
 {
 	struct zimg *zimg = queue->zimg;
 	int ret;
@@ -225,15 +227,15 @@ static bool find_chunk(struct zimg_queue *queue, uint64_t offset,
 		.disk_offset = offset,
 		.disk_length = 1,
 	};
-	tell_damage(zimg, chunk, ret == -EBADMSG ?
-		    "its page of the index is damaged" :
-		    "its page of the index cannot be read");
+	zimg_report_damage(zimg, chunk, ret == -EBADMSG ?
+			   "its page of the index is damaged" :
+			   "its page of the index cannot be read");
 	chunk->disk_length = 0;
 	return false;
 }
 
 /* Proceeds with a request. Returns its answer, or UBLK_LATER. */
-static int go_on(struct zimg_queue *queue, struct zimg_request *state)
+static int zimg_continue(struct zimg_queue *queue, struct zimg_request *state)
 {
 	struct ublk_request *request = state->request;
 	struct zimg *zimg = queue->zimg;
@@ -248,22 +250,22 @@ static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 			       request->length - state->done);
 			break;
 		}
-		if (!find_chunk(queue, offset, &state->chunk))
-			return cut_short(queue, state);
+		if (!zimg_find_chunk(queue, offset, &state->chunk))
+			return zimg_cut_short(queue, state);
 		if (state->chunk.zero) {
-			copy_chunk(state, NULL);
+			zimg_copy_chunk(state, NULL);
 			continue;
 		}
 		switch (zimg_cache_get(&zimg->cache, state->chunk.number,
 				       &state->waiter, queue->free, &entry)) {
 		case ZIMG_HIT:
-			copy_entry(queue, state, entry);
+			zimg_copy_entry(queue, state, entry);
 			continue;
 		case ZIMG_LOAD:
-			load_start(queue, entry, &state->chunk);
+			zimg_load_start(queue, entry, &state->chunk);
 			return UBLK_LATER;
 		case ZIMG_BUSY:
-			list_add(&queue->stalled, &state->waiter);
+			zimg_list_add(&queue->stalled, &state->waiter);
 			return UBLK_LATER;
 		default:
 			return UBLK_LATER;
@@ -273,17 +275,17 @@ static int go_on(struct zimg_queue *queue, struct zimg_request *state)
 }
 
 /* Proceeds with a request that was woken. */
-static void resume(struct zimg_queue *queue, struct zimg_request *state)
+static void zimg_resume(struct zimg_queue *queue, struct zimg_request *state)
 {
 	struct zimg_entry *entry = state->waiter.entry;
 	int result;
 
 	if (state->waiter.failed) {
-		result = cut_short(queue, state);
+		result = zimg_cut_short(queue, state);
 	} else {
 		if (entry)
-			copy_entry(queue, state, entry);
-		result = go_on(queue, state);
+			zimg_copy_entry(queue, state, entry);
+		result = zimg_continue(queue, state);
 	}
 	if (result != UBLK_LATER)
 		ublk_request_done(queue->queue, state->request, result);
@@ -294,55 +296,55 @@ static void resume(struct zimg_queue *queue, struct zimg_request *state)
  * that are stalled: such a request may find its chunk cached or loading by now,
  * and leave the load to the next one.
  */
-static void run_ready(struct zimg_queue *queue)
+static void zimg_run_ready(struct zimg_queue *queue)
 {
 	struct zimg_waiter *waiter;
 
 	for (;;) {
-		waiter = list_take(&queue->ready);
+		waiter = zimg_list_take(&queue->ready);
 		if (!waiter && queue->free)
-			waiter = list_take(&queue->stalled);
+			waiter = zimg_list_take(&queue->stalled);
 		if (!waiter)
 			return;
-		resume(queue, request_of(waiter));
+		zimg_resume(queue, zimg_request_of(waiter));
 	}
 }
 
 /* A message from another queue: it has woken this request. */
-static void woken(struct ublk_queue *ublk_queue,
-		  struct ublk_completion *completion, int result)
+static void zimg_woken(struct ublk_queue *ublk_queue,
+		       struct ublk_completion *completion, int result)
 {
 	struct zimg_request *state = (struct zimg_request *)completion;
 
 	(void)ublk_queue;
 	(void)result;
-	resume(state->queue, state);
-	run_ready(state->queue);
+	zimg_resume(state->queue, state);
+	zimg_run_ready(state->queue);
 }
 
 /*
  * Starts to load the chunk at @offset, if it is not cached or loading. Returns
  * the disk offset after that chunk.
  */
-static uint64_t prefetch(struct zimg_queue *queue, uint64_t offset)
+static uint64_t zimg_prefetch(struct zimg_queue *queue, uint64_t offset)
 {
 	struct zimg *zimg = queue->zimg;
 	struct image_chunk chunk = { };
 	struct zimg_entry *entry;
 
-	if (!find_chunk(queue, offset, &chunk))
+	if (!zimg_find_chunk(queue, offset, &chunk))
 		return UINT64_MAX;
 	if (!chunk.zero) {
 		entry = zimg_cache_prefetch(&zimg->cache, chunk.number);
 		if (entry)
-			load_start(queue, entry, &chunk);
+			zimg_load_start(queue, entry, &chunk);
 	}
 	return chunk.disk_offset + chunk.disk_length;
 }
 
 /* Whether the request continues where an earlier one of this queue ended. */
-static bool is_sequential(struct zimg_queue *queue,
-			  const struct ublk_request *request)
+static bool zimg_is_sequential(struct zimg_queue *queue,
+			       const struct ublk_request *request)
 {
 	uint64_t end = request->offset + request->length;
 
@@ -360,17 +362,17 @@ static bool is_sequential(struct zimg_queue *queue,
  * Loads the other chunks of the request in advance and, if it is sequential,
  * the chunk after them.
  */
-static void look_ahead(struct zimg_queue *queue,
-		       const struct ublk_request *request)
+static void zimg_look_ahead(struct zimg_queue *queue,
+			    const struct ublk_request *request)
 {
 	uint64_t end = request->offset + request->length;
-	bool sequential = is_sequential(queue, request);
+	bool sequential = zimg_is_sequential(queue, request);
 	uint64_t disk_size = queue->zimg->image.disk_size;
 	struct image_chunk chunk = { };
 	uint64_t offset;
 
 	if (request->offset >= disk_size ||
-	    !find_chunk(queue, request->offset, &chunk))
+	    !zimg_find_chunk(queue, request->offset, &chunk))
 		return;
 	offset = chunk.disk_offset + chunk.disk_length;
 	/* Keep one load free for requests elsewhere on the disk. */
@@ -379,7 +381,7 @@ static void look_ahead(struct zimg_queue *queue,
 			break;
 		if (offset >= end)
 			sequential = false;
-		offset = prefetch(queue, offset);
+		offset = zimg_prefetch(queue, offset);
 	}
 }
 
@@ -388,13 +390,13 @@ int zimg_read(struct zimg_queue *queue, struct ublk_request *request)
 	struct zimg_request *state = request->state;
 	int result;
 
-	state->completion.done = woken;
+	state->completion.done = zimg_woken;
 	state->queue = queue;
 	state->request = request;
 	state->done = 0;
 	state->chunk.disk_length = 0;
-	result = go_on(queue, state);
-	look_ahead(queue, request);
-	run_ready(queue);
+	result = zimg_continue(queue, state);
+	zimg_look_ahead(queue, request);
+	zimg_run_ready(queue);
 	return result;
 }

@@ -71,7 +71,7 @@ static bool zimg_turn(struct ublk_queue *queue)
 }
 
 /* How many chunks each queue can load at the same time. */
-static unsigned int load_count(const struct zimg *zimg)
+static unsigned int zimg_load_count(const struct zimg *zimg)
 {
 	unsigned int count = LOADS_BYTES / zimg->image.member_max;
 
@@ -80,10 +80,10 @@ static unsigned int load_count(const struct zimg *zimg)
 	return count > ZIMG_LOADS_MAX ? ZIMG_LOADS_MAX : count;
 }
 
-static int queue_init(struct zimg_queue *queue)
+static int zimg_queue_init(struct zimg_queue *queue)
 {
 	uint32_t member = queue->zimg->image.member_max;
-	unsigned int count = load_count(queue->zimg);
+	unsigned int count = zimg_load_count(queue->zimg);
 
 	queue->stalled.end = &queue->stalled.first;
 	queue->ready.end = &queue->ready.first;
@@ -122,7 +122,7 @@ static int zimg_queue_start(struct ublk_queue *ublk_queue)
 		return -ENOMEM;
 	queue->zimg = ublk_device_data(ublk_queue_device(ublk_queue));
 	queue->queue = ublk_queue;
-	ret = queue_init(queue);
+	ret = zimg_queue_init(queue);
 	if (ret) {
 		free(queue);
 		return ret;
@@ -148,7 +148,7 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 /*
  * The size of the cache: by default at most an eighth of the machine's memory.
  */
-static uint64_t cache_size(const struct zimg_settings *settings)
+static uint64_t zimg_choose_cache(const struct zimg_settings *settings)
 {
 	const uint64_t part = memory_of_machine() / 8;
 
@@ -161,7 +161,7 @@ static uint64_t cache_size(const struct zimg_settings *settings)
  * Finds the logical block size: what the user asked for, or what the partition
  * table in the image was made for. Returns 0, or -errno after printing why.
  */
-static int find_block(struct zimg *zimg, uint64_t asked, const char *path)
+static int zimg_find_block(struct zimg *zimg, uint64_t asked, const char *path)
 {
 	uint8_t start[GPT_LOOK];
 	uint32_t found;
@@ -209,7 +209,7 @@ static void zimg_free(struct zimg *zimg)
  * Opens the image and keeps writers away from it. Returns the descriptor, or
  * -errno after printing why.
  */
-static int open_claimed(const char *path, bool wait)
+static int zimg_open_claimed(const char *path, bool wait)
 {
 	const struct backing_use use = { .read_only = true, .claims = true };
 	uint64_t size;
@@ -262,7 +262,7 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		goto fail;
 	}
 	if (inherited < 0)
-		fd = open_claimed(path, ublk_device_resumed(device));
+		fd = zimg_open_claimed(path, ublk_device_resumed(device));
 	ret = fd < 0 ? fd : image_open_again(&zimg->image, fd, path, &how);
 	if (ret) {
 		if (fd >= 0)
@@ -274,13 +274,13 @@ static int zimg_open(struct ublk_device *device, const char *path,
 		ret = -EINVAL;
 		goto fail_close;
 	}
-	zimg->cache_size = cache_size(settings);
+	zimg->cache_size = zimg_choose_cache(settings);
 	ret = zimg_prepare(zimg, path, inherited >= 0);
 	if (ret) {
 		message_fail(ret, "%s", path);
 		goto fail_close;
 	}
-	ret = find_block(zimg, ublk_device_block_size(device), path);
+	ret = zimg_find_block(zimg, ublk_device_block_size(device), path);
 	if (ret)
 		goto fail_close;
 	disk->logical_block = zimg->block;
