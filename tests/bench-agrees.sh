@@ -4,10 +4,10 @@
 # board: --tool fio --icount --mem 512M --timeout 400 --append null_blk.irqmode=2
 # board: --append null_blk.completion_nsec=500000 --append null_blk.max_sectors=1024
 #
-# `ublk bench` and fio say the same of a disk, to 5 %. The disk is one that
-# answers after half a millisecond, so that what the two spend themselves, which
-# is not the same, does not show; and the board counts instructions as its time,
-# so that a busy machine does not.
+# `ublk bench` and fio measure the same on a disk, to 5 %. The disk answers
+# after half a millisecond, so that the different overheads of the two do not
+# show. The board counts instructions as its time, so that a busy machine does
+# not matter.
 . "${0%/*}/lib.sh"
 
 [ "$(cat /sys/module/null_blk/parameters/completion_nsec 2>/dev/null)" = 500000 ] ||
@@ -15,8 +15,8 @@
 [ ! -e /proc/lockdep ] ||
 	skip_all "on a kernel that checks itself what the two spend shows"
 
-# by_fio RW BS DEPTH, by_ublk RW BS DEPTH: print IOPS, bandwidth, and the mean and
-# the 99th percentile of the latency in ns.
+# by_fio RW BS DEPTH, by_ublk RW BS DEPTH: print IOPS, bandwidth, and the mean
+# and the 99th percentile of the latency in ns.
 by_fio() {
 	fio --name=bench --filename=/dev/nullb0 --ioengine=libaio --direct=1 \
 		--rw="$1" --bs="$2" --iodepth="$3" --size=256M \

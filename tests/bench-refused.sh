@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool mkfs.ext4
 #
-# `ublk bench` reads unless it is told to write, and writes to nothing that
-# somebody uses or that might be somebody's data.
+# `ublk bench` only reads unless it is told to write, and does not write to a
+# disk that is in use or may contain data.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -38,7 +38,7 @@ start=$(cut -d . -f 1 /proc/uptime)
 ok "bench --time 2" ublk bench --time 2 "$dev"
 like $(($(cut -d . -f 1 /proc/uptime) - start)) '^[234]$' "takes two seconds"
 
-# Each of these makes what it found not empty any more.
+# After each of these, the disk is no longer empty.
 for rw in write randwrite randrw; do
 	ok "bench --rw $rw of an empty disk" ublk bench --rw $rw --ios 1000 "$dev"
 	refused "another one" "not empty" --rw $rw
@@ -56,7 +56,7 @@ done
 mkfs.ext4 -q "$dev"
 refused "a filesystem" "not empty" --rw randwrite
 mkdir "$tmp/mnt"
-# Read only, as the filesystem itself would write now and then.
+# Read-only, as the filesystem itself would write now and then.
 mount -o ro "$dev" "$tmp/mnt"
 refused "a mounted disk" ".*busy" --rw randwrite
 refused "also with --destroy" ".*busy" --rw randwrite --destroy

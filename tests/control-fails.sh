@@ -2,17 +2,17 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add build/x86_64/driver/strike --timeout 1200
 #
-# A control command that fails says nothing of the device: no device is taken for
-# gone, none is deleted, and nothing of what it holds is lost. What passes is waited
-# for; what does not is told.
+# A control command that fails says nothing about the device: no device is taken
+# for gone, none is deleted, and no data is lost. Temporary errors are waited
+# for. Others are reported.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
 [ -n "$recovers" ] || skip_all "the driver has no recovery"
 strike=${0%/*}/strike
-# All control commands fail, from one on, to be submitted.
+# From one on, the submission of every control command fails.
 enter="-a -o $tmp/call -c io_uring_enter"
-# For a shell: until one has failed, and two seconds more.
+# For a shell: waits until one has failed, and two seconds more.
 failed="n=0; until [ -s $tmp/call ] || [ \$n -eq 600 ]; do sleep 0.1; n=\$((n + 1)); done; sleep 2"
 pattern data 262144 >"$tmp/data"
 whole=$(sum "$tmp/data")
@@ -22,7 +22,7 @@ state() {
 state_is() {
 	[ "$(state)" = "$1" ]
 }
-# disk: one with contents.
+# disk: starts one with contents.
 disk() {
 	serve ram 1M
 	put "$dev" 0 <"$tmp/data"
@@ -53,22 +53,23 @@ for error in ENOMEM EINTR; do
 	is "$(server_of "$id")" "$server" "$error: the supervisor is the same"
 	stopped "$error: stop it" "$dev"
 done
-# What does not pass by itself, again and again.
+# An error that does not pass, again and again.
 disk
 ok "EIO while a worker dies" "$strike" 1 $enter -e EIO -p "$server" \
 	sh -c "kill -KILL $worker; $failed"
 kept "EIO: another one serves"
 stopped "EIO: stop it" "$dev"
 
-# A command that could not be sent is not sent with the next one: that has an answer
-# of its own.
+# A command that could not be submitted must not be sent together with the next
+# one, which has its own result.
 disk
 ok "a poll that fails, too" "$strike" 1 -a -o "$tmp/call" -c poll -e ENOMEM \
 	-p "$server" sh -c "kill -KILL $worker; $failed"
 kept "another one serves"
 stopped "stop it" "$dev"
 
-# Commands. Each asks for the features first. What may pass is tried for ten seconds.
+# Commands. Each reads the features first. After an error that may pass, it is
+# repeated for ten seconds.
 for error in EIO ENOMEM; do
 	for skip in 0 1 2 3 4 5; do
 		case $error$skip in ENOMEM[0345]) continue ;; esac
@@ -101,7 +102,7 @@ server=$(server_of "$id")
 ok "while its server cannot ask for its end" "$strike" 1 $enter -e EIO \
 	-p "$server" sh -c "kill -TERM $server; $failed"
 kept "a signal does not end it"
-# The kernel has not taken that command: it must not go with the next one.
+# The kernel has not taken that command: it must not be sent with the next one.
 worker=$(worker_of "$id")
 kill -KILL "$worker"
 wait_until 60 eval 'another_worker || [ ! -e "$dev" ]'
@@ -116,8 +117,8 @@ stopped "stop it" "$dev"
 devices() {
 	ublk list | grep -c '^[0-9]'
 }
-# A command that is given again is given once: the first attempt is not sent beside the
-# second. A device that is added twice is two.
+# A command that is repeated is executed once: the first attempt is not sent
+# together with the second. A device that is added twice would be two.
 problem='' n=1
 while [ -z "$problem" ]; do
 	run "$strike" $n -c io_uring_enter -e EAGAIN -o "$tmp/call" ublk ram 1M

@@ -3,9 +3,9 @@
 # board: --add tests/devices.lib --tool blkdiscard --tool mkfs.ext4 --tool e2fsck
 # board: --disk 4M --disk 16M --mem 384M --timeout 900
 #
-# `--cow`: a disk over an image or file that is only read is written. What was
-# written is in memory up to a limit, or in a file or device that belongs to that
-# image and can be used again; what is below stays as it is.
+# `--cow`: writes to a disk over an image or file that is only read. Written
+# blocks are in memory up to a limit, or in a file or device that belongs to
+# that image and can be used again. The image or file stays unchanged.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -18,7 +18,7 @@ ublk pack "$tmp/other" "$tmp/other.gz"
 below=$(sum "$tmp/base")
 pattern new 5120 >"$tmp/new"
 
-# patched OFFSET: the same write to what is expected.
+# patched OFFSET: makes the same write to the expected contents.
 patched() {
 	dd of="$tmp/want" bs=512 seek=$(($1 / 512)) conv=notrunc 2>/dev/null
 }
@@ -26,13 +26,13 @@ zeroed() {
 	dd if=/dev/zero of="$tmp/want" bs=4096 seek=$(($1 / 4096)) \
 		count=$(($2 / 4096)) conv=notrunc 2>/dev/null
 }
-# holds NAME: the disk is what is expected, and what is below as it was.
+# holds NAME: the disk has the expected contents, and its base is unchanged.
 holds() {
 	read_back "$dev" $size >"$tmp/got"
 	same "$tmp/got" "$tmp/want" "$1"
 	is "$(sum "$tmp/base")" "$below" "$1: and what is below as it was"
 }
-# memory: prints how many KiB the device's memory has.
+# memory: prints the size of the device's memory in KiB.
 memory() {
 	echo $(($(stat -c %b "/run/ublk.memory/$id") / 2))
 }
@@ -66,7 +66,7 @@ write_all() {
 	patched $((12289 * 512)) <"$tmp/new"
 }
 
-# two_writers: the even and the odd sectors of blocks that are only below, at once.
+# two_writers: write even and odd sectors of unwritten blocks at the same time.
 two_writers() {
 	pattern both 65536 14336 >"$tmp/both"
 	jobs=''
@@ -136,8 +136,8 @@ for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
 	stopped "$what: stop it" "$dev"
 done
 
-# full NAME: more than there is room for is refused, told once, and the rest is
-# served on.
+# full NAME: a write beyond the limit fails with one message, and the rest of
+# the disk is still served.
 full() {
 	dmesg -c >/dev/null
 	dd if="$tmp/other" of="$dev" bs=64k seek=1 count=127 oflag=direct \
@@ -222,7 +222,7 @@ fails 1 "a second server of the same file" ublk file "$tmp/base" \
 like "$err" 'in use by another server' "is refused"
 stopped "stop it" "$dev"
 
-# What follows the last block is somebody else's.
+# Data after the last block belongs to somebody else.
 pattern behind 65536 >"$tmp/behind"
 truncate -s $((4096 + 4096 + size)) "$tmp/larger"
 cat "$tmp/behind" >>"$tmp/larger"
@@ -232,7 +232,7 @@ stopped "stop it" "$dev"
 tail -c 65536 "$tmp/larger" >"$tmp/got"
 same "$tmp/got" "$tmp/behind" "has that still"
 
-# Whoever is the last writes the map: the supervisor, its worker, or `ublk stop`.
+# The last process writes the map: the supervisor, its worker, or `ublk stop`.
 # kept NAME: what was written is there when it is served again.
 kept() {
 	served "$1: once more" file "$tmp/base" --cow "$tmp/last"
@@ -258,7 +258,7 @@ for dead in supervisor worker both; do
 	kept "$dead"
 done
 
-# Where that cannot be, `stop` fails, and what was written stays.
+# If that is impossible, `stop` fails, and the written blocks stay.
 [ -z "$recovers" ] || {
 	served "a disk that will fail" ram 32M
 	lower=$dev
@@ -291,7 +291,7 @@ done
 	like "$err" "what was written is in its place now" "which says so"
 	kept "moved"
 }
-# What keeps the writes is not what is below.
+# The file for writes cannot be the base.
 truncate -s 8M "$tmp/itself"
 fails 1 "the same file" ublk file "$tmp/itself" --cow "$tmp/itself"
 like "$err" 'input and output are the same file' "is refused"
@@ -301,8 +301,8 @@ like "$err" 'input and output are the same file' "is refused"
 is "$(tr -d '\000' <"$tmp/itself" | wc -c) $(tr -d '\000' </dev/vdb | wc -c)" \
 	"0 0" "and nothing was written to either"
 
-# Nor is anything written over what is read: the image, a disk of ours on it, what
-# was written over it.
+# Nor is anything written over what is being read: the image, a disk of ours on
+# it, or the file for its writes.
 sum "$tmp/base.gz" >"$tmp/sums"
 served "a disk in the image's file" file "$tmp/base.gz"
 fails 1 "unpack onto it" ublk unpack -f "$tmp/base.gz" "$dev"

@@ -4,7 +4,7 @@
 # board: --mem 512M --timeout 1800
 #
 # The disk grows and shrinks under load, and its server is quiesced and
-# replaced: who uses the disk sees no error, unless it is behind the new end.
+# replaced: users of the disk see no error, except beyond its new end.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
@@ -12,14 +12,14 @@ small=33554432
 large=67108864
 truncate -s $large "$tmp/file"
 
-# resize BYTES: everybody sees the new size when the command has returned.
+# resize BYTES: the new size is visible as soon as the command returns.
 resize() {
 	must "cannot be resized" "$server" --resize "$id" $(($1 / 512))
 	is_size=$(blockdev --getsize64 "$dev")
 	[ "$is_size" = "$1" ] || problem="$problem, $is_size bytes and not $1"
 }
-# at_end TEXT: a block behind the end of the small disk is written, read back,
-# and in the file.
+# at_end TEXT: a block after the end of the small disk can be written and read
+# back, and is in the file.
 at_end() {
 	pattern "$1" 4096 >"$tmp/block"
 	must "the end cannot be written" dd if="$tmp/block" of="$dev" bs=4k \
@@ -30,13 +30,13 @@ at_end() {
 			problem="$problem, $from ends with something else"
 	done
 }
-# no_end: there is nothing to read there.
+# no_end: nothing can be read there.
 no_end() {
 	! dd if="$dev" of="$tmp/block" bs=4k skip=$((large / 4096 - 1)) \
 		count=1 iflag=direct 2>/dev/null || [ ! -s "$tmp/block" ]
 }
 
-# resized OPTION...: a disk that grows and shrinks back, in use up to there.
+# resized OPTION...: a disk that grows and shrinks back while it is in use.
 resized() {
 	launch --id 11 --file "$tmp/file" --size $small "$@" ||
 		{ fail "serve $*" "$(cat "$tmp/server")"; return; }
@@ -66,7 +66,7 @@ resized() {
 	answer "requests behind the new end fail, $*"
 }
 
-# quiesced OPTION...: a disk whose servers are told to leave it.
+# quiesced OPTION...: a disk whose servers are quiesced.
 quiesced() {
 	launch --id 11 --file "$tmp/file" --recovery reissue "$@" ||
 		{ fail "serve $*" "$(cat "$tmp/server")"; return; }
@@ -107,7 +107,7 @@ for options in "--queues 1" "--queues 4 --need-get-data" \
 	fi
 done
 
-# A server that answers nothing cannot be quiesced, unless it dies over it.
+# A server that answers nothing cannot be quiesced, unless it dies meanwhile.
 kept() {
 	grep -q 'keeps tag' "$tmp/server"
 }

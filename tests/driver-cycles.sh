@@ -2,9 +2,10 @@
 # shellcheck shell=sh
 # board: --add build/x86_64/driver/cycles --timeout 3600
 #
-# Disks that come, are written, read back, and go, by STOP_DEV or with their server:
-# 60 of them, each byte compared. With ROUNDS it is 300 times as many, and no step
-# of any may take a second: that is for a machine that does nothing else.
+# Disks that are created, written, read back, and removed by STOP_DEV or with
+# their server: 60 of them, with every byte compared. With ROUNDS there are 300
+# times as many, and no step may take a second: that needs an otherwise idle
+# machine.
 . "${0%/*}/lib.sh"
 
 cycles=${0%/*}/cycles

@@ -3,8 +3,8 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
 # board: --mem 512M --timeout 1800
 #
-# The device is deleted under load, without having been stopped: when the command
-# returns the number is free, and at once it is taken again.
+# The device is deleted under load without being stopped. When the command
+# returns, the number is free, and is used again at once.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
@@ -14,7 +14,7 @@ death() {
 }
 ends_of_load death
 
-# Asynchronously the command returns before that. (Linux 6.8.)
+# The asynchronous command returns before that. (Linux 6.8.)
 ok "a device to try it on" launch --null --id 5
 if "$server" --delete-async 5 2>&1 | grep -q "Not supported"; then
 	ok "is deleted" "$server" --delete 5

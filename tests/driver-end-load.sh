@@ -3,9 +3,9 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
 # board: --mem 512M --timeout 1800
 #
-# The server ends by itself under load: by exit with nothing closed before, by a
-# crash, or because it executes another program, its main thread or one of a
-# queue, and that program lives on. It is as if it had been killed.
+# The server ends by itself under load: it exits without closing anything,
+# crashes, or executes another program, from its main thread or that of a queue,
+# and that program runs on. The effect is the same as if it had been killed.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 

@@ -7,8 +7,8 @@
 # kernel: tests
 #
 # Filesystems whose server is killed and replaced while files are copied and
-# stress-ng works on them: nobody sees an error, fsck finds nothing to repair
-# and every file is what was written.
+# stress-ng works on them: nobody sees an error, fsck finds nothing to repair,
+# and every file is intact.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 . "${0%/*}/files.lib"
@@ -18,7 +18,7 @@ mount -t tmpfs -o size=640M store "$tmp/store"
 at_exit 'umount "$tmp/store" 2>/dev/null'
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 
-# deaths COUNT: so many times the server dies and another takes its place.
+# deaths COUNT: the server dies and is replaced so many times.
 deaths() {
 	left=$1
 	while [ "$left" -gt 0 ] && [ -z "$problem" ]; do

@@ -2,17 +2,17 @@
 # shellcheck shell=sh
 # board: --add build/x86_64/driver/fuzz --mem 512M --timeout 600
 #
-# Random and nearly right commands from processes that are killed at random;
-# afterwards the driver is well. A fixed seed for half a minute; words of the
-# kernel command line choose others:
+# Random and almost right commands from processes that are killed at random.
+# Afterwards the driver works. The seed is fixed, and the test takes half a
+# minute; words of the kernel command line change that:
 #
 #   fuzz.seed=N  fuzz.commands=N  fuzz.seconds=N
 #   fuzz.any             also on a driver that is not ours
 #
-# Linux's driver of 6.12 is left out: it warns, and hangs, after some thousand
-# commands of most seeds.
+# Linux's driver of 6.12 is excluded: it warns and hangs after some thousand
+# commands with most seeds.
 #
-# `make fuzz T=minutes` is then, for the kernel and a seed of its choice,
+# `make fuzz T=minutes` does this, for the kernel and the seed that it is given:
 #
 #   tests/vm --kernel K --add build/x86_64/driver/fuzz --add tests/lib.sh \
 #	--mem 512M --timeout $((T * 60 + 300)) --append "fuzz.seed=$(date +%s)" \
@@ -20,7 +20,7 @@
 #	tests/driver-fuzz.sh
 . "${0%/*}/lib.sh"
 
-# word NAME DEFAULT: a word of the kernel command line.
+# word NAME DEFAULT: prints a word of the kernel command line.
 word() {
 	value=$2
 	for argument in $(cat /proc/cmdline); do
@@ -32,7 +32,7 @@ word() {
 fuzz=$PWD/build/x86_64/driver/fuzz
 [ ! -x /add/fuzz ] || fuzz=/add/fuzz
 [ -x "$fuzz" ] || skip_all "no program: make driver-programs"
-# Ours, of those that quiesce, has no zones.
+# Ours is the one that can quiesce and has no zones.
 offers() {
 	ublk features | grep -qE "^$1 +yes"
 }

@@ -2,8 +2,9 @@
 # shellcheck shell=sh
 # board: --add build/x86_64/driver/interface --timeout 600
 #
-# Every command of the driver's interface with right and wrong arguments, by a
-# program that speaks it directly: tests/driver/interface.c, whose TAP this is.
+# Every command of the driver's interface with valid and invalid arguments, from
+# a program that uses it directly: tests/driver/interface.c, which prints the
+# TAP.
 . "${0%/*}/lib.sh"
 
 interface=${0%/*}/interface

@@ -3,16 +3,16 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
 # board: --timeout 300
 #
-# What becomes of each request when the server dies while it serves four and four
-# more wait for a free tag: an error without recovery; with it the four that
-# were served fail or, if so wished, are served again, and the others wait for
-# the next server; or all fail until there is one.
+# What becomes of each request if the server dies while it serves four, and four
+# more wait for a free tag. Without recovery, all fail. With recovery, the four
+# that were served fail or, on request, are served again, and the others wait
+# for the next server; or all fail until there is one.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
 pattern data 1048576 >"$tmp/file"
 
-# readers: starts eight, each with a request of 4 KiB of its own.
+# readers: starts eight, each with its own request of 4 KiB.
 readers() {
 	rm -f "$tmp"/read.* "$tmp"/pid.* "$tmp"/status.*
 	for n in 1 2 3 4 5 6 7 8; do
@@ -27,15 +27,15 @@ readers() {
 		loads="$loads $!"
 	done
 }
-# all_wait: the server has been given as many requests as it has slots, and every
-# reader waits, the others for a free tag.
+# all_wait: the server has as many requests as it has slots, and every reader
+# waits, the others for a free tag.
 all_wait() {
 	[ "$(grep -c 'keeps tag' "$tmp/server")" -eq 4 ] &&
 		[ "$(cat "$tmp"/pid.* | sed 's|.*|/proc/&/status|' |
 			xargs cat | grep -c '^State:	D')" -eq 8 ]
 }
-# tally: prints how many of the readers failed, read what is in the file, read
-# something else, and have no answer.
+# tally: prints how many readers failed, read the file's data, read something
+# else, and have no result.
 tally() {
 	failed=0 right=0 wrong=0 waiting=0
 	for n in 1 2 3 4 5 6 7 8; do
@@ -64,8 +64,8 @@ comes_to() {
 	is "$(tally)" "$wanted" "$4"
 }
 
-# dying OPTION...: a server with four slots, that answers none of eight readers,
-# dies.
+# dying OPTION...: a server with four slots dies without answering any of eight
+# readers.
 dying() {
 	launch --id 6 --depth 4 --silent --file "$tmp/file" "$@" ||
 		{ fail "serve $*" "$(cat "$tmp/server")"; return; }
@@ -81,7 +81,7 @@ becomes() {
 	is "$(state_of 6)" "$1" "$2"
 }
 
-# It would not even learn that it can fail them.
+# It would not even notice that it can fail them.
 [ -z "$spare" ] ||
 	skip_all "Linux's driver does not notice when every slot is being served"
 
@@ -119,7 +119,7 @@ else
 	skip "with fail all are answered" "not offered"
 fi
 
-# A device without a server can be deleted with requests waiting.
+# A device without a server can be deleted while requests wait.
 dying --recovery reissue
 becomes quiesced "it is quiesced once more"
 ok "a quiesced one can be deleted" "$server" --delete 6

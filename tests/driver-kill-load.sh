@@ -3,8 +3,8 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
 # board: --mem 512M --timeout 1800
 #
-# The server is killed under load: every request is answered with an error, the
-# load ends, nobody is stuck, and the number is free at once for the next round.
+# The server is killed under load: every request gets an error, the load ends,
+# nobody is stuck, and the number is free at once for the next round.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 

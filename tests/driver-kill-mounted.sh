@@ -4,8 +4,8 @@
 # board: --tool mkfs.ext4 --tool e2fsck --timeout 300
 #
 # The server is killed under a mounted ext4 that is being written: the writers
-# end, sync, umount and the deletion return, and what the server's file holds is
-# a filesystem whose journal makes it whole.
+# end; sync, umount and the deletion return; and the server's file has a
+# filesystem that its journal repairs.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 

@@ -3,9 +3,9 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
 # board: --mem 512M --timeout 600
 #
-# Servers die one after the other behind a disk in use, also between any two
-# steps of taking it over: the next one finds it whole, and fio, which writes and
-# reads back all the while, never sees an error.
+# Servers of a disk in use die one after the other, also between any two steps
+# of their start. The next one finds the disk intact, and fio, which writes and
+# reads back all the time, never sees an error.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
@@ -44,7 +44,7 @@ for options in "--queues 1" "--queues 3" "--queues 2 --need-get-data" \
 	ok "delete it" "$server" --delete 8
 done
 
-# Without a server at all it can be stopped, deleted, and nobody hangs.
+# Without any server, it can be stopped and deleted, and nobody hangs.
 for way in --delete --stop; do
 	launch --id 8 --file "$tmp/file" $spare --recovery reissue --queues 2 \
 		--delay 5000

@@ -3,14 +3,14 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
 # board: --timeout 600
 #
-# The server is killed between any two steps of its start, and of that of one
-# with recovery: what is there can be deleted at once, and the number used again.
+# The server is killed between any two steps of its start, with and without
+# recovery: the device can be deleted at once, and its number used again.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
 truncate -s 16M "$tmp/file"
 
-# usable: a server takes the number, is read, and goes.
+# usable: a server takes the number, is read, and stops.
 usable() {
 	devices="$devices 7"
 	launch --id 7 --file "$tmp/file" ||

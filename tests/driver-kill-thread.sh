@@ -3,14 +3,15 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
 # board: --mem 512M --timeout 300
 #
-# One thread of many ends, under load: the device is as if all of the server had,
-# the other threads are told, and the requests of all queues are answered. Where all
-# that it fetched is being served, the block layer's timer finds it: a request runs
-# out after one second, and the timer comes on whole seconds, so after two at most.
+# One of several threads ends, under load: the effect is that of the death of
+# the whole server. The other threads are told, and the requests of all queues
+# are answered. If all tags of that thread are in use, the block layer's timer
+# finds it: a request times out after one second, and the timer runs at whole
+# seconds, so that it takes at most two.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
-# Its one queue fails, the device stays live and the other threads serve on.
+# Its only queue fails, the device stays live, and the other threads serve on.
 [ -z "$spare" ] ||
 	skip_all "Linux's driver takes one thread's end for that of its queue only"
 

@@ -4,15 +4,15 @@
 # board: --tool mkfs.ext4 --mem 1G --smp 4 --timeout 3600
 # kernel: tests
 #
-# A disk that never waits for itself: the last reference of a file, a mount or a
-# disk goes while requests are in flight and pages are dirty, in each way there
-# is, and the server is not the one that writes the pages. On one queue, on
-# several, and behind each I/O scheduler: twelve rounds of each kind, in which each of
-# its variants has a turn, or $ROUNDS times 60.
+# A disk never waits for itself: the last reference to a file, a mount or a disk
+# is dropped while requests are in flight and pages are dirty, in every possible
+# way, and it is not the server that writes the pages. With one queue, with
+# several, and with each I/O scheduler: twelve rounds of each kind, so that each
+# of its variants is used, or $ROUNDS times 60.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# On the board the program lies beside the test.
+# On the board, the program is beside the test.
 lastclose=${0%/*}/lastclose
 [ -x "$lastclose" ] || lastclose=build/$(uname -m)/driver/lastclose
 
@@ -23,9 +23,9 @@ mkdir "$tmp/mnt"
 stuck=''
 at_exit 'leave_stuck'
 
-# leave_stuck: a disk that hangs cannot be stopped, nor be left in peace: its
-# server is killed, and what that does not end is told. Who looked into a folder
-# of it would wait as well.
+# leave_stuck: a disk that hangs cannot be stopped or left alone. So its server
+# is killed, and what this does not end is reported. Opening a directory on the
+# disk would hang, too.
 leave_stuck() {
 	umount -l "$tmp/mnt" 2>/dev/null
 	[ -n "$stuck" ] || return 0
@@ -33,7 +33,7 @@ leave_stuck() {
 	kill -KILL $stuck 2>/dev/null
 	wait_until 5 nobody_left || note "they survive SIGKILL:$left"
 }
-# nobody_left: the stuck servers are gone; those that are not are in $left.
+# nobody_left: the stuck servers are gone; $left has those that are not.
 nobody_left() {
 	left=''
 	for process in $stuck; do
@@ -43,7 +43,7 @@ nobody_left() {
 	[ -z "$left" ]
 }
 
-# begin SCHEDULER ARGUMENT...: a disk to hang; false when there is none.
+# begin SCHEDULER ARGUMENT...: starts a disk; false if that fails.
 begin() {
 	scheduler=$1
 	shift
@@ -52,8 +52,8 @@ begin() {
 	[ -b "$dev" ] && echo "$scheduler" >"/sys/block/ublkb$id/queue/scheduler"
 }
 
-# give_up: leaves the disk to leave_stuck, and says where its server is, on a
-# kernel that tells.
+# give_up: leaves the disk to leave_stuck, and prints where its server is, if
+# the kernel says so.
 give_up() {
 	for process in $servers; do
 		where=$(cat "/proc/$process"/task/*/stack 2>/dev/null)
@@ -69,7 +69,7 @@ give_up() {
 }
 
 # closes KINDS SCHEDULER [--any-data] ARGUMENT...: rounds of each kind on a disk
-# made with the arguments; the next is made for what comes after one that hangs.
+# with these arguments. After a hang, the next kinds get a new disk.
 closes() {
 	kinds=$1
 	scheduler=$2

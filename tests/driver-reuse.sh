@@ -4,13 +4,13 @@
 # board: --add build/x86_64/driver/reuse --timeout 600
 # kernel: tests
 #
-# A thousand devices (or DEVICES) come and go under the same numbers, in each way
-# that there is to go, and their memory comes back: of no kind of object does the
-# kernel have more than before, and it has as many free pages.
+# A thousand devices (or DEVICES) come and go under the same numbers, in every
+# way in which a device can end, and their memory is freed: the kernel has no
+# more objects of any kind than before, and as many free pages.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 
-# On the board the program lies beside the test.
+# On the board, the program is beside the test.
 reuse=${0%/*}/reuse
 [ -x "$reuse" ] || reuse=build/$(uname -m)/driver/reuse
 
@@ -18,17 +18,19 @@ rounds=${DEVICES:-1000}
 devices="11 12 13 14 15 16 17 18"
 jobs=8
 
-# in_use: prints how many objects of each kind are in use, when all that can be
-# given back was, and how many pages for anything else. A cache that was shrunk
-# just before it is read counts its objects and not those it has ready.
+# in_use: prints how many objects of each kind are in use, after everything that
+# can be freed was freed, and how many pages are used otherwise. A cache that
+# was shrunk just before it is read counts its objects without those it keeps
+# ready.
 #
-# An area of vmalloc(), of which each queue has one, is freed for good only with
-# thousands of others: until then its vmap_area waits, and later may be that of
-# a gap. So areas are counted as the kernel lists them, without those that wait.
+# Each queue has an area of vmalloc(), which is really freed only together with
+# thousands of others. Until then its vmap_area waits, and may later describe a
+# gap. So areas are counted as the kernel lists them, without those that wait.
 in_use() {
 	echo 3 >/proc/sys/vm/drop_caches
 	echo 3 >/proc/sys/vm/drop_caches
-	# Twice, since what was used lately is spared once. Then RCU frees it.
+	# Twice, since recently used objects are spared once. Then RCU frees
+	# them.
 	sleep 0.4
 	for cache in $caches; do
 		echo 1 >"$cache/shrink"
@@ -44,8 +46,8 @@ in_use() {
 		END { print "pages", used }' /proc/zoneinfo
 }
 
-# look FILE: looks once more; FILE keeps the least that was seen of each, since
-# what is there for a moment only comes on top.
+# look FILE: counts again. FILE keeps the smallest number of each kind, since
+# there may be temporary objects.
 look() {
 	in_use >"$tmp/now"
 	[ -f "$1" ] || cp "$tmp/now" "$1"
@@ -55,8 +57,8 @@ look() {
 	mv "$tmp/least" "$1"
 }
 
-# nothing_more: looks what there is more of than before. What is lost in each
-# fifth round shows; up to a hundred objects are about because of workers.
+# nothing_more: looks for kinds with more objects than before. A leak in every
+# fifth round shows; up to a hundred objects exist because of workers.
 nothing_more() {
 	look "$tmp/after"
 	awk -v bound=$((100 + rounds / 10)) '
@@ -72,7 +74,7 @@ come_and_go() {
 	text="$rounds times $2, $queues queue"
 	[ "$queues" -eq 1 ] || text=${text}s
 	shift 2
-	# What the first of their kind leave is kept for all.
+	# The first devices of a kind may leave something that is kept for all.
 	"$reuse" $((jobs * 4)) $jobs 11 "$queues" "$@" 2>"$tmp/reuse" ||
 		fail "the first of $text" "$(cat "$tmp/reuse")"
 	rm -f "$tmp/before" "$tmp/after"
@@ -80,7 +82,7 @@ come_and_go() {
 	look "$tmp/before"
 	look "$tmp/before"
 	ok "$text" "$reuse" "$rounds" $jobs 11 "$queues" "$@"
-	# Some of it is given back by workers, and when RCU is through.
+	# Workers and RCU free some of it later.
 	wait_until 5 nothing_more || :
 	is "$(cat "$tmp/more")" "" "memory is back, $text"
 }
@@ -88,11 +90,11 @@ come_and_go() {
 caches=''
 for cache in /sys/kernel/slab/*; do
 	case $cache in */vmap_area) continue ;; esac
-	# Where caches are merged, a link is another name of one.
+	# If caches are merged, a link is another name of one.
 	[ -L "$cache" ] || [ ! -f "$cache/objects" ] || caches="$caches $cache"
 done
-# The kernel that checks itself keeps what was freed for a while, and has notes of
-# it: there only the objects of others are counted.
+# The debug kernel keeps freed objects for a while, and notes about them: there,
+# only objects of other kinds are counted.
 checks_itself=''
 objects_checked=/sys/kernel/slab/debug_objects_cache
 if [ -e $objects_checked ]; then
@@ -105,7 +107,7 @@ in_use >/dev/null
 come_and_go 1 "added, deleted" added
 come_and_go 2 "added, deleted" added
 come_and_go 2 "started, used, stopped, deleted" stopped
-# With Linux 6.1 a death takes five seconds, where it is noticed at all.
+# With Linux 6.1, noticing a death takes five seconds, if it is noticed at all.
 if [ -z "$old" ]; then
 	come_and_go 1 "refused, cancelled, deleted" refused
 	come_and_go 2 "added, its server killed, deleted" fetched

@@ -3,8 +3,8 @@
 # board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
 # board: --mem 512M --timeout 1800
 #
-# The device is stopped under load: requests are answered or fail, the server is
-# told to end, and what remains is a dead device that can be deleted.
+# The device is stopped under load: requests succeed or fail, the server's
+# commands are aborted, and a dead device remains that can be deleted.
 . "${0%/*}/lib.sh"
 . "${0%/*}/driver.lib"
 

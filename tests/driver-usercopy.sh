@@ -2,10 +2,11 @@
 # shellcheck shell=sh
 # board: --tool mkfs.ext4 --mem 512M
 #
-# Data of a request may lie in objects of the slab allocator, which a kernel with
-# HARDENED_USERCOPY does not let copy_to_user() touch: what the journal of an ext4
-# with blocks below a page writes in place of a block that begins with the journal's
-# own magic number is such an object. The server gets it all the same.
+# The data of a request may be in objects of the slab allocator, to which a
+# kernel with HARDENED_USERCOPY does not allow copy_to_user(). Such an object is
+# what the journal of an ext4 with blocks smaller than a page writes instead of
+# a block that starts with the journal's magic number. The server must get it
+# all the same.
 . "${0%/*}/lib.sh"
 
 grep -q ' usercopy_abort$' /proc/kallsyms 2>/dev/null ||
@@ -19,7 +20,7 @@ ok "make a filesystem with blocks of 1 KiB" mkfs.ext4 -q -b 1024 "$dev"
 ok "mount it, with data in the journal" \
 	mount -t ext4 -o data=journal "$dev" "$tmp/mnt"
 
-# blocks: prints 256 blocks that begin with the magic number.
+# blocks: prints 256 blocks that start with the magic number.
 blocks() {
 	n=0
 	while [ $n -lt 256 ]; do

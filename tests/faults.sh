@@ -3,10 +3,10 @@
 # board: --add tests/devices.lib --add tests/faults.lib
 # board: --add build/x86_64/driver/strike --timeout 20000
 #
-# System calls that fail, one after the other, of each verb that needs the driver and
-# of the servers: a command succeeds or says why not; what a disk holds is there until
-# it is stopped; and of one that is not served nothing is left. `make fuzz F=faults`
-# lets each fail, this each 48th.
+# System calls that fail, one after the other, for each verb that needs the
+# driver and for the servers. A command succeeds or says why not; a disk keeps
+# its contents until it is stopped; and of a disk that is not served, nothing is
+# left. `make fuzz F=faults` lets every call fail, and this test every 48th.
 . "${0%/*}/lib.sh"
 : "${EVERY:=48}"
 . "${0%/*}/devices.lib"
@@ -31,13 +31,13 @@ gone() {
 	ublk stop --force --all >/dev/null 2>&1
 	[ "$(what_is)" = "$was" ]
 }
-# nothing: no device, no record, no process. What is about to end gets its time.
+# nothing: no device, record or process. Gives what is ending some time.
 nothing() {
 	wait_until 10 eval '[ "$(what_is)" = "$was" ]' ||
 		problem="$problem, left: $(what_is | tr '\n' ' ')"
 }
 
-# A device that starts.
+# A device that is started.
 prepare() {
 	rm -f "$tmp/kept"
 	wait_until 10 gone || note "cannot clean up: $(what_is)"
@@ -72,7 +72,7 @@ each_fault "ublk ram --cow" "" "ublk ram 1M -d 4 --cow $tmp/kept"
 contents='holds 300000 '$(sum "$tmp/disk")
 each_fault "ublk zimg" "" "ublk zimg $tmp/image.gz -d 4"
 
-# A device that there is.
+# A device that exists.
 prepare() {
 	wait_until 10 gone || note "cannot clean up: $(what_is)"
 	serve ram 1M -d 4
@@ -88,7 +88,7 @@ prepare() {
 live() {
 	[ "$(state)" = live ]
 }
-# Whatever happened, recover brings it back or it is not there at all.
+# Whatever happened, recover restores the device, or it is gone completely.
 judge() {
 	[ "$status" -eq 0 ] || says
 	wait_until 5 live || ublk recover --all >/dev/null 2>"$tmp/words"
@@ -111,10 +111,10 @@ each_fault "upgrade, the server" '-p $server' 'ublk upgrade $id'
 dies=1
 each_fault recover "" 'ublk recover $id'
 dies=''
-# Its worker dies, and the supervisor makes another one.
+# Its worker dies, and the supervisor starts another one.
 each_fault "another worker" '-p $server' 'sh -c "kill -KILL $worker; sleep 0.3"'
 
-# Those that only show something.
+# Commands that only print something.
 judge() {
 	if [ "$status" -ne 0 ]; then
 		says

@@ -3,9 +3,9 @@
 # board: --add tests/devices.lib --tool mkfs.ext4 --tool dd --tool losetup
 # board: --tool blkdiscard --disk 128M --disk 16M --mem 512M
 #
-# Direct I/O where the backing takes it, so that data is not kept in memory
-# twice, nor copied where the driver lends the pages of requests; FLUSH and FUA reach
-# the backing's storage; its block is the disk's.
+# Direct I/O if the file supports it, so that data is not cached twice, and not
+# copied if the driver lends the pages of requests. FLUSH and FUA reach the
+# storage. The disk's block size is that of the file.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -16,13 +16,13 @@ at_exit 'umount "$tmp/mnt" 2>/dev/null'
 at_exit 'stop_started'
 at_exit 'umount "$tmp/fua" 2>/dev/null'
 
-# cached: prints the page cache in KiB without what is in tmpfs.
+# cached: prints the page cache in KiB, without tmpfs.
 cached() {
 	awk '/^Cached:|^Buffers:/ { sum += $2 } /^Shmem:/ { sum -= $2 }
 		END { print sum }' /proc/meminfo
 }
 
-# opened NAME FILE FLAG yes|no: whether the server has it open with that flag.
+# opened NAME FILE FLAG yes|no: whether the server opened it with that flag.
 opened() {
 	found=no
 	for link in /proc/"$(server_of "$id")"/fd/*; do
@@ -44,7 +44,7 @@ serving() {
 lends=no
 ! ublk features | grep -q '^AUTO_BUF_REG *yes' || lends=yes
 
-# pinned NAME yes|no: whether the ring of the server knows its buffers, where it
+# pinned NAME yes|no: whether the server's ring has registered buffers, if it
 # needs any.
 pinned() {
 	kib=$(awk '$1 == "VmPin:" { print $2 }' "/proc/$(serving)/status")
@@ -52,7 +52,7 @@ pinned() {
 	is "$([ "$kib" -ge 1024 ] && echo yes || echo no)" "$2" "$1"
 }
 
-# copied NAME yes|no: whether data has been in the buffers of the server.
+# copied NAME yes|no: whether data was in the server's buffers.
 copied() {
 	kib=$(awk '/^[0-9a-f]+-/ { buffers = /ublk-buffers/ }
 		buffers && $1 == "Rss:" { sum += $2 }
@@ -64,7 +64,7 @@ copies=yes
 direct=0040000
 nonblock=04000
 
-# through_cache NAME yes|no: reading and writing 24 MiB fills the cache or not.
+# through_cache NAME yes|no: whether reading and writing 24 MiB fills the cache.
 through_cache() {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
@@ -122,7 +122,8 @@ stopped "stop it" "$dev"
 flushes() {
 	awk '{ print $16 }' "/sys/block/$1/stat"
 }
-# flushed NAME more|same: since the last `from_here`, the disk below.
+# flushed NAME more|same: the flushes of the disk below, since the last
+# `from_here`.
 from_here() {
 	sync
 	flushed_before=$(flushes vda)
@@ -134,7 +135,7 @@ flushed() {
 	is $found "$2" "$1"
 }
 
-# all_flushes: what must reach vda from the device served.
+# all_flushes: what must reach vda from the served device.
 all_flushes() {
 	is "$(cat /sys/block/ublkb$id/queue/write_cache)" "write back" \
 		"has a cache to flush"
@@ -148,10 +149,10 @@ all_flushes() {
 	flushed "FLUSH reaches the storage" more
 	is "$(flushes ublkb$id)" 1 "as one FLUSH"
 
-	# A direct write of a file that has its blocks is a FUA and no more.
+	# A direct write to allocated blocks of a file is a FUA and no more.
 	mkfs.ext4 -q -F "$dev"
 	mkdir -p "$tmp/fua"
-	# It shall not write by itself meanwhile.
+	# It must not write by itself meanwhile.
 	mount -o commit=600,noinit_itable "$dev" "$tmp/fua"
 	dd if=/dev/zero of="$tmp/fua/file" bs=64k count=1 2>/dev/null
 	sync
@@ -252,8 +253,8 @@ umount "$tmp/mnt"
 losetup -d "$loop"
 loop=''
 
-# What the storage takes only in pieces the ring gives to a thread, iou-wrk-PID, and
-# that costs more than two requests.
+# If the storage must split a request, the ring passes it to a thread,
+# iou-wrk-PID, and that costs more than two requests.
 echo 64 >/sys/block/vdb/queue/max_sectors_kb
 put /dev/vdb 0 <"$tmp/disk"
 served "a disk that takes small requests" file /dev/vdb

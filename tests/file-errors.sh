@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool mkfs.ext4 --tool dd --disk 16M --timeout 300
 #
-# A file that becomes shorter, and a filesystem that is full: the requests for
-# what is not there get an error, each one once, and the device goes on.
+# A file that shrinks, and a filesystem that is full: requests for missing data
+# fail, each one once, and the device works on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -11,9 +11,9 @@ mkdir "$tmp/mnt"
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 at_exit 'stop_started'
 
-# shows FILE FAILED NAME: read by sectors, the disk is FILE, of which as many of the
-# last ones as told fail. What these left in the reader's memory is not looked at:
-# where nothing is copied on the way a part may have come.
+# shows FILE FAILED NAME: read sector by sector, the disk has the contents of
+# FILE, except that the last FAILED sectors cannot be read. The reader's memory
+# for those is ignored: without a copy, part of the data may be there.
 shows() {
 	dd if="$dev" of="$tmp/got" bs=512 count=2048 iflag=direct \
 		conv=noerror,sync 2>"$tmp/dd"
@@ -51,8 +51,8 @@ shrinks() {
 	rm "$tmp/mnt/file"
 }
 
-# fill FIRST OPTION...: writes the data from piece FIRST on behind the first
-# MiB, until it fails; $pieces of 128K are written then.
+# fill FIRST OPTION...: writes pieces of 128K after the first MiB, from piece
+# FIRST on, until one fails. $pieces is the number of those written.
 fill() {
 	skip=$1
 	shift
@@ -63,7 +63,7 @@ fill() {
 }
 full='No space left on device'
 
-# filled NAME: the disk has the data and all that was put behind it.
+# filled NAME: the disk has the data, and everything that was added to it.
 filled() {
 	{
 		cat "$tmp/data"

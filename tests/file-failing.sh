@@ -5,9 +5,9 @@
 # board: --timeout 300
 # kernel: tests
 #
-# Sectors of the backing that fail: the requests for them get an error, each one
-# once, all others go on, and once the sectors are mended so do these, under the
-# same server. Requests that are counted are direct ones, one at a time: nothing
+# Bad sectors of the file: requests for them fail, each one once, and all others
+# succeed. Once the sectors are repaired, these succeed, too, with the same
+# server. Requests are counted with direct I/O, one at a time, so that nothing
 # merges them.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
@@ -25,8 +25,8 @@ piece() {
 	fi
 }
 
-# becomes [FIRST COUNT TARGET [ARGUMENT]]: from now on these sectors of $below are
-# this target of the device mapper's, and no cache knows what is there.
+# becomes [FIRST COUNT TARGET [ARGUMENT]]: maps these sectors of $below to this
+# target of the device mapper from now on, and drops caches.
 becomes() {
 	behind=$((${1:-0} + ${2:-0}))
 	{
@@ -41,7 +41,7 @@ becomes() {
 	blockdev --flushbufs "$below"
 }
 
-# lay DISK: makes $below, a device of the device mapper's over DISK.
+# lay DISK: creates $below, a device of the device mapper, over DISK.
 lay() {
 	dmsetup remove below 2>/dev/null
 	disk=$1
@@ -51,13 +51,13 @@ lay() {
 	[ -b "$below" ] || fail "there is a device below"
 }
 
-# over FILE DATA FIRST COUNT: puts these sectors of DATA into FILE.
+# over FILE DATA FIRST COUNT: copies these sectors of DATA to FILE.
 over() {
 	dd if="$2" of="$1" bs=512 skip="$3" seek="$3" count="$4" conv=notrunc \
 		2>/dev/null
 }
 
-# put_at FIRST COUNT OPTION...: writes these sectors of $tmp/new, all at once.
+# put_at FIRST COUNT OPTION...: writes these sectors of $tmp/new in one request.
 put_at() {
 	at=$(($1 / $2))
 	bytes=$(($2 * 512))
@@ -68,8 +68,9 @@ flush() {
 	dd if=/dev/null of="$dev" conv=notrunc,fsync
 }
 
-# reads COUNT: reads the disk, COUNT sectors at once. It is $tmp/data, but for
-# $count sectors from $first on: the requests that have one of these fail.
+# reads COUNT: reads the disk, COUNT sectors at once. It has the contents of
+# $tmp/data, except for $count sectors from $first on: requests with any of
+# these fail.
 reads() {
 	had=$(answered "$dev" 1)
 	dd if="$dev" of="$tmp/got" bs=$(($1 * 512)) count=$((sectors / $1)) \
@@ -77,8 +78,8 @@ reads() {
 	from=$((first / $1 * $1))
 	till=$(((first + count + $1 - 1) / $1 * $1))
 	cp "$tmp/data" "$tmp/image"
-	# What a request that failed left in the reader's memory is not looked at:
-	# where nothing is copied on the way a part of it may have come.
+	# The reader's memory for a failed request is ignored: without a copy,
+	# part of the data may be there.
 	over "$tmp/image" /dev/zero $from $((till - from))
 	over "$tmp/got" /dev/zero $from $((till - from))
 	same "$tmp/got" "$tmp/image" \
@@ -89,8 +90,8 @@ reads() {
 		"and one request for each"
 }
 
-# writes FIRST COUNT: writes these sectors, $unit at once, with FUA. $failed tells
-# the sectors and errors of those requests that failed.
+# writes FIRST COUNT: writes these sectors, $unit at once, with FUA. $failed
+# lists the sectors and errors of the failed requests.
 writes() {
 	failed=''
 	sector=$1
@@ -103,7 +104,7 @@ writes() {
 	done
 }
 
-# all_was_served: by one server, which ends now.
+# all_was_served: by a single server, which ends now.
 all_was_served() {
 	same_server "the server has been live through all that"
 	silent "and said nothing"
@@ -115,8 +116,8 @@ sectors=1024
 pattern old $((sectors * 512)) >"$tmp/old"
 pattern new $((sectors * 512)) >"$tmp/new"
 
-# failing FILE ORIGIN OPTION...: the disk is in FILE, which begins at that sector
-# of $below. Through the cache whole pages of it fail.
+# failing FILE ORIGIN OPTION...: the disk is in FILE, which starts at sector
+# ORIGIN of $below. With the page cache, whole pages of it fail.
 failing() {
 	file=$1
 	origin=$2
@@ -142,7 +143,8 @@ failing() {
 		sector=$((sector + unit))
 	done
 	is "$failed" "$wanted" "just what fails cannot be written"
-	# After one that does not fail, O_DSYNC has a flush that counts as well.
+	# After a write that succeeds, O_DSYNC causes a flush, which counts as
+	# well.
 	is $(($(answered "$dev" 5) - had)) $((count / unit + 4 + 4)) \
 		"with one request for each"
 	over "$tmp/data" "$tmp/new" $((first - 2 * unit)) $((2 * unit))
@@ -176,14 +178,14 @@ failing() {
 	same "$tmp/got" "$tmp/data" "and it is all in the backing"
 }
 
-# A cache that cannot be flushed fails the flushes, and these only.
+# If flushing a cache fails, the FLUSHes fail, and nothing else.
 flushing() {
 	over "$below" "$tmp/old" 0 $sectors
 	becomes
 	served "a device that cannot be flushed, $*" file "$below" \
 		--size $((sectors * 512)) "$@"
 	watch_server
-	# Behind the disk, so that nothing is written there.
+	# After the disk, so that nothing is written there.
 	becomes 4000 8 flakey '0 1000000 1 error_writes'
 	had=$(answered "$dev" 16)
 	ok "it is written" put_at 128 128 oflag=direct conv=notrunc
@@ -201,7 +203,7 @@ flushing() {
 	all_was_served
 }
 
-# Load on what fails, beside load on what does not.
+# Load on bad sectors, together with load on good ones.
 busy() {
 	served "a device under load, $*" file "$below" \
 		--size $((sectors * 512)) "$@"
@@ -225,8 +227,8 @@ busy() {
 	all_was_served
 }
 
-# Sectors whose first write fails, or which fail until they are written, as
-# those of a disk do: one more try would hide it.
+# Sectors whose first write fails, or that fail until they are written, like
+# those of a real disk: a retry would hide the error.
 remapped() {
 	over "$below" "$tmp/old" 0 $sectors
 	becomes 0 $sectors dust 512
@@ -276,8 +278,8 @@ becomes
 remapped
 becomes
 
-# The first sectors, when it starts: they do not matter to how it is served. What
-# is discarded may be gone or not when that fails.
+# The first sectors fail at the start, which does not matter for serving. After
+# a failed discard, the data may be there or not.
 over "$below" "$tmp/old" 0 $sectors
 becomes 0 5 error
 served "a device whose first sectors fail" file "$below" \
@@ -300,7 +302,7 @@ dd if="$below" of="$tmp/got" bs=512 skip=128 count=$((sectors - 128)) 2>/dev/nul
 tail -c +65537 "$tmp/data" >"$tmp/image"
 same "$tmp/got" "$tmp/image" "and nothing else was discarded"
 
-# An image: the chunk that has the sector fails, and once mended is there.
+# An image: the chunk with the sector fails, and works after the repair.
 head -c 400000 /dev/urandom >"$tmp/disk"
 truncate -s 400384 "$tmp/disk"
 ublk pack -c 60K "$tmp/disk" "$tmp/image.gz"
@@ -308,7 +310,7 @@ dd if="$tmp/image.gz" of="$below" bs=64k conv=notrunc,fsync 2>/dev/null
 becomes
 served "an image" zimg "$below" -q 2 --cache 128K
 watch_server
-# Within chunk 5: a header of 66 bytes, and 61471 for each chunk.
+# Within chunk 5: a header of 66 bytes, and 61471 bytes per chunk.
 becomes 658 1 error
 cp "$tmp/disk" "$tmp/data"
 over "$tmp/data" /dev/zero 600 120
@@ -327,13 +329,13 @@ becomes
 same "$dev" "$tmp/disk" "mended, all can be read"
 stopped "stop it" "$dev"
 
-# A file: its data fail, and not what the filesystem keeps of it.
+# A file: its data fail, but not the metadata of the filesystem.
 lay /dev/vdb
 mkfs.ext4 -q "$below"
 mount "$below" "$tmp/mnt"
 cp "$tmp/old" "$tmp/mnt/file"
 sync
-# place SECTOR: prints where on $below this one of the file is.
+# place SECTOR: prints where on $below this sector of the file is.
 place() {
 	grep -abo "old sector $(printf %012d "$1") " "$below" |
 		awk -F : '{ print $1 / 512 }'

@@ -3,9 +3,9 @@
 # board: --add tests/devices.lib --tool fio --tool mkfs.ext4 --tool dd
 # board: --tool blkdiscard --disk 16M --timeout 300
 #
-# The disk that holds the backing is pulled under load: every request gets an
-# error, the server stays and can be stopped, and what had been flushed is there
-# when the disk is plugged in again.
+# The disk that the file is on is removed under load: every request gets an
+# error, the server stays and can be stopped, and flushed data is there when the
+# disk is back.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -13,8 +13,8 @@ mkdir "$tmp/mnt"
 at_exit 'umount -l "$tmp/mnt" 2>/dev/null'
 at_exit 'stop_started'
 
-# find_disk: sets $disk to its node, which need not be the same once it was
-# plugged in again.
+# find_disk: sets $disk to its node, which may have another name after it was
+# removed.
 find_disk() {
 	for serial in /sys/block/vd*/serial; do
 		[ "$(cat "$serial")" = disk0 ] || continue
@@ -25,7 +25,7 @@ find_disk() {
 	return 1
 }
 
-# pull driver|slot: its driver lets go of it, or it leaves its slot.
+# pull driver|slot: unbinds its driver, or removes it from its slot.
 pull() {
 	way=$1
 	device=$(readlink -f "/sys/block/${disk##*/}/device")
@@ -61,7 +61,7 @@ all_fail() {
 	is $(($(answered "$dev" "$2") - had)) 256 "once"
 }
 
-# pulled WAY FILE OPTION...: the disk that FILE is, or lies on.
+# pulled WAY FILE OPTION...: the disk that FILE is, or that it is on.
 pulled() {
 	how=$1
 	shift
@@ -87,7 +87,7 @@ pulled() {
 	like "$err" 'Input/output error' "too"
 	same_server "the server is live"
 	silent "and has said nothing"
-	# What is in the cache of the device cannot be written when it stops.
+	# Dirty data of the device cannot be written when it stops.
 	dd if="$tmp/flushed" of="$dev" bs=64k conv=notrunc 2>/dev/null
 }
 
@@ -129,8 +129,8 @@ first_chunk() {
 		"$(head -c 61440 "$tmp/data" | sum -)" "$1"
 }
 
-# Where a filesystem is not told that its disk is gone, it goes on with what it has
-# in memory.
+# A filesystem that does not learn that its disk is gone works on with what it
+# has in memory.
 told=''
 ! linux_since 6 6 || told=1
 
@@ -146,7 +146,7 @@ else
 		"this kernel does not tell ext4 that its disk is gone"
 fi
 
-# An image: what is in memory stays there.
+# An image: cached chunks stay readable.
 head -c 400000 /dev/urandom >"$tmp/data"
 ublk pack -c 60K "$tmp/data" "$tmp/image"
 dd if="$tmp/image" of="$disk" bs=64k conv=fsync 2>/dev/null
@@ -160,7 +160,7 @@ dd if="$dev" of=/dev/null bs=512 skip=240 iflag=direct conv=noerror \
 is "$(grep -c 'error reading .*Input/output error' "$tmp/dd")" \
 	$((782 - 240)) "all else cannot"
 same_server "the server is live"
-# The kernel lets a process say only so much.
+# The kernel limits the number of messages of a process.
 said | sed -n 's/.*\(chunk [0-9]*\) .*/\1/p' | sort >"$tmp/chunks"
 ok "and names a chunk that it could not read" [ -s "$tmp/chunks" ]
 is "$(uniq -d "$tmp/chunks")" "" "once"

@@ -2,8 +2,9 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool mkfs.ext4 --tool chattr --disk 16M --timeout 600
 #
-# A backing that cannot be a disk, or that others use, is refused with a reason
-# and nothing left behind; one that cannot be written becomes a read-only disk.
+# A file that cannot be a disk, or that is in use, is refused with a reason, and
+# nothing is left behind. A file that cannot be written becomes a read-only
+# disk.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -60,7 +61,8 @@ stopped "stop one" "$first"
 stopped "stop the other" "$dev"
 
 # Parts of one file, and of one device.
-# parts PATH: of 1 MiB: two that have nothing in common are served by two servers.
+# parts_of PATH: two parts of 1 MiB that do not overlap can be served by two
+# servers.
 parts_of() {
 	served "$1: a part" file "$1" --offset=64K --size=128K
 	first=$dev
@@ -98,7 +100,7 @@ parts_of() {
 }
 parts_of "$tmp/file"
 parts_of /dev/vda
-# An image is nobody's to write while it is served.
+# Nobody may write an image while it is served.
 ublk pack "$tmp/file" "$tmp/image"
 served "an image in a file" zimg "$tmp/image"
 image=$dev

@@ -3,8 +3,8 @@
 # board: --add tests/devices.lib --tool blkdiscard --tool fallocate --tool mkfs.ext4
 # board: --disk 64M
 #
-# A regular file as a disk: what is written to the disk is in the file, at the
-# same place, and nothing else of the file is touched.
+# A regular file as a disk: what is written to the disk is at the same place in
+# the file, and the rest of the file is unchanged.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -19,7 +19,7 @@ zeroes() {
 	head -c "$1" /dev/zero | sum -
 }
 
-# used FILE: prints its blocks in KiB.
+# used FILE: prints its allocated size in KiB.
 used() {
 	sync
 	du -k "$1" | cut -f 1
@@ -60,7 +60,7 @@ for fs in tmpfs ext4; do
 	ok "write zeroes" blkdiscard -z -o 1536 -l 1024512 "$dev"
 	same "$dev" "$tmp/mirror" "they are where they belong"
 	same "$file" "$tmp/mirror" "and nowhere else in the file"
-	# tmpfs cannot keep the blocks of what it zeroes.
+	# tmpfs cannot keep blocks allocated that it zeroes.
 	[ $fs = tmpfs ] ||
 		is "$(used "$file")" 2048 "and the file keeps its blocks"
 	ok "write zeroes for good" fallocate -p -o 4096 -l 1015808 "$dev"
@@ -70,7 +70,7 @@ for fs in tmpfs ext4; do
 	stopped "stop it" "$dev"
 	same "$file" "$tmp/mirror" "the file stays as it is"
 
-	# Ranges, the last one at no sector's border.
+	# Ranges; the last is not aligned to sectors.
 	for range in "1048576 524288" "1536 512" "1000 2048"; do
 		from=${range% *} size=${range#* }
 		cp "$tmp/old" "$file"
@@ -101,7 +101,7 @@ for fs in tmpfs ext4; do
 		"$(tail -c 1048576 "$tmp/old" | sum -)" "is the second half"
 	stopped "stop it" "$dev"
 
-	# A size of no whole number of sectors.
+	# A size that is not a multiple of the sector size.
 	pattern odd 1049276 >"$file"
 	cp "$file" "$tmp/mirror"
 	served "a file of 2049 sectors and 700 - 512 bytes" file "$file"

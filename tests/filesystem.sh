@@ -3,8 +3,8 @@
 # board: --add tests/devices.lib --add tests/files.lib
 # board: --tool mkfs.ext4 --tool e2fsck --disk 128M
 #
-# A filesystem on each kind of disk: made, filled, unmounted, mounted again,
-# with the same files in it and nothing that e2fsck would mend.
+# A filesystem on each kind of disk is created, filled, unmounted and mounted
+# again. It has the same files, and e2fsck finds no error.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/files.lib"
@@ -14,7 +14,7 @@ at_exit 'umount "$tmp/below" 2>/dev/null'
 at_exit 'stop_started'
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 
-# filesystem NAME ARGUMENT...: serves, and works with it.
+# filesystem NAME ARGUMENT...: serves a disk, and uses the filesystem.
 filesystem() {
 	what=$1
 	shift
@@ -33,7 +33,7 @@ filesystem() {
 	ok "e2fsck finds it clean" e2fsck -fn "$dev"
 }
 
-# again: mounts it again, looks at it, and stops.
+# again: mounts it again, checks it, and stops.
 again() {
 	ok "mount it again" mount "$dev" "$tmp/mnt"
 	for copy in two three; do

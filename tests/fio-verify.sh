@@ -3,8 +3,8 @@
 # board: --add tests/devices.lib --tool fio --tool mkfs.ext4 --mem 1G
 # board: --disk 128M --timeout 1200
 #
-# fio writes at random, with many requests under way, and reads it all back:
-# every block is what it wrote there last.
+# fio writes at random with many requests in flight, and reads everything back:
+# every block has the data that was written there last.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -37,7 +37,7 @@ umount "$tmp/ext4"
 verified file /dev/vda -q 2
 verified file /dev/vda --offset 1M --size 16M
 
-# Several at once, each with its own data.
+# Several at the same time, each with its own data.
 : >"$tmp/nodes"
 for options in "ram 16M -q 2" "ram 16M" "file $tmp/tmpfs/file"; do
 	# shellcheck disable=SC2086 # words are meant to be split

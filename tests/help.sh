@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # needs: manual pack
 #
-# Help for every verb, the version, and what the driver offers.
+# Help for every verb, the version, and the features of the driver.
 . "${0%/*}/lib.sh"
 
 fails 2 "without a verb" ublk

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # board: --tool mkfs.ext4 --tool mksquashfs --mem 128M --disk 16M
 #
-# The kernel has what the appliance is made of.
+# The kernel has everything that the appliance needs.
 . "${0%/*}/lib.sh"
 
 ok "the ublk control device" test -c /dev/ublk-control

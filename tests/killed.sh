@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --timeout 300
 #
-# Servers that end by a signal: a killed one that nobody supervises is shown as
-# dead and can be cleaned up; one that is asked to end does so cleanly.
+# Servers that end by a signal. A killed server without a supervisor is shown as
+# dead, and can be cleaned up. One that is asked to end does so cleanly.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -11,7 +11,7 @@ ended() {
 	! runs "$server"
 }
 
-# killed NAME: kills the server of the device, and what then must be.
+# killed NAME: kills the server of the device, and checks the consequences.
 killed() {
 	server=$(server_of "$id")
 	kill -KILL "$server"
@@ -39,7 +39,7 @@ killed "used" ram
 served "two queues" null 1G -q 2 --no-supervise
 killed "two queues" null
 
-# A reader and a writer at each end, that go on until they see an error.
+# A reader and a writer at each end, which run until they see an error.
 for options in "ram 16M" "ram 16M -q 2" "null 16M -q 2"; do
 	# shellcheck disable=SC2086 # words are meant to be split
 	served "$options under load" $options --no-supervise
@@ -62,7 +62,7 @@ is "$(head -c 1048576 "$tmp/file" | sum -)" "$(sum "$tmp/data")" \
 served "the file is free to be served" file "$tmp/file" --no-supervise
 stopped "stop it" "$dev"
 
-# Several dead ones at once, beside one that lives.
+# Several dead servers, beside one that is alive.
 served "one" ram 1M --no-supervise
 first=$id
 served "two" ram 1M --no-supervise
@@ -74,7 +74,7 @@ ok "stop two dead ones at once" ublk stop "$first" "$second"
 like "$(ublk list)" "^$id +$dev +live" "the third goes on"
 stopped "stop it" "$dev"
 
-# A dead one whose record is gone, too.
+# A dead server whose record is gone, too.
 served "a disk" ram 1M --no-supervise
 server=$(server_of "$id")
 kill -KILL "$server"
@@ -119,7 +119,7 @@ else
 fi
 
 # In the foreground.
-# front COMMAND...: starts it; $front is its process and $dev its node.
+# front COMMAND...: starts it; $front is its process, and $dev its node.
 front() {
 	rm -f "$tmp/node"
 	"$@" >"$tmp/node" 2>"$tmp/err" &

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool jq --tool script --timeout 300
 #
-# `ublk list` shows the devices there are, to people and to programs, and a
-# device's record can be read by a script.
+# `ublk list` shows the existing devices, to people and to programs. A script
+# can read a device's record.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -40,7 +40,7 @@ like "$out" "^5 +/dev/ublkb5 +live +ram +64M +1 +$(server_of 5) +$supervised +64
 	"with what was asked for"
 like "$out" "^12 +/dev/ublkb12 +live +file +3M +2 +$(server_of 12) +$supervised +$tmp/a .*\(read only\)\$" \
 	"and says what is read only"
-# The first seven columns end or begin at the same places in each line.
+# The first seven columns are aligned in all lines.
 is "$(awk '{ print match($0, /[^ ]+ +[^ ]+ +[^ ]+ +/) RLENGTH }' "$tmp/out" |
 	sort -u | wc -l)" 1 "columns stand below each other"
 unlike "$out" "$(printf '\033')" "no terminal's codes in a pipe"
@@ -54,7 +54,7 @@ like "$err" "^ublk: 6: no such device" "the second is missed"
 ok "list in JSON" ublk list --json
 ok "is JSON" jq -e . "$tmp/out"
 ublk list --json >"$tmp/json"
-# json FILTER: prints what it finds.
+# json FILTER: prints the result.
 json() {
 	jq -rc "$1" "$tmp/json"
 }
@@ -103,7 +103,8 @@ is "$(stat -c '%a %U' /run/ublk/5)" "644 root" "everybody may read it"
 is "$(ls -A /run/ublk | sort -n | tr '\n' ' ')" "2 5 12 " \
 	"nothing else is in the folder"
 
-# Whatever a name is, a script that sources the record gets it, and runs nothing.
+# Whatever a name contains, a script that sources the record gets it, and
+# executes nothing.
 mkdir "$tmp/names"
 cd "$tmp/names" || exit
 n=100
@@ -142,7 +143,7 @@ lines" "$tmp/names/link"
 fails 1 "a link to a name of two lines" ublk file "$tmp/names/link"
 like "$err" "newline" "is refused"
 
-# Everybody may read a record, and nobody write it.
+# Everybody can read a record, and nobody can write it.
 for mask in 000 077 777; do
 	rm -rf "$tmp/saved"
 	cp -a /run/ublk "$tmp/saved"
@@ -156,7 +157,7 @@ for mask in 000 077 777; do
 	cp -a "$tmp/saved/." /run/ublk
 done
 
-# What is wrong in /run/ublk.
+# Errors in /run/ublk.
 mkdir /run/ublk/7
 echo x >/run/ublk/x
 echo x >/run/ublk/-1

@@ -4,9 +4,9 @@
 # board: --tool mkfs.ext4 --disk 16M --disk 64M --mem 96M
 # board: --timeout 600
 #
-# A board runs out of memory, and the killer kills who took it. The servers,
-# whose program lies on a disk and may be dropped, serve on as the same
-# processes, and whoever writes and verifies sees no error.
+# A board runs out of memory, and the OOM killer kills the process that has
+# taken it. The servers, whose program is on a disk and can be evicted, serve on
+# as the same processes, and a program that writes and verifies sees no error.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/memory.lib"
@@ -32,8 +32,8 @@ for n in $parts; do
 		2>/dev/null
 done
 
-# verified N old|new: reads a part of the disk, having written, in turn, one of
-# two new ones, until $tmp/end is there. It does so past the cache.
+# verified N old|new: reads a part of the disk, after writing one of two new
+# parts in turn, until $tmp/end exists. Uses direct I/O.
 verified() {
 	times=0
 	part=$tmp/data/old.$1
@@ -53,8 +53,8 @@ verified() {
 	done
 }
 
-# out_of_memory: the board has none left, twice: one process takes it all and is
-# killed, and a file takes it all while small ones are killed.
+# out_of_memory: the board runs out of memory twice: one process takes all and
+# is killed, and a file takes all while small processes are killed.
 out_of_memory() {
 	grow
 	mount -t tmpfs -o size=100% fill "$tmp/fill"

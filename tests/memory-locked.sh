@@ -3,10 +3,10 @@
 # board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
 # board: --disk 16M --disk 64M --mem 96M --timeout 400
 #
-# What a server needs is in memory and locked before its disk appears: none of
-# its processes ever waits for a page to be read, however often the kernel drops
-# what it may drop, the server's own program among it; a root's server does not
-# even need a new page.
+# Everything that a server needs is in memory and locked before its disk
+# appears. None of its processes ever waits for a page to be read, however often
+# the kernel drops what it can, including the server's own program. The server
+# of a root filesystem does not even need a new page.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/memory.lib"
@@ -22,8 +22,8 @@ pattern image 4194304 >"$tmp/data/disk"
 ublk pack "$tmp/data/disk" "$tmp/data/image.gz"
 truncate -s 16M "$tmp/data/file"
 
-# lacking PID [NAME]: prints what of its memory (of the file NAME) is not there
-# or not locked. Pages that the kernel itself mapped count as nothing.
+# lacking PID [NAME]: prints which of its memory (of the file NAME) is not there
+# or not locked. Pages that the kernel itself mapped do not count.
 lacking() {
 	awk -v name="${2:-}" '
 		function tell() {
@@ -49,12 +49,12 @@ status_of() {
 	sed -n "s/^$2:[^0-9]*\\([0-9]*\\) kB/\\1/p" "/proc/$1/status"
 }
 
-# buffers_of PID: prints which memory it has for the data of requests.
+# buffers_of PID: prints its memory for the data of requests.
 buffers_of() {
 	awk '/ublk-buffers/ { print $4, $5 }' "/proc/$1/maps"
 }
 
-# in_use: reads, and writes where that goes, with 64 requests at once.
+# in_use: reads, and writes if possible, with 64 requests at once.
 in_use() {
 	n=0
 	jobs=''
@@ -131,7 +131,7 @@ for device in "null 16M" "ram 16M" "ram 16M -q 2" "file $tmp/data/file" \
 	stopped "$device: stop it" "$dev"
 done
 
-# Of zeroes nothing is there to be locked.
+# Zeroes need no memory, so there is nothing to lock.
 device="ram 256M --cow $tmp/data/kept-zeroes"
 # shellcheck disable=SC2086 # words are meant to be split
 served "$device" $device
@@ -142,7 +142,7 @@ locked=$(status_of "${worker:-$(server_of "$id")}" VmLck)
 	fail "$device: locks no memory for the zeroes" "$locked KiB"
 stopped "$device: stop it" "$dev"
 
-# The program lies on the disk that it serves.
+# The program is on the disk that it serves.
 [ -n "$recovers" ] || done_testing
 served "a disk that holds a program" file "$tmp/data/file"
 mkfs.ext4 -q -F "$dev"

@@ -3,9 +3,10 @@
 # board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
 # board: --disk 16M --disk 128M --disk 192M --mem 64M --timeout 900
 #
-# Disks that are the swap of the board that serves them: what a process and a
-# tmpfs put there, more than the board's memory, comes back as it was, by the same
-# server, or by many of which each was killed, and nobody else had to die for it.
+# Disks that are the swap of the board that serves them. What a process and a
+# tmpfs put there, more than the board's memory, comes back intact, from one
+# server, or from several that were killed in turn. No other process had to be
+# killed for it.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/memory.lib"
@@ -13,7 +14,7 @@
 program_on /dev/vda
 small_board 40
 
-# Twice what is free, to be read again and again: a pattern on a disk.
+# Twice the free memory, to be read again and again: a pattern on a disk.
 bytes=$((($(memory MemAvailable) * 2 / 1024 + 1) * 1048576))
 pattern swapped $bytes | dd of=/dev/vdb bs=64k conv=fsync 2>/dev/null
 original() {
@@ -25,8 +26,8 @@ at_exit 'umount "$tmp/swapped" 2>/dev/null'
 at_exit '[ -z "$dev" ] || swapoff "$dev" 2>/dev/null'
 mkdir "$tmp/swapped"
 
-# swaps: a process that holds it all at once, and a file that does, are each as
-# the original.
+# swaps: a process that has all of it in memory, and a file that has, both get
+# the original back.
 swaps() {
 	original | tail -c $bytes | sum - >"$tmp/process"
 	[ "$(cat "$tmp/process")" = "$whole" ] || return 1
@@ -37,8 +38,8 @@ swaps() {
 	[ "$(cat "$tmp/file")" = "$whole" ]
 }
 
-# swapped DEVICE...: a device is the swap while all of it is written and read, by
-# one worker, and once more while workers are killed.
+# swapped DEVICE...: a device is the swap while all of it is written and read,
+# by one worker, and again while workers are killed.
 swapped() {
 	problem=''
 	serve "$@"
@@ -51,8 +52,8 @@ swapped() {
 	ok "$*: swapoff" swapoff "$dev"
 	stopped "$*: stop it" "$dev"
 }
-# swaps_while COMMAND DEVICE...: a check; meanwhile COMMAND PID, which ends when
-# the process does.
+# swaps_while COMMAND DEVICE...: a check; meanwhile COMMAND PID runs, which ends
+# when the process does.
 swaps_while() {
 	during=$1
 	shift
@@ -74,7 +75,7 @@ swaps_while() {
 	out=$((($(event pswpout) - out) / 256))
 	in=$((($(event pswpin) - in) / 256))
 	note "$out MiB written, $in MiB read, $killed workers killed"
-	# Each MiB that does not fit goes there and comes back, twice a round.
+	# Each MiB that does not fit is swapped out and in, twice a round.
 	[ $in -ge $((bytes / 1048576 / 2 * rounds)) ] ||
 		problem="$problem only $in MiB were read"
 	[ "$(event oom_kill)" = "$before" ] ||
@@ -102,7 +103,7 @@ ok "a filesystem" mount -t ext4 /dev/vdc "$tmp/below"
 dd if=/dev/zero of="$tmp/below/file" bs=1M count=150 2>/dev/null
 swapped file "$tmp/below/file" -q 2
 
-# In memory it saves nothing, but nothing is lost either.
+# A disk in memory saves nothing, but nothing is lost either.
 served "a disk in memory" ram 8M
 mkswap "$dev" >/dev/null
 ok "is swap as well" swapon "$dev"

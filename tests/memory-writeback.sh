@@ -3,9 +3,9 @@
 # board: --add tests/devices.lib --add tests/memory.lib --tool mkfs.ext4
 # board: --tool e2fsck --disk 16M --disk 24M --disk 144M --mem 64M --timeout 600
 #
-# A filesystem on the disk is written through the cache, far more than the board
-# has as memory, at first by one and the same worker, then while workers are killed:
-# every file is whole afterwards, and so is the filesystem.
+# A filesystem on the disk is written through the page cache, much more than the
+# board has memory: first with one and the same worker, then while workers are
+# killed. Afterwards every file and the filesystem are intact.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/memory.lib"
@@ -27,14 +27,15 @@ for n in $files; do
 	original "$n" | sum -
 done >"$tmp/sums"
 
-# written: all files, in turn under so many names as the disk has room for.
+# written: copies all files in turn, under as many names as the disk has room
+# for.
 written() {
 	for n in $files; do
 		original "$n" >"$tmp/mnt/$((n % room))" || return 1
 	done
 	sync
 }
-# whole: what was written last is there, as the disk has it.
+# whole: the last copies are on the disk.
 whole() {
 	echo 3 >/proc/sys/vm/drop_caches
 	for n in $(echo "$files" | tr ' ' '\n' | tail -n "$room"); do
@@ -43,8 +44,8 @@ whole() {
 	tail -n "$room" "$tmp/sums" | cmp - "$tmp/got" 2>&1
 }
 
-# writes COMMAND...: all is written and compared, and meanwhile COMMAND PID, which
-# ends when the process does.
+# writes COMMAND...: everything is written and compared; meanwhile COMMAND PID
+# runs, which ends when the process does.
 writes() {
 	written &
 	load=$!
@@ -53,14 +54,13 @@ writes() {
 	different=$(whole) || problem="$problem $different"
 }
 
-# How many pages were taken from those who had them, because others want some.
+# How many pages were reclaimed.
 pages_reclaimed() {
 	awk '/^pgsteal_(kswapd|direct) / { sum += $2 } END { print sum }' \
 		/proc/vmstat
 }
 
-# under_pressure ROOM DEVICE...: all that, on a disk that has room for so many
-# files.
+# under_pressure ROOM DEVICE...: all that, on a disk with room for ROOM files.
 under_pressure() {
 	problem=''
 	room=$1
@@ -85,7 +85,7 @@ under_pressure() {
 	note "$((pages / 256)) MiB of memory reclaimed, $killed workers killed"
 	[ "$(event oom_kill)" = "$victims" ] ||
 		problem="$problem somebody was killed"
-	# Pages of a file that is written anew go without being reclaimed.
+	# Pages of a file that is overwritten are freed without reclaim.
 	[ $((pages / 256)) -ge $((24 * rounds)) ] ||
 		problem="$problem no pressure"
 	[ $killed -ge $((3 * rounds)) ] || [ -z "$recovers" ] ||
@@ -105,7 +105,7 @@ truncate -s 120M "$tmp/below/file"
 under_pressure 12 file "$tmp/below/file" -q 2
 ublk pack "$tmp/below/file" "$tmp/below/image.gz"
 truncate -s 16M "$tmp/below/file"
-# It takes buffers of 8 MiB then; without, there would be no pressure.
+# Then its buffers take 8 MiB; without them, there would be no pressure.
 under_pressure 1 file "$tmp/below/file" --cow 16M --depth 64
 under_pressure 12 zimg "$tmp/below/image.gz" --cow "$tmp/below/written"
 

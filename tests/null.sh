@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool blkdiscard
 #
-# A null disk takes everything at once, reads as zeroes and shows nobody what
-# another wrote.
+# A null disk accepts everything at once, reads as zeroes, and shows nobody the
+# data of another.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 

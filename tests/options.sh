@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib
 #
-# The command line: what it takes, in any order; what is wrong is said, with
-# status 2 for wrong usage and 1 for what cannot be done.
+# The command line: what it accepts, in any order. Errors are reported, with
+# status 2 for wrong usage and 1 for other errors.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -92,7 +92,7 @@ wrong 1 "more sectors than there are" "larger than a disk can be" null 15E
 wrong 1 "more memory than there is" "more than this machine's memory" ram 8E
 leaves_nothing "all that leaves nothing"
 
-# plain NAME WANTED ARGUMENT...: serves, and those are keys of the record.
+# plain NAME WANTED ARGUMENT...: serves; the record has these keys.
 plain() {
 	name=$1 want=$2
 	shift 2
@@ -141,7 +141,7 @@ same_server "nobody died of it"
 ok "stop it" ublk stop "$dev"
 leaves_nothing "nothing is left"
 
-# Where servers cannot be seen none is taken for dead.
+# If servers cannot be seen, none is taken for dead.
 serve ram 1M
 mount -t tmpfs none /proc
 for words in 'ram 1M' list "stop $id" 'recover --all' "upgrade $id"; do

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool sfdisk --tool mkfs.ext4
 #
-# A disk with partitions: each has a node, holds what it should, and counts as use
-# of the disk, whichever target serves it and whichever process does.
+# A disk with partitions: each has a node and the right contents, and using it
+# counts as using the disk, whichever target and whichever process serves it.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -20,7 +20,7 @@ for table in gpt dos; do
 done
 gzip -c "$tmp/dos" >"$tmp/dos.gz"
 
-# right NAME: both partitions of $dev are there and as they were made.
+# right NAME: both partitions of $dev are there, with their contents.
 right() {
 	is "$(ls "$dev"p* | tr '\n' ' ')" "${dev}p1 ${dev}p2 " \
 		"$1: two partitions"
@@ -39,7 +39,7 @@ for how in "zimg $tmp/gpt.img.gz" "zimg $tmp/dos.img.gz -q 2" \
 	is "$(ls "$dev"* 2>/dev/null)" "" "no node is left"
 done
 
-# What is written to one is in its place, and only there.
+# A write to one partition is at the right place, and only there.
 served "a disk to write to" file "$tmp/gpt"
 pattern new 4096 | put "${dev}p2" 8192
 stopped "stop it" "$dev"

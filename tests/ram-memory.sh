@@ -2,18 +2,17 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool blkdiscard --tool fallocate --mem 256M
 #
-# A disk in memory takes memory when it is written, and only then, and gives it
-# back when it is discarded.
+# A disk in memory takes memory only when it is written, and gives it back when
+# it is discarded.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# Shared memory of this machine in KiB: disks, and what lies in tmpfs.
+# Shared memory of this machine in KiB: disks, and files in tmpfs.
 shmem() {
 	awk '/^Shmem:/ { print $2 }' /proc/meminfo
 }
 
-# takes KIB NAME: so much more memory than at the last `from_here`, give or take
-# one MiB.
+# takes KIB NAME: so much more memory than at the last `from_here`, +- 1 MiB.
 from_here() {
 	start=$(shmem)
 }
@@ -26,7 +25,7 @@ takes() {
 	fi
 }
 
-# Two requests at a time: their buffers would count as well.
+# Two requests at a time: their buffers count, too.
 from_here
 served "a disk of 128M" ram 128M --depth 2
 takes 0 "takes no memory"
@@ -56,7 +55,7 @@ takes 0 "nothing is left"
 note "the server: $(resident_of "$id") KiB"
 stopped "stop it" "$dev"
 
-# A goal, not a promise: the server itself in one MiB.
+# A goal, not a promise: the server itself needs one MiB.
 served "a small disk" ram 16M
 resident=$(resident_of "$id")
 note "an idle server has $resident KiB resident"

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool blkdiscard
 #
-# A disk in memory keeps what is written, at every size, alignment and number of
-# queues, and reads as zeroes where nothing was written.
+# A disk in memory keeps what is written, with every size, alignment and number
+# of queues, and reads as zeroes where nothing was written.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -19,9 +19,9 @@ put "$dev" 0 <"$tmp/whole"
 is "$(read_back "$dev" 4194304 | sum -)" "$(sum "$tmp/whole")" \
 	"keeps what fills it"
 
-# The same on our side, in a file.
+# A file with the same contents as the disk.
 cp "$tmp/whole" "$tmp/mirror"
-# both SECTOR COUNT: writes sectors to the disk and to the mirror.
+# both SECTOR COUNT: writes sectors to the disk and to that file.
 both() {
 	pattern "at $1" $(($2 * 512)) "$1" >"$tmp/data"
 	put_direct "$dev" "$1" <"$tmp/data"
@@ -37,7 +37,7 @@ same "$dev" "$tmp/mirror" "keeps single sectors beside others"
 is "$(sectors "$dev" 4093 5 | sum -)" "$(pattern 'at 4093' 2560 4093 | sum -)" \
 	"gives single sectors"
 
-# Edges of a discard lie within pages: their rest must stay.
+# Discards that start and end within pages: the rest of the pages must stay.
 blkdiscard -o 1536 -l 10240 "$dev"
 is "$(read_back "$dev" 1536 | sum -)" "$(head -c 1536 "$tmp/mirror" | sum -)" \
 	"a discard leaves what is before it"
@@ -58,7 +58,7 @@ is "$(read_back "$dev" 4194304 | sum -)" "$(zeroes 4194304)" \
 	"has nothing of the one before"
 stopped "stop that" "$dev"
 
-# The last page is a part of one.
+# The last page is partial.
 served "a disk of 1M and a sector" ram 1049088
 is "$(cat /sys/block/ublkb$id/size)" 2049 "has 2049 sectors"
 pattern odd 1049088 >"$tmp/odd"
@@ -78,7 +78,7 @@ pattern one 512 | put_direct "$dev" 0
 is "$(sectors "$dev" 0 9 | sum -)" "$(pattern one 512 | sum -)" "keeps it"
 stopped "stop it" "$dev"
 
-# Every shape of the device carries the same data.
+# Devices with all kinds of options have the same data.
 pattern shape 2097152 >"$tmp/shape"
 for options in "-q 1" "-q 2" "-q 4" "-d 1" "-d 1 -q 2" "-d 3" "-d 4096" \
 	"--max-io 4096" "--max-io 4096 -d 1" "--max-io 32M" "--block-size 4096"

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # needs: manual pack
 #
-# The examples of README.md and of the pages in docs/ do what they show: each block
-# marked `sh` runs to its end without an error, those of a page one after the other in
-# a folder of their own. And the pages leave out no option of a verb, word of the
-# kernel command line, state of a device or key of a record.
+# The examples of README.md and of the pages in docs/ work: each block marked
+# `sh` runs without an error, those of a page one after the other in one
+# directory. The pages also describe every option of a verb, word of the kernel
+# command line, state of a device and key of a record.
 #
 # board: --add README.md --add docs --tool mkfs.ext4 --mem 512M
 . "${0%/*}/lib.sh"

@@ -2,15 +2,15 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add build/x86_64/driver/strike --tool mkfs.ext4 --disk 32M --timeout 900
 #
-# `ublk recover`: after everything of a device was killed its disk is there
-# again with its contents, whoever waited goes on, and a record that does not
-# fit is refused.
+# `ublk recover`: after all processes of a device were killed, its disk is back
+# with its contents, and waiting requests proceed. A record that does not fit is
+# refused.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
 [ -n "$recovers" ] || skip_all "the driver has no recovery"
 
-# kill_all: both processes of the device, at once.
+# kill_all: both processes of the device, at the same time.
 kill_all() {
 	server=$(server_of "$id")
 	kill -KILL "$server" "$(worker_of "$id")"
@@ -57,7 +57,8 @@ for target in "ram 8M" "file $tmp/file" "file $tmp/file -q 2 --offset 1M --buffe
 	stopped "$target: stop it" "$dev"
 done
 
-# A worker that is alone is replaced, and no stranger who has its number by then.
+# If only the worker is left, it is replaced, but no stranger that has its pid
+# by then is killed.
 served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
 server=$(server_of "$id")
@@ -69,7 +70,8 @@ ok "recover" wait_until 10 state_is live
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 stopped "stop it" "$dev"
 
-# What is discarded before stays so, what is written stays, page by page.
+# What was discarded before stays discarded, and what was written stays, page by
+# page.
 served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
 blkdiscard -o 65536 -l 131072 "$dev"
@@ -108,7 +110,7 @@ fails 1 "no such device" ublk recover 77
 fails 2 "no device named" ublk recover
 fails 2 "both named and all" ublk recover --all 1
 
-# All at once, one that lives among them.
+# All devices at the same time, one of them with a server.
 served "one" ram 1M
 first=$id
 kill_all
@@ -122,7 +124,7 @@ ok "once more" ublk recover --all
 is "$out" "" "nothing is left to do"
 ok "stop them" ublk stop "$first" "$second" "$id"
 
-# A record has room for all of its paths.
+# A record has room for the longest paths.
 long=$tmp
 while [ ${#long} -lt 3700 ]; do
 	long=$long/$(printf "it's%0200d" 0)
@@ -141,7 +143,7 @@ kept" "and no other file was made"
 stopped "stop it" "$dev"
 rm -rf "$tmp"/it*
 
-# A file that is not the one any more.
+# A file that was replaced by another one.
 served "a file" file "$tmp/file"
 kill_all
 mv "$tmp/file" "$tmp/first"
@@ -159,7 +161,7 @@ ok "when it fits it is taken" ublk recover "$id"
 kill_all
 stopped "one that waits can be stopped" "$dev"
 
-# refused NAME: it is not recovered, both are told, and it waits on.
+# refused NAME: it is not recovered, a message names both, and it still waits.
 refused() {
 	fails 1 "$1 is refused" ublk recover "$id"
 	like "$err" "is not what it was: .*, not " "$1: both are told"
@@ -176,7 +178,7 @@ mkdir "$tmp/mnt"
 mount /dev/vda "$tmp/mnt"
 at_exit 'stop_started; umount "$tmp/mnt"'
 pattern other 1048576 >"$tmp/other"
-# Two images of one size: chunks that cannot be compressed.
+# Two images of the same size: chunks that cannot be compressed.
 for n in a b; do
 	head -c 1048576 /dev/urandom >"$tmp/random.$n"
 	ublk pack "$tmp/random.$n" "$tmp/$n.gz"
@@ -204,7 +206,7 @@ for what in "file" "file -r" "file --cow 2M" "file --cow $tmp/mnt/kept" "zimg" \
 	refused "$what: a copy"
 	mv "$x.first" "$x"
 	back "$what"
-	# The number of the inode is used again at once.
+	# The inode number is used again at once.
 	kill_all
 	inode=$(stat -c %i "$x")
 	ln "$x" "$x.kept"
@@ -241,7 +243,7 @@ for what in "file" "file -r" "file --cow 2M" "file --cow $tmp/mnt/kept" "zimg" \
 	rm "$tmp/mnt/x"* "$tmp/mnt/kept" 2>/dev/null
 done
 
-# What keeps the writes.
+# The file for writes.
 served "with a file for writes" file "$tmp/data" --cow "$tmp/writes"
 head -c 8192 "$tmp/other" | put "$dev" 65536
 content=$(read_back "$dev" 1048576 | sum -)
@@ -286,7 +288,8 @@ refused "another in its place"
 stopped "stop it" "$dev"
 losetup -d "$loop"
 
-# Death in the middle of things: one command later it is served or gone.
+# Killed in the middle of an operation: after one more command, it is served or
+# gone.
 for what in stop recover; do
 	for delay in 0 0.01 0.02 0.05 0.1; do
 		served "a disk" ram 8M
@@ -313,7 +316,8 @@ for what in stop recover; do
 		esac
 	done
 done
-# Two at once: one of them puts a server behind it, and that is the recorded one.
+# Two commands at the same time: one of them starts a server, which is the one
+# in the record.
 served "a disk" ram 8M -q 2
 put "$dev" 0 <"$tmp/data"
 problem=''
@@ -321,7 +325,7 @@ for round in 1 2 3 4 5 6 7 8 9 10; do
 	kill_all
 	ublk recover "$id" >/dev/null 2>"$tmp/one" &
 	one=$!
-	# Now and then the one is ahead of the other.
+	# Sometimes one is ahead of the other.
 	usleep $((round % 5 * 3000))
 	ublk recover "$id" >/dev/null 2>"$tmp/two"
 	two=$?
@@ -336,7 +340,7 @@ done
 is "$problem" "" "two at once: one of them does it"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 stopped "stop it" "$dev"
-# The command alone: who uses the disk does not depend on it.
+# Only the command is killed: users of the disk do not depend on it.
 served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
 for delay in 0 0.01 0.03 0.05 0.1; do

@@ -3,9 +3,9 @@
 # board: --add tests/devices.lib --add build/x86_64/driver/strike
 # board: --tool blkdiscard --mem 512M --timeout 900
 #
-# What serves has no rights: no capability, no new ones, few system calls, and a
-# ring that reaches its own files alone. All that disks do works all the same. Who
-# cannot give a right away does not serve, and says which.
+# Processes that serve have no rights: no capabilities, no new ones, few system
+# calls, and a ring with their own files only. Everything that disks do still
+# works. A process that cannot drop a right does not serve, and says which.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -13,13 +13,13 @@
 status() {
 	sed -n "s/^$2:[^0-9a-f]*//p" "$1/status"
 }
-# rights NAME PROCESS: the check of each of its threads that is not the kernel's.
+# rights NAME PROCESS: a check of each of its threads, without the kernel's.
 rights() {
 	wrong=''
 	threads=0
 	for task in /proc/"$2"/task/*; do
 		case $(cat "$task/comm") in iou-*) continue ;; esac
-		# Unsupervised, the first thread has the device's control.
+		# Without a supervisor, the first thread has the control device.
 		[ -n "$3" ] && [ "${task##*/}" = "$2" ] && continue
 		threads=$((threads + 1))
 		for right in CapPrm CapEff CapInh; do
@@ -70,9 +70,9 @@ for target in "ram 8M -q 2" "file $tmp/file -q 2" "file $tmp/file --buffered" \
 	done
 done
 
-# without CALL REGEX TARGET...: each call of that name that the servers make fails
-# once. Then there is no disk and REGEX is why, or, where the disk was there already,
-# another worker without rights.
+# without CALL REGEX TARGET...: each call of that name that the servers make
+# fails once. Then there is no disk, and a message matches REGEX; or, if the
+# disk existed already, there is another worker without rights.
 without() {
 	call=$1
 	regex=$2
@@ -100,7 +100,7 @@ without() {
 	note "$*: $((n - 1)) times $call"
 	is "$problem" "" "$*: $call fails"
 }
-# serve_with N CALL ARGUMENT...: as serve.
+# serve_with N CALL ARGUMENT...: like serve.
 serve_with() {
 	run "${0%/*}/strike" "$1" -c "$2" -e EPERM -o "$tmp/call" ublk "$3" "$4" \
 		${5:+"$5"}
@@ -108,8 +108,8 @@ serve_with() {
 	id=${dev#/dev/ublkb}
 	[ $status -ne 3 ] || { ublk stop "$dev" && wait_until 5 [ ! -e "$dev" ]; }
 }
-# powerless: no thread of the worker of $id, or of its server beside the first, has
-# a right.
+# powerless: no thread of the worker of $id, or of its only process except the
+# first, has a right.
 powerless() {
 	first=''
 	serves=$(worker_of "$id")

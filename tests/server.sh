@@ -2,12 +2,12 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib
 #
-# The server as a process holds nothing of its caller, and is kept from waiting
-# for the disk that it serves.
+# A server process keeps nothing of its caller open, and never waits for the
+# disk that it serves.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# fd PID: prints what its descriptors are.
+# fd PID: prints its descriptors.
 fd() {
 	for link in /proc/"$1"/fd/*; do
 		readlink "$link"
@@ -36,7 +36,7 @@ server=$(server_of "$id")
 worker=$(worker_of "$id")
 is "$(cut -d ' ' -f 6 "/proc/$server/stat")" "$server" "it has its own session"
 is "$(field "$server" PPid)" 1 "and no parent but init"
-# Both the server and the worker beside it, where there is one.
+# The server and, if there is one, the worker.
 for process in $server $worker; do
 	who=supervisor
 	[ "$process" != "${worker:-$server}" ] || who=worker
@@ -58,13 +58,13 @@ for process in $server $worker; do
 	else
 		fail "$who: its memory is locked" "$(field "$process" VmLck)"
 	fi
-	# Of the program itself every page is there.
+	# Every page of the program is in memory.
 	is "$(awk '/^[0-9a-f]+-/ { ours = /\/ublk$/ }
 		ours && /^Size:/ { size = $2 }
 		ours && /^Rss:/ && $2 < size { print }' \
 		"/proc/$process/smaps")" "" "$who: and the program whole"
 done
-# Without those that the kernel has for a ring.
+# Without the threads that the kernel has for a ring.
 is "$(cat "/proc/${worker:-$server}"/task/*/comm | grep -vc iou-)" 2 \
 	"a queue is a thread"
 note "an idle server: $(field "$server" VmRSS) resident, $(field "$server" VmSize) mapped"
@@ -72,7 +72,7 @@ is "$(tr '\0' ' ' <"/proc/$server/cmdline")" "ublk ram 64M " \
 	"ps shows what it serves"
 stopped "stop it" "$dev"
 
-# Whoever waits for the end of what the command printed is not kept waiting.
+# A reader of the command's output gets its end at once.
 ublk ram 1M 2>&1 | cat >"$tmp/node" &
 reader=$!
 wait_until 10 test -s "$tmp/node"
@@ -96,7 +96,7 @@ done >"$tmp/cpus"
 is "$(grep -cE '	[01]$' "$tmp/cpus")" 2 "are pinned to their processors"
 stopped "stop it" "$dev"
 
-# What the root filesystem hangs on.
+# A disk with the root filesystem.
 served "a server of a root filesystem" ram 1M --rootfs
 server=$(server_of "$id")
 like "$(tr '\0' ' ' <"/proc/$server/cmdline")" "^@" "its name begins with @"
@@ -114,7 +114,7 @@ fi
 like "$(ublk list)" "^$id +$dev +live" "it is listed"
 stopped "but stop does" "$dev"
 
-# A pid that another process has got is not the server.
+# A pid that another process has now is not the server.
 served "a disk" ram 1M --no-supervise
 server=$(server_of "$id")
 kill -KILL "$server"

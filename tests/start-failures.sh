@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib
 #
-# Where a device cannot be made, that is said, with what to do, and nothing is
-# left behind.
+# If a device cannot be created, a message says why and what to do, and nothing
+# is left behind.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -20,7 +20,7 @@ refused() {
 	leaves_nothing "and nothing left"
 }
 
-# apart COMMANDS: a command for a shell of its own, with mounts of its own.
+# apart COMMANDS: runs them in a shell with its own mount namespace.
 apart() {
 	echo "exec unshare -m sh -c '$1'"
 }
@@ -44,7 +44,7 @@ done
 refused "/dev/ublkc0 did not appear.*devtmpfs" "a /dev where nothing appears" \
 	"$(apart "$(only "null kmsg ublk-control"); ublk ram 1M")"
 
-# A user.
+# An ordinary user.
 user() {
 	echo "su -s /bin/sh nobody -c '$1'"
 }
@@ -87,7 +87,7 @@ served "without the folder it is made" ram 1M
 is "$(stat -c %a /run/ublk)" 755 "for everybody to read"
 stopped "stop it" "$dev"
 
-# Memory of the process.
+# The memory of the process.
 for limit in 2000 20000; do
 	refused ".*" "$limit KiB of address space" \
 		"ulimit -v $limit; ublk ram 64M -d 4096 --max-io 1M"
@@ -95,7 +95,7 @@ done
 refused ".*" "no room for descriptors" "ulimit -n 8; ublk null 1M -q 2"
 
 
-# At every limit it starts, or leaves nothing.
+# At every limit, it starts or leaves nothing.
 limit=2000 failed=0
 while [ $limit -lt 4400 ]; do
 	if sh -c "ulimit -v $limit; exec timeout 10 ublk null 1M -q 2 -d 1 \
@@ -110,7 +110,7 @@ done
 note "$failed of 30 limits were too little"
 leaves_nothing "no limit of address space leaves anything"
 
-# One that is stopped while it starts: it fails, or it was too early.
+# Stopped during its start: it fails, or it was too early.
 problem='' early=0
 n=0
 while [ $n -lt 40 ] && [ -z "$problem" ]; do
@@ -121,7 +121,7 @@ while [ $n -lt 40 ] && [ -z "$problem" ]; do
 		problem="stop: status $?, $(cat "$tmp/words" "$tmp/err")"
 	! wait $! || early=$((early + 1))
 	timeout 20 ublk stop --all || problem="$problem not stopped"
-	# It does not wait for the node of a disk that is no more.
+	# It does not wait for the node of a disk that is gone.
 	! grep 'did not appear' "$tmp/err" || problem="$problem waited"
 done
 note "$early of $n stops were too early"

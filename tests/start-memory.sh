@@ -2,9 +2,10 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add tests/memory.lib --mem 96M --timeout 600
 #
-# A start for which the kernel has no memory at the moment waits for it, up to ten
-# seconds: on a board whose memory is taken again and again; and on the debug kernel,
-# where the functions of Linux that do not wait themselves get none.
+# A start for which the kernel has no memory at the moment waits for it, up to
+# ten seconds: on a board whose memory is taken again and again; and on the
+# debug kernel, where the functions of Linux that do not wait themselves get
+# none.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/memory.lib"
@@ -12,7 +13,7 @@
 before
 [ -z "$was" ] || skip_all "there are devices already"
 
-# The killer takes who eats the memory, never this test or a server.
+# The OOM killer takes the hog, never this test or a server.
 exposed -1000
 starts=${ROUNDS:-5}
 eaters=''
@@ -38,14 +39,14 @@ kill $eaters
 wait $eaters 2>/dev/null
 note "$(($(event oom_kill) - before_kills)) processes killed"
 
-# Only the debug kernel has these, and names its functions.
+# Only the debug kernel has these files and names its functions.
 ! mount -t debugfs debug /sys/kernel/debug 2>/dev/null ||
 	at_exit 'umount /sys/kernel/debug'
 faults=/sys/kernel/debug
 [ -w $faults/failslab/require-start ] || done_testing
 at_exit 'memory_again'
 
-# no_memory FUNCTION: whatever it wants to allocate is refused from now on.
+# no_memory FUNCTION: its allocations fail from now on.
 no_memory() {
 	range=$(awk -v name="$1" '
 		found { print "0x" $1; exit }
@@ -67,7 +68,8 @@ memory_again() {
 	done
 }
 
-# refused FUNCTION WORDS: without memory in it no device starts, and that is said.
+# refused FUNCTION WORDS: if its allocations fail, no device starts, and a
+# message says so.
 refused() {
 	no_memory "$1"
 	fails 1 "no memory in $1" ublk null 8M

@@ -2,8 +2,7 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --timeout 240
 #
-# A signal at any moment of a start leaves either nothing, or a device that is
-# complete.
+# A signal at any moment of a start leaves either nothing, or a complete device.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -11,8 +10,8 @@
 before
 truncate -s 1M "$tmp/file"
 
-# interrupted SIGNAL TIMES STEP ARGUMENT...: so many starts, the signal each time
-# STEP microseconds later.
+# interrupted SIGNAL TIMES STEP ARGUMENT...: so many starts, with the signal
+# STEP microseconds later each time.
 interrupted() {
 	signal=$1 last=$(($2 * $3)) step=$3
 	shift 3
@@ -22,7 +21,7 @@ interrupted() {
 		start=$!
 		usleep $delay
 		kill -"$signal" $start 2>/dev/null
-		# One that came before the shell had started it is lost.
+		# A signal that came before the shell had started it is lost.
 		while [ "$2" = -f ] && sleep 0.2 && runs $start; do
 			kill -"$signal" $start
 		done
@@ -40,10 +39,10 @@ $left"
 nothing_left() {
 	[ "$(what_is)" = "$was" ]
 }
-# Nothing is left, or a device that works and can be stopped, also where the
+# Nothing is left, or a device that works and can be stopped, even if the
 # command was killed before it could print the node.
 check() {
-	# The server learns only when it is ready that its caller was killed.
+	# The server notices only when it is ready that its caller was killed.
 	[ "$signal" != KILL ] || wait_until 3 nothing_left
 	left=$(what_is)
 	if [ "$left" = "$was" ]; then
@@ -62,7 +61,7 @@ check() {
 interrupted INT 20 4000 ram 1M
 interrupted TERM 20 4000 ram 1M -q 2
 interrupted HUP 10 8000 file "$tmp/file"
-# A shell starts what is in the background with SIGINT ignored.
+# A shell starts background jobs with SIGINT ignored.
 interrupted TERM 15 6000 ram -f 1M
 interrupted KILL 10 8000 ram 1M
 leaves_nothing "nothing is left of all"

@@ -2,16 +2,16 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool fio --mem 1G
 #
-# Stop under load, by force: what is under way finishes or fails, and when the command
-# returns nothing is left. That takes less than ten seconds; on a board too busy for
-# that, less than twice the time in which it started the load.
+# Forced stop under load: requests in flight succeed or fail, and when the
+# command returns nothing is left. That takes less than ten seconds or, on a
+# board too busy for that, less than twice as long as the start of the load.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
 before
 truncate -s 64M "$tmp/file"
 
-# under_load RW ARGUMENT...: serves, starts fio and stops beneath it.
+# under_load RW ARGUMENT...: serves, starts fio, and stops the device under it.
 under_load() {
 	rw=$1
 	shift
@@ -21,7 +21,7 @@ under_load() {
 		--direct=1 --iodepth=32 --numjobs=2 --rw="$rw" --bs=4k \
 		--time_based --runtime=60 --thread >"$tmp/fio" 2>&1 &
 	load=$!
-	# It runs when the disk has seen requests.
+	# The load runs when the disk has got requests.
 	start=$(seconds)
 	wait_until 20 seen_requests || fail "fio runs"
 	good=$((2 * ($(seconds) - start)))
@@ -38,7 +38,7 @@ under_load() {
 	fi
 	[ $took -lt $good ] && pass "in good time" ||
 		fail "in good time" "$took seconds of $good"
-	# To a reader a disk that is gone is one of no bytes, which is no error.
+	# For a reader, a disk that is gone is an empty one, which is no error.
 	[ "$rw" != randread ] || kill $load
 	wait $load
 	[ "$rw" = randread ] || like "$(cat "$tmp/fio")" "error=|err= *[1-9]" \

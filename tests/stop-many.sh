@@ -2,9 +2,9 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --icount --mem 1G --timeout 900
 #
-# How long it takes to stop devices that nobody uses: what that waits for are grace
-# periods of RCU. Devices that are stopped by one command wait side by side. On a
-# board whose clock counts instructions, so that waits are compared and not how busy
+# How long it takes to stop devices that nobody uses: that waits for RCU grace
+# periods. Devices that one command stops wait at the same time. The clock of
+# the board counts instructions, so that waits are compared, and not how busy
 # the machine is.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
@@ -22,8 +22,8 @@ start_all() {
 		n=$((n + 1))
 	done
 }
-# stop_apart: starts all, in $begun hundredths of a second, and stops one after the
-# other, in $apart.
+# stop_apart: starts all, in $begun hundredths of a second, and stops one after
+# another, in $apart.
 stop_apart() {
 	begun=$(clock)
 	start_all
@@ -48,7 +48,7 @@ is "$(what_is)" "" "nothing is left"
 	pass "together they take less than a sixth of that" ||
 	fail "together they take less than a sixth of that"
 
-# What the driver takes to end a device, whose server is gone already.
+# How long the driver needs to end a device whose server is gone already.
 start_all
 for dev in $started; do
 	number=${dev#/dev/ublkb}
@@ -89,8 +89,8 @@ else
 		"Linux's own driver, or no $expedited"
 fi
 
-# The promise, in figures: a device starts and stops within 50 ms each, and a hundred
-# are stopped in a second. An instruction takes a nanosecond here.
+# The promise, in figures: a device starts and stops within 50 ms each, and a
+# hundred are stopped in a second. An instruction takes a nanosecond here.
 if [ -e /proc/lockdep ]; then
 	skip "a start and a stop take 50 ms, and a hundred stops a second" \
 		"a kernel that checks itself"

@@ -2,13 +2,13 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool mkfs.ext4 --tool e2fsck --timeout 600
 #
-# `ublk stop` ends devices and returns when nothing of them is left; what
-# somebody relies on it refuses.
+# `ublk stop` ends devices, and returns when nothing of them is left. It refuses
+# devices that are in use.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# Drivers without user copy, as that of 6.1, wait in DEL_DEV until nobody has the disk
-# open, and cannot be interrupted in it.
+# Drivers without user copy, such as that of 6.1, wait in DEL_DEV until nobody
+# has the disk open, and cannot be interrupted there.
 prompt=''
 ! ublk features | grep -qE '^USER_COPY +yes' || prompt=1
 not_prompt="this driver waits uninterruptibly until it is closed"
@@ -28,7 +28,7 @@ for called in /dev/ublkb0 0 ublkb0 /dev/ublkc0; do
 	fi
 done
 
-# Numbers.
+# Device numbers.
 served "the first" ram 1M
 served "the second" ram 1M
 is "$dev" /dev/ublkb1 "has the next number"
@@ -50,7 +50,7 @@ for i in 1 2 3 4 5; do
 	served "start 40 again" ram 1M -n 40
 done
 
-# Several.
+# Several devices.
 ok "stop two" ublk stop 40 /dev/ublkb1048575
 is "$(ls -A /run/ublk | tr '\n' ' ')" "0 1 " "the others are there"
 fails 1 "stop one that is not there and one that is" ublk stop 30 1
@@ -72,7 +72,7 @@ ok "stop all" ublk stop --all
 is "$(what_is)" "" "nothing is left"
 ok "stop all where nothing is" ublk stop -a
 
-# Data is on the backing when it returns.
+# When it returns, the data is in the file.
 pattern data 1048576 >"$tmp/data"
 truncate -s 1M "$tmp/file"
 served "a file, buffered" file --buffered "$tmp/file"
@@ -80,7 +80,7 @@ cat "$tmp/data" >"$dev"
 ok "stop it" ublk stop "$dev"
 same "$tmp/file" "$tmp/data" "what was written is in the file"
 
-# Disks that lie on each other: the upper ones first.
+# Disks on other disks: the upper ones are stopped first.
 served "a disk" ram 4M
 lowest=$dev
 served "a file on it" file "$dev"
@@ -157,8 +157,8 @@ else
 fi
 stopped "unmounted it is not" "$dev"
 
-# Whoever else has it. The kernel's log takes ten lines in five seconds, if no more
-# is said.
+# Other processes that have it open. The kernel log takes ten lines in five
+# seconds, unless this setting is changed.
 echo on >/proc/sys/kernel/printk_devkmsg
 mkdir "$tmp/ns"
 held() {
@@ -228,12 +228,12 @@ holder=$!
 held "one that only reads" "open in process $holder .sleep."
 kill $holder
 wait $holder 2>/dev/null
-# Who looks at every new disk is soon done.
+# A process that looks at every new disk closes it soon.
 sleep 1 3<"$lower" &
 stopped "one that has it open for a moment is waited for" "$lower"
 wait $!
 
-# A root that runs is spared by --all, whatever else is said.
+# `--all` spares a running root filesystem, whatever the other options are.
 served "a root" ram 4M --rootfs
 mkfs.ext4 -q "$dev"
 mount "$dev" "$tmp/mnt"
@@ -253,7 +253,7 @@ umount "$tmp/mnt"
 ok "unused it is one of all" ublk stop --all
 is "$(what_is)" "" "nothing is left"
 
-# Open, but not claimed: by force.
+# Open, but not claimed: with --force.
 if [ -n "$prompt" ]; then
 	served "a disk that is open" ram 1M
 	server=$(server_of "$id")
@@ -279,7 +279,7 @@ else
 	skip "a disk that is open is stopped" "$not_prompt"
 fi
 
-# A server that takes its time: here it stands still.
+# A slow server: here it is stopped by a signal.
 served "one whose server is slow" ram 1M
 server=$(server_of "$id")
 kill -STOP "$server"
@@ -301,7 +301,7 @@ else
 	fail "with nothing left" "$(what_is)"
 fi
 
-# Two at once.
+# Two stops at the same time.
 served "one to be stopped twice" ram 1M
 server=$(server_of "$id")
 ublk stop "$dev" 2>"$tmp/one" &
@@ -314,7 +314,8 @@ else
 	fail "two stops at once leave nothing" "$(what_is)"
 fi
 
-# A number is not free before all is over: a stop must not take the next one.
+# A number must not be free before everything is over: a stop must not hit the
+# next device.
 n=0
 bad=''
 while [ $n -lt 15 ]; do

@@ -2,28 +2,28 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add build/x86_64/driver/strike --timeout 900
 #
-# A process that is killed between any two of its system calls: of a device that
-# is stopped, recovered or upgraded one command later all is gone, or it is served
-# with its contents; of one that is started, `ublk stop` leaves nothing.
+# A process is killed between any two of its system calls. A device that was
+# being stopped, recovered or upgraded is, one command later, gone completely or
+# served with its contents. If it was being started, `ublk stop` leaves nothing.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
 [ -n "$recovers" ] || skip_all "the driver has no recovery"
 
-# Of the calls every how many-th is struck; the first of them is drawn from the
-# first eight, as some have few more. Linux 6.1 takes five seconds
-# until it has noticed a death.
+# Every how many-th call is struck; the first one is drawn from the first eight,
+# as some processes make few more. Linux 6.1 needs five seconds to notice a
+# death.
 linux_since 6 12 || : "${EVERY:=40}"
 : "${EVERY:=8}"
-# Linux's driver of 6.12 never lets go of a server that was killed when a queue had
-# fetched a part of its tags (it warns, in ublk_uring_cmd_cancel_fn()). So many tags
-# go there by one system call.
+# Linux's driver of 6.12 never releases a server that was killed when a queue
+# had fetched some of its tags (it warns, in ublk_uring_cmd_cancel_fn()). So
+# many tags are fetched there with one system call.
 depth=''
 ublk features | grep -q '^QUIESCE *yes' || depth='-d 32'
 pattern data 65536 >"$tmp/data"
 whole=$(sum "$tmp/data")
 
-# disk: one with contents.
+# disk: starts one with contents.
 disk() {
 	# shellcheck disable=SC2086 # words are meant to be split
 	serve ram 1M $depth
@@ -38,7 +38,7 @@ state() {
 settled() {
 	case $(state) in '' | live) ;; *) return 1 ;; esac
 }
-# sane: after one command.
+# sane: checks the state after one command.
 sane() {
 	run ublk recover --all
 	wait_until 5 settled || {
@@ -52,7 +52,7 @@ sane() {
 	run ublk stop "$id"
 	[ $status = 0 ] || problem="$problem $1, call $n: not stopped: $err"
 }
-# What has been forked may still be about to add the device.
+# A child may still be about to add the device.
 all_stopped() {
 	ublk stop --force --all >"$tmp/out" 2>&1 && [ ! "$(pidof ublk)" ] &&
 		[ ! "$(state)" ]
@@ -62,8 +62,8 @@ nothing() {
 $(pidof ublk), $(cat "$tmp/out")"
 }
 
-# each_call NAME PREPARE VICTIM COMMAND AFTER: a check. VICTIM is -p and a shell's
-# word for a process that is there before COMMAND, or nothing.
+# each_call NAME PREPARE VICTIM COMMAND AFTER: a check. VICTIM is -p and a
+# shell's word for a process that exists before COMMAND, or empty.
 each_call() {
 	problem='' struck=0
 	n=$((1 + $(date +%s) % (EVERY < 8 ? EVERY : 8)))
@@ -89,7 +89,7 @@ dead_disk() {
 }
 
 before
-# Before there is a disk Linux 6.1 learns of no death.
+# Linux 6.1 notices no death before there is a disk.
 ! linux_since 6 12 || each_call "start" : "" "ublk ram 1M $depth" nothing
 each_call "stop, the server" disk '-p $server' 'ublk stop $id' sane
 each_call "stop, the worker" disk '-p $worker' 'ublk stop $id' sane

@@ -3,8 +3,8 @@
 # board: --add tests/devices.lib --tool fio --mem 512M --timeout 3600
 #
 # Workers are killed again and again while fio writes and verifies, or while an
-# image is read and compared: no error, nothing lost, nothing done twice. $ROUNDS
-# is how often for each kind of device.
+# image is read and compared: no errors, no lost data, nothing done twice.
+# $ROUNDS is how often, for each kind of device.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -16,8 +16,8 @@ pattern image 8388608 >"$tmp/disk"
 ublk pack "$tmp/disk" "$tmp/image.gz"
 pattern large 16777216 | ublk pack - "$tmp/large.gz"
 
-# verified: fio writes what it can tell again, in random places, and reads it
-# back, until it is told to end; it stops at the first error or difference.
+# verified: fio writes data that it recognizes, at random places, and reads it
+# back, until it is told to end. It stops at the first error or difference.
 verified() {
 	exec fio --name=verified --filename="$dev" --size=12M --ioengine=libaio \
 		--direct=1 --iodepth=16 --rw=randwrite --bs=4k-64k \
@@ -26,8 +26,8 @@ verified() {
 		--randrepeat=0 --thread --output="$tmp/fio" \
 		--output-format=terse --terse-version=3 2>"$tmp/fio.err"
 }
-# compared: the image is read past the cache, and compared, until $tmp/end is
-# there.
+# compared: the image is read with direct I/O and compared, until $tmp/end
+# exists.
 compared() {
 	while [ ! -e "$tmp/end" ]; do
 		dd if="$dev" bs=64k iflag=direct 2>"$tmp/dd" |
@@ -55,7 +55,7 @@ for device in "ram 16M" "ram 16M -q 2" "file $tmp/file" \
 	done=0
 	problem=''
 	while [ $done -lt "$kills" ] && [ -z "$problem" ]; do
-		# Something has to be under way when it dies.
+		# A request must be in flight when it dies.
 		seen=$(requests)
 		wait_until 20 more_requests || problem="no load after $done kills"
 		worker=$(worker_of "$id")
@@ -76,7 +76,7 @@ for device in "ram 16M" "ram 16M -q 2" "file $tmp/file" \
 		note "$device: $done kills, $(cat "$tmp/rounds") times compared"
 		;;
 	*)
-		# Interrupted, fio ends with 128 and no error in its report.
+		# When interrupted, fio exits with 128 and reports no error.
 		error=$(grep '^3;' "$tmp/fio" | cut -d ';' -f 5)
 		[ "${error:-none}" = 0 ] ||
 			problem="$problem fio error $error: $(cat "$tmp/fio.err")"

@@ -2,11 +2,11 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add build/x86_64/driver/server --timeout 900
 #
-# Processes of a disk that are killed while its partition table is being read, by
-# ublk or by the kernel: the disk goes on with another worker, or waits for `ublk
-# recover`, and its partition is found. Nothing hangs. The table lies on another
-# disk, which is slow, and whose server is stopped once it is being read, so that it
-# is read for as long as a test wants.
+# Processes of a disk that are killed during its partition scan, by ublk or by
+# the kernel: another worker continues, or the disk waits for `ublk recover`,
+# and its partition is found. Nothing hangs. The table is on another disk, which
+# is slow: its server is stopped during the scan, so that the scan takes as long
+# as a test wants.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -20,7 +20,7 @@ printf '\0\0\0\0\203\0\0\0\0\010\0\0\0\010\0\0' |
 printf '\125\252' | dd of="$tmp/table" bs=1 seek=510 conv=notrunc 2>/dev/null
 dd if="$tmp/one" of="$tmp/table" bs=1M seek=1 conv=notrunc 2>/dev/null
 
-# On the board the program lies beside the test.
+# On the board, the program is beside the test.
 slow=${0%/*}/server
 [ -x "$slow" ] || slow=build/$(uname -m)/driver/server
 below=/dev/ublkb1
@@ -30,7 +30,7 @@ started="$started /dev/ublkb9"
 at_exit '"$slow" --delete 1; kill -KILL "$below_server" 2>/dev/null'
 ok "the disk below" wait_until 20 grep -q "^$below\$" "$tmp/below"
 
-# nobody_answers, answers: of the disk below.
+# nobody_answers, answers: the server of the disk below.
 nobody_answers() {
 	kill -STOP "$below_server"
 }
@@ -38,17 +38,17 @@ answers() {
 	kill -CONT "$below_server"
 }
 
-# read_of ID: it has a read to answer.
+# read_of ID: it has a READ to answer.
 read_of() {
 	read -r reads _ <"/sys/block/ublkb$1/inflight" && [ "$reads" -gt 0 ]
 }
-# read_begun: one of the table, that is with the disk below.
+# read_begun: the READ of the table is with the disk below.
 read_begun() {
 	read_of 1 && read_of 9
 }
 
-# starts COMMAND...: runs it in the background until the table is being read; its
-# process is $command.
+# starts COMMAND...: runs it in the background until the table is being read;
+# its process is $command.
 starts() {
 	"$@" >"$tmp/node" 2>"$tmp/words" &
 	command=$!
@@ -63,7 +63,7 @@ starts() {
 	worker=$(worker_of 9)
 }
 
-# ends STATUS: so ends the command.
+# ends STATUS: the command ends with it.
 ends() {
 	wait_until 60 has_ended || {
 		problem="$problem, the command hangs"
@@ -92,7 +92,7 @@ state_is() {
 	ublk list --json 9 | grep -q "\"state\": \"$1\""
 }
 
-# whole: the disk is served, and its partition is there and right.
+# whole: the disk is served, and its partition is there, with its contents.
 whole() {
 	wait_until 30 state_is live || {
 		problem="$problem, not live: $(ublk list 9 2>&1)"
@@ -111,7 +111,7 @@ ends_well() {
 }
 
 problem=''
-# rounds NAME SCENARIO: a check. SCENARIO begins when the table is being read.
+# rounds NAME SCENARIO: a check. SCENARIO begins during the scan.
 rounds() {
 	n=0
 	while [ $n -lt "${ROUNDS:-1}" ] && [ -z "$problem" ]; do
@@ -171,8 +171,8 @@ no_process() {
 		! runs "$process" || return 1
 	done
 }
-# all_killed: of all processes of it, not even the one that reads is left, once it
-# is answered.
+# all_killed: none of its processes is left, not even the one that reads, once
+# that is answered.
 all_killed() {
 	# shellcheck disable=SC2046 # words are meant to be split
 	kill -KILL $(pidof ublk)
@@ -184,7 +184,7 @@ all_killed() {
 }
 rounds "with all killed the next one looks for it" all_killed
 
-# To open the disk would be to wait for what nobody reads any more.
+# Opening the disk would wait for a scan that nobody serves any more.
 if starts ublk file "$below" --id 9; then
 	kill -KILL "$server" "$worker"
 	answers

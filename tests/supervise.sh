@@ -2,8 +2,9 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --timeout 900
 #
-# A worker that dies, by whatever signal, is replaced at once: who reads and
-# writes sees a pause and no error. One that dies for ever is given up.
+# A worker that dies, by whatever signal, is replaced at once: readers and
+# writers see a pause and no error. If workers keep dying, the supervisor gives
+# up.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -46,7 +47,7 @@ for signal in TERM INT HUP; do
 done
 stopped "stop it" "$dev"
 
-# What it said.
+# Its messages.
 served "a disk" ram 16M
 worker=$(worker_of "$id")
 dmesg -c >/dev/null
@@ -57,8 +58,8 @@ like "$(dmesg)" "ublk: device $id: the server was killed by signal 9; process $(
 	"the kernel's log says who died, who serves, and how long nobody did"
 stopped "stop it" "$dev"
 
-# A new one is ahead of everybody, and so has memory that others do not get, until it
-# has answered what waited; then it is as they are.
+# A new worker has a high priority, and so memory that others do not get, until
+# it has answered the waiting requests. Then it has the same priority as others.
 served "a disk" ram 16M
 hurrying() {
 	awk '$41 != 0 { n++ } END { print n + 0 }' \
@@ -76,8 +77,8 @@ dd if="$dev" of=/dev/null bs=512 count=3000 iflag=direct 2>/dev/null
 is "$(hurrying)" 0 "until it has answered some thousand requests"
 stopped "stop it" "$dev"
 
-# As many requests at once as the disk takes, and nobody answers them: a driver that
-# knows a server by its commands alone has one of them left.
+# As many requests as the disk takes, and nobody answers them: a driver that
+# notices a death only by its commands needs one free tag.
 truncate -s 8M "$tmp/file"
 for depth in 1 4 5 64; do
 	served "a disk of depth $depth" ram 8M -d $depth
@@ -102,8 +103,8 @@ for depth in 1 4 5 64; do
 	stopped "depth $depth: stop it" "$dev"
 done
 
-# One after the other, faster than it can do anything, is not a device that works: its
-# I/O fails, and it keeps what it has.
+# A device whose workers die at once, one after another, does not work: its I/O
+# fails, and it keeps its data.
 given_up() {
 	grep -q '^given_up=1$' "/run/ublk/$id"
 }
@@ -111,8 +112,8 @@ kill_again() {
 	kill -KILL "$(worker_of "$id")" 2>/dev/null
 	given_up
 }
-# give_up: no server can start any more, since a system that runs has switched
-# io_uring off; or each dies at once.
+# give_up: no worker can start any more, because io_uring was switched off on
+# the running system; or every worker dies at once.
 sysctl=/proc/sys/kernel/io_uring_disabled
 [ ! -w $sysctl ] || at_exit 'echo 0 >$sysctl'
 give_up() {
@@ -126,7 +127,7 @@ give_up() {
 	fi
 	given_up
 }
-# fails_all NAME: reads and writes end with an error, and soon.
+# fails_all NAME: reads and writes fail, and soon.
 fails_all() {
 	run timeout 60 dd if="$dev" of=/dev/null bs=4k count=1 iflag=direct
 	reads=$status
@@ -169,7 +170,7 @@ ok "recover one that has given up and was killed" ublk recover "$id"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 give_up
 stopped "one that has given up can be stopped" "$dev"
-# What cannot be recovered fails on, for nobody waits for what may never come.
+# A device that cannot be recovered keeps failing: nobody waits for ever.
 for target in "file $tmp/below" "file $tmp/below --cow 4M" \
 	"file $tmp/below --cow $tmp/kept"; do
 	rm -f "$tmp/kept"
@@ -221,7 +222,7 @@ server=$(server_of "$id")
 kill -TERM "$server"
 ok "a signal ends one that has given up" wait_until 60 nothing_of "$id" "$server"
 
-# Without.
+# Without a supervisor.
 for option in --no-supervise -f; do
 	if [ $option = -f ]; then
 		ublk ram 1M -n 9 -f >"$tmp/node" &
@@ -256,7 +257,7 @@ server=$(server_of "$id")
 kill -KILL "$server"
 stopped "a worker without a supervisor can be stopped" "$dev"
 
-# At whatever moment of its end.
+# At any moment of its end.
 bad=''
 for delay in 0 500 1000 2000 3000 5000 8000 12000 20000 40000; do
 	serve ram 1M
@@ -267,8 +268,8 @@ for delay in 0 500 1000 2000 3000 5000 8000 12000 20000 40000; do
 done
 is "$bad" "" "however soon after its supervisor's death"
 
-# A record that cannot be written for a while: the disk goes on, and the record says
-# who serves it as soon as it can.
+# A record that cannot be written for a while: the disk works, and the record is
+# updated as soon as possible.
 served "a disk" ram 1M
 pattern kept 65536 | put "$dev" 0
 before=$(worker_of "$id")
@@ -289,7 +290,7 @@ is "$(read_back "$dev" 65536 | sum -)" "$(pattern kept 65536 | sum -)" \
 	"with its contents"
 stopped "stop it" "$dev"
 
-# A supervisor that is killed while it is stopped: its worker is waited for.
+# A supervisor that is killed during a stop: the stop waits for its worker.
 served "a disk" ram 16M
 server=$(server_of "$id")
 worker=$(worker_of "$id")

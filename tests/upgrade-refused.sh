@@ -3,9 +3,9 @@
 # board: --add tests/devices.lib --add build/x86_64/handover/other
 # board: --add build/x86_64/driver/strike --timeout 300
 #
-# `ublk upgrade` to a program that must not take the device: another version's way to
-# hand it over, words that are not known, programs in memory that are forbidden. The
-# old one goes on.
+# `ublk upgrade` to a program that must not take the device: another version of
+# the handover protocol, unknown words, or programs in memory are forbidden. The
+# old program serves on.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -15,7 +15,7 @@ pattern data 1048576 >"$tmp/data"
 served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
 
-# A program that hands devices over in another way, to ours and from it.
+# A program with another handover protocol, to ours and from it.
 other=${0%/*}/other
 fails 1 "a program of another version" ublk upgrade "$id" "$other"
 like "$err" "hands devices over with version=1, this one takes version=99" \
@@ -37,7 +37,7 @@ ok "which takes another of its kind" "$other" upgrade "$newer" "$other"
 is "$(read_back "$newer" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 stopped "stop it" "$newer"
 
-# What is handed over in words that are not known.
+# Unknown words in a handover.
 known="version=1 id=$id fetched=0 live=1 buffers=2"
 watch_server
 for word in worker=x other=1 other file-other=0 file-memory=99 file-memory=x; do
@@ -51,8 +51,8 @@ done
 fails 1 "in the words of older programs" ublk handover worker "$id" 0 1 2
 same_server "it is served as before"
 
-# Where no program may be executed from memory: as the kernel says it, one that is too
-# old to know, and one that has the sysctl.
+# Programs in memory cannot be executed: the kernel's error, a kernel that is
+# too old for the flag, and one that has the sysctl.
 memfd="${0%/*}/strike 1 -c memfd_create -o $tmp/call"
 fails 1 "programs in memory are forbidden" $memfd -e EACCES ublk upgrade "$id"
 like "$err" "not permitted; see the sysctl vm.memfd_noexec" "that is said"

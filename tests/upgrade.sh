@@ -3,8 +3,8 @@
 # board: --add tests/devices.lib --add build/x86_64/driver/slow
 # board: --add build/x86_64/driver/strike --tool fio --mem 512M --timeout 900
 #
-# `ublk upgrade`: another program behind a running device, under load, without an
-# error; one that does not come up leaves the old one there.
+# `ublk upgrade`: another program takes over a running device under load,
+# without an error. If it does not start, the old one stays.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -44,7 +44,7 @@ for target in "ram 8M" "file $tmp/file -q 2" "zimg $tmp/image.gz" \
 	is "$(grep -v '^worker' "/run/ublk/$id")" \
 		"$(grep -v '^worker' "$tmp/record")" \
 		"$target: the record says the same"
-	# What was there goes on as a supervised device does.
+	# Afterwards, the device is supervised as before.
 	kill -KILL "$(worker_of "$id")"
 	is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" \
 		"$target: a worker of the new program is replaced"
@@ -53,7 +53,7 @@ done
 [ ! -e /run/ublk.memory ] && pass "its memory goes back" ||
 	fail "its memory goes back"
 
-# Programs that do not come up.
+# Programs that do not start.
 served "a disk" ram 8M
 put "$dev" 0 <"$tmp/data"
 server=$(server_of "$id")
@@ -74,7 +74,7 @@ done
 ok "then a good one" ublk upgrade "/dev/ublkb$id"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 
-# One that comes up slowly, as where it reads a large gzip.
+# One that starts slowly, such as one that reads a large gzip file.
 cp "${0%/*}/slow" "$tmp/slow"
 ln -s "$tmp/new" /tmp/slow.program
 at_exit 'rm -f /tmp/slow /tmp/slow.program'
@@ -84,12 +84,12 @@ is "$err" "" "is waited for"
 is "$(server_of "$id")" "$server" "the supervisor is the same"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 
-# The request reaches no stranger, whoever has the number of the process by then.
+# The request goes to no stranger that has the pid by then.
 run "${0%/*}/strike" 1 -a -c rt_sigqueueinfo -e EPERM -o "$tmp/call" \
 	ublk upgrade "$id"
 is $status 3 "it is not sent to a number"
 
-# Who has no supervisor, and all who have.
+# A device without a supervisor, and --all.
 other=$dev
 served "one that nobody supervises" ram 1M --no-supervise
 fails 1 "is not upgraded" ublk upgrade "$id"
@@ -106,7 +106,7 @@ fails 1 "no such device" ublk upgrade 77
 fails 2 "no device named" ublk upgrade
 fails 2 "neither with a program" ublk upgrade "$tmp/new"
 
-# What the new supervisor has to say is heard.
+# The messages of the new supervisor are shown.
 served "a disk" ram 1M
 ok "upgrade it" ublk upgrade "$id"
 dmesg -c >/dev/null
@@ -117,7 +117,7 @@ like "$(dmesg | grep ublk:)" "ublk: device $id: the server was killed by signal 
 	"the kernel's log has what the new supervisor says"
 stopped "stop it" "$dev"
 
-# Several at a time: one after the other.
+# Several upgrades at the same time are done one after another.
 served "a disk" ram 1M
 for round in 1 2 3 4; do
 	ublk upgrade "$id" &

@@ -2,19 +2,19 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool setpriv
 #
-# An ordinary user's disk: made, used and stopped by that user where the control
-# device is open to all, and nobody else's but root's.
+# An ordinary user's disk: that user can create, use and stop it if the control
+# device is open to all. Nobody else can, except root.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
 ublk features | grep -q '^UNPRIVILEGED_DEV *yes' ||
 	skip_all "the driver has no users' devices"
-# On an ordinary system a rule of udev's gives the user the disk's node. Ours, the
-# only driver with a version, does so itself.
+# On an ordinary system, a udev rule gives the user the disk's node. Our driver,
+# the only one with a version, does so itself.
 [ -e /sys/module/ublk_drv/version ] ||
 	skip_all "with this driver the disk's node is for udev to give away"
 
-# as USER COMMAND...: runs it without any right of root's.
+# as USER COMMAND...: runs it without any of root's rights.
 as() {
 	user=$1
 	shift
@@ -85,7 +85,7 @@ started="$started $dev"
 ok "is stopped" as 1000 env XDG_RUNTIME_DIR="$tmp/all" ublk stop --all
 [ ! -e "$dev" ] && pass "and gone" || fail "and gone"
 
-# Whoever comes first can make another's folder in /tmp.
+# Anybody can create another user's directory in /tmp first.
 as 2000 mkdir /tmp/ublk-3000
 at_exit 'rm -rf /tmp/ublk-3000'
 as 2000 sh -c 'chmod 755 /tmp/ublk-3000

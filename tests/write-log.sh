@@ -6,10 +6,11 @@
 # board: --tool e2fsck --disk 16M --disk 128M --disk 16M --disk 16M
 # board: --mem 512M --timeout 900
 #
-# Below a disk of `ublk file`, the device mapper's log-writes notes what gets to the
-# storage and in which order, and where a FLUSH, a write with O_DSYNC or an fsync
-# above had returned. Replayed up to any of these points, the storage has all that
-# was acknowledged before. ROUNDS=4 is how much is written.
+# Below a disk of `ublk file`, the device mapper's log-writes records what
+# reaches the storage, in which order, and where a FLUSH, a write with O_DSYNC
+# or an fsync above had returned. Replayed up to any of these points, the
+# storage has everything that was acknowledged before. ROUNDS=4 sets how much is
+# written.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -19,18 +20,18 @@ writer=$programs/writer
 replay=$programs/replay
 ROUNDS=${ROUNDS:-4}
 
-# The storage, its log, what that is replayed to, and a copy of this that may be
+# The storage, its log, the replayed storage, and a copy of that, which may be
 # repaired.
 storage=/dev/vda log=/dev/vdb replayed=/dev/vdc copy=/dev/vdd
 [ -b $copy ] || skip_all "no disks"
 mkdir "$tmp/below" "$tmp/above"
-# Nobody else makes the node.
+# Nothing else creates the node.
 export DM_DISABLE_UDEV=1
 at_exit 'dmsetup remove log 2>/dev/null'
 at_exit 'umount "$tmp/above" "$tmp/below" 2>/dev/null'
 at_exit 'stop_started'
 
-# begin: /dev/mapper/log, logged from its first write on.
+# begin: creates /dev/mapper/log, which is logged from its first write on.
 begin() {
 	for disk in $storage $log $replayed; do
 		dd if=/dev/zero of=$disk bs=1M 2>/dev/null
@@ -40,7 +41,8 @@ begin() {
 		"0 $(blockdev --getsz $storage) log-writes $storage $log"
 }
 
-# write_to STEPS REGION...: fills the regions, then writes to all of them at once.
+# write_to STEPS REGION...: fills the regions, then writes to all of them at the
+# same time.
 write_to() {
 	steps=$1
 	shift
@@ -59,8 +61,8 @@ write_to() {
 	is "$problem" '' "write"
 }
 
-# promises NAME POINTS LOOK: replays the log, and calls LOOK at each of the POINTS,
-# kinds of entries, since the regions were filled.
+# promises NAME POINTS LOOK: replays the log, and calls LOOK at each of the
+# POINTS, which are kinds of entries, after the regions were filled.
 promises() {
 	at=0 text='' filled='' points=0 problem=''
 	until [ "$text" = dm-log-writes-end ] || [ "$problem" ]; do
@@ -84,8 +86,8 @@ promises() {
 	note "$points points, $(wc -l <"$tmp/acked") promises"
 }
 
-# copied MOUNTPOINT: the same as replayed, checked and mounted: there is a journal
-# to replay and nothing else.
+# copied MOUNTPOINT: mounts a checked copy of the replayed storage: nothing but
+# the journal needed a replay.
 copied() {
 	dd if=$replayed of=$copy bs=1M 2>/dev/null &&
 		e2fsck -y -E journal_only $copy &&

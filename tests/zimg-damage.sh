@@ -2,9 +2,8 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib
 #
-# A damaged chunk gives an error for its own sectors, and one line in the log;
-# the rest of the disk goes on. An image that is damaged where all depends on it
-# is refused.
+# A damaged chunk gives errors for its own sectors, and one line in the log; the
+# rest of the disk works. An image that is damaged in a vital place is refused.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -14,7 +13,7 @@ ublk pack -c 60K "$tmp/disk" "$tmp/image"
 size=$(wc -c <"$tmp/image")
 chunk=120	# sectors
 
-# damage PLACE...: an image in $tmp/bad that has another byte there.
+# damage PLACE...: an image in $tmp/bad with other bytes there.
 damage() {
 	cp "$tmp/image" "$tmp/bad"
 	for place; do
@@ -27,8 +26,8 @@ damage() {
 	done
 }
 
-# good SECTOR COUNT NAME, bad SECTOR COUNT NAME: these sectors are as they
-# should be, or cannot be read.
+# good SECTOR COUNT NAME, bad SECTOR COUNT NAME: these sectors have the right
+# contents, or cannot be read.
 good() {
 	is "$(sectors "$dev" "$1" "$2" | sum -)" \
 		"$(dd if="$tmp/disk" bs=512 skip="$1" count="$2" 2>/dev/null |
@@ -44,12 +43,12 @@ bad() {
 	pass "$3"
 }
 
-# told PATTERN: how many lines of the kernel's log match.
+# told PATTERN: prints how many lines of the kernel log match.
 told() {
 	dmesg | grep -cE "ublk: $tmp/bad: damaged: $1"
 }
 
-# Random data is stored, so that the members are 61471 bytes each.
+# Random data is stored, so that members have 61471 bytes each.
 member=61471
 damage $((66 + 3 * member + 1000)) $((66 + 10 * member + 61000))
 for how in '-q 1' '-q 2'; do
@@ -69,7 +68,7 @@ for how in '-q 1' '-q 2'; do
 	stopped 'stop it' "$dev"
 done
 
-# The file is cut while it is served, and then whole again.
+# The file is cut while it is served, and then restored.
 cp "$tmp/image" "$tmp/bad"
 served 'an image' zimg "$tmp/bad"
 truncate -s 300000 "$tmp/bad"

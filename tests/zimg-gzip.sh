@@ -3,13 +3,14 @@
 # needs: gzip
 # board: --add tests/devices.lib --disk 16M --tool pigz --smp 2 --timeout 400
 #
-# A gzip that was not made for it is the disk that zcat makes of it: all of it,
-# and any part; also behind a partition, with its index in a file, and when the
-# server dies. What changes later is an error, never wrong data.
+# Any gzip file is served as the disk that zcat makes of it: all of it, and any
+# part; also on a partition with data after it, with its index in a file, and
+# when the server dies. If it changes later, that is an error, and never wrong
+# data.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# Text, what does not compress, and zeroes, at borders that are no section's.
+# Text, random data, and zeroes, not aligned to sections.
 {
 	pattern disk 3000000
 	head -c 1500000 /dev/zero
@@ -53,7 +54,7 @@ for behind in zero urandom; do
 	stopped 'stop it' "$dev"
 done
 
-# The index in a file, by a path that another server does not know.
+# The index in a file, by a path that is relative to another directory.
 cd "$tmp" || exit 1
 served 'with an index' zimg --index kept gzip.gz
 is "$err" '' 'in silence'
@@ -100,8 +101,8 @@ printf xyz | dd of="$tmp/bad" bs=1 seek=1000000 conv=notrunc 2>/dev/null
 refused 'a damaged file' 'bad: damaged' "$tmp/bad"
 fails 2 'a spacing out of range' ublk zimg --spacing 1K "$tmp/gzip.gz"
 
-# Noise is stored as it is: a byte that changes while the disk is served is an
-# error for its section alone.
+# Random data is stored: if a byte changes while the disk is served, only its
+# section gives an error.
 cp "$tmp/gzip.gz" "$tmp/bad"
 for how in '-q 1' '-q 2'; do
 	dmesg -c >/dev/null

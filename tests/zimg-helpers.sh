@@ -2,18 +2,18 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --smp 2 --timeout 300
 #
-# Every processor expands an image, for one who reads it from front to back as for
-# two who read here and there; and with one processor there is none but the queue.
+# Every CPU expands an image, for one sequential reader as well as for two
+# random ones. With one CPU, only the queue does.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# threads: how many the worker has that are not the kernel's.
+# threads: prints the number of the worker's threads, without the kernel's.
 threads() {
 	cat /proc/"$worker"/task/*/comm | grep -cv '^iou-'
 }
 
-# ticks: the time of the processor that the helper has had, the first thread that
-# the worker has made, in hundredths of a second.
+# ticks: prints the CPU time of the helper, which is the first thread that the
+# worker creates, in hundredths of a second.
 ticks() {
 	for task in /proc/"$worker"/task/*; do
 		echo "${task##*/}"
@@ -22,7 +22,7 @@ ticks() {
 		awk '{ print $12 + $13 }'
 }
 
-# What takes long to expand.
+# Data that takes long to expand.
 head -c 6000000 /dev/urandom | base64 | head -c 8000000 >"$tmp/disk"
 ok 'an image' ublk pack -l 1 "$tmp/disk" "$tmp/image"
 

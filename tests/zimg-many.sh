@@ -2,9 +2,9 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --smp 4 --mem 256M --timeout 400
 #
-# Many readers at once, of the same chunks and of others, with hardly any
-# cache: nobody waits for ever, and everybody gets the right data. Then memory:
-# the server with its cache full.
+# Many readers at the same time, of the same and of different chunks, with
+# hardly any cache: nobody waits for ever, and everybody gets the right data.
+# Then memory: the server with a full cache.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -16,7 +16,7 @@ truncate -s 16000000 "$tmp/disk"
 ublk pack -l 1 "$tmp/disk" "$tmp/image"
 all=$(sum "$tmp/disk")
 
-# reader SIZE: reads all of it in pieces of that size, past the page cache.
+# reader SIZE: reads all of it in pieces of that size, with direct I/O.
 reader() {
 	dd if="$dev" bs="$1" iflag=direct 2>/dev/null | sum -
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --disk 16M --tool bgzip
 #
-# An image on a block device that is larger than it, with anything behind it:
+# An image on a block device that is larger and has other data after the image:
 # one of ours, and one of bgzip.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"

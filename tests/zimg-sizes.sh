@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib
 #
-# A disk of any number of bytes fills its sectors, and zeroes come behind it.
+# A disk of any number of bytes is extended to whole sectors with zeroes.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 

@@ -2,12 +2,13 @@
 # shellcheck shell=sh
 # board: --add tests/devices.lib --smp 2 --timeout 400
 #
-# A compressed image is the disk it was made of: all of it, and any part, with
-# chunks of several sizes, one queue and more, a large cache and the smallest.
+# A compressed image is the disk that it was made of: all of it, and any part,
+# with chunks of several sizes, one or more queues, a large cache and the
+# smallest.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-# Text, what does not compress, and zeroes, at borders that are no chunk's.
+# Text, random data, and zeroes, not aligned to chunks.
 {
 	pattern disk 3000000
 	head -c 1500000 /dev/zero
@@ -21,7 +22,7 @@ sectors=$(((size + 511) / 512))
 head -c $((sectors * 512 - size)) /dev/zero | cat "$tmp/disk" - >"$tmp/padded"
 all=$(sum "$tmp/padded")
 
-# serves CHUNK OPTION...: an image with such chunks is served so.
+# serves CHUNK OPTION...: serves an image with chunks of that size.
 serves() {
 	ok "chunks of $1" ublk pack -fl 1 --chunk "$1" "$tmp/disk" "$tmp/image"
 	what="chunks of $1"
@@ -42,7 +43,7 @@ serves 60K -q 1
 serves 60K -q 2 --cache 1M
 serves 60K -q 2 --cache 0
 
-# Its memory is that of the cache, and of requests that are under way at once.
+# Its memory is that of the cache and of the requests in flight.
 pattern large 16777216 >"$tmp/large"
 ublk pack -fl 1 "$tmp/large" "$tmp/large.image"
 served 'a disk twice as large as the cache' zimg "$tmp/large.image"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Disks that come, are written and go: one after the other, with every step
- * timed. The server is a thread that serves from memory, over the raw
- * interface, so that what is slow is the driver or the block layer.
+ * Disks that are created, written and deleted, one after the other, with the
+ * time of every step. The server is a thread that serves from memory over the
+ * raw interface, so that slowness is that of the driver or the block layer.
  */
 #include "tests/driver/raw.h"
 
@@ -55,7 +55,7 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* Notes how long @step took. Ends the program if its @result is -errno. */
+/* Records how long @step took. Ends the program if @result is -errno. */
 static int ended(enum step step, int result)
 {
 	double now = seconds();
@@ -74,7 +74,7 @@ static int ended(enum step step, int result)
 	return result;
 }
 
-/* The result of a system call, as the functions of raw.h give theirs. */
+/* The result of a system call, in the form that raw.h returns. */
 static int or_errno(long result)
 {
 	return result < 0 ? -errno : 0;
@@ -84,7 +84,7 @@ struct server {
 	struct raw_ctrl *ctrl;
 	struct raw_queue queue;
 	int cdev;
-	bool dies;		/* of itself, once all was written and read */
+	bool dies;		/* by itself, when all is written and read */
 	atomic_bool served;
 	pthread_t thread;
 	char disk[DISK_BYTES];
@@ -111,7 +111,7 @@ static void answer(struct server *server, unsigned int tag)
 	raw_commit(queue, tag, bytes);
 }
 
-/* Until its commands come back, or until it is to die. */
+/* Serves until its commands are aborted, or until it shall die. */
 static void *serve(void *argument)
 {
 	struct server *server = argument;
@@ -130,7 +130,7 @@ static void *serve(void *argument)
 	}
 }
 
-/* No byte is the same in every cycle: the server keeps what it had. */
+/* Every byte differs from cycle to cycle: the server keeps its old data. */
 static void fill(uint64_t *data)
 {
 	for (size_t i = 0; i < DISK_BYTES / sizeof(*data); i++)

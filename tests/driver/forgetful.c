@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk that forgets, for QEMU (it is an NBD server): writes are in its memory
- * until a FLUSH, and when the client is gone the power is: of what no FLUSH had
- * reached, nothing, some writes or some sectors get into the image. So a FLUSH
- * that never came is seen, where an image in the host's page cache would hide it.
+ * A disk that forgets, for QEMU (it is an NBD server). Writes stay in its
+ * memory until a FLUSH. When the client disconnects, the power is off: of the
+ * writes that no FLUSH covers, none, some, or some sectors get into the image.
+ * So a missing FLUSH shows. An image in the host's page cache would hide it.
  *
- * It serves one client, one request after the other, and is only as quick as a
- * disk: a FLUSH takes a while and covers what was answered before it came, and
- * one write in four is answered after the request that follows it.
+ * It serves one client, one request at a time, and is only as fast as a disk: a
+ * FLUSH takes a while and covers what was answered before it came, and one
+ * write in four is answered after the next request.
  */
 #include <arpa/inet.h>
 #include <endian.h>
@@ -29,9 +29,9 @@
 #include <unistd.h>
 
 #define SECTOR 512
-#define REQUEST_MAX (32u << 20)	/* of QEMU's */
-#define HELD_MS 2		/* how long a write waits for a request behind it */
-#define FLUSH_MS 3		/* how long a FLUSH takes at most */
+#define REQUEST_MAX (32u << 20)	/* QEMU's limit */
+#define HELD_MS 2		/* a write waits for the next request */
+#define FLUSH_MS 3		/* longest time of a FLUSH */
 
 static const char usage[] =
 "Usage: forgetful [--lie] SOCKET IMAGE SEED\n"
@@ -43,7 +43,7 @@ static const char usage[] =
 "\n"
 "Exit status: 0, 1 failed, 2 wrong usage.\n";
 
-/* The first greeting of NBD, to which the client says nothing. */
+/* The first greeting of NBD, which the client does not answer. */
 struct greeting {
 	uint64_t magic;
 	uint64_t style;
@@ -56,7 +56,7 @@ struct greeting {
 #define GREETING_STYLE 0x0000420281861253ULL
 
 struct write {
-	struct write *next;	/* younger */
+	struct write *next;	/* the next younger one */
 	struct nbd_request request;
 	uint64_t offset;
 	uint32_t length;
@@ -69,10 +69,10 @@ struct disk {
 	uint64_t size;
 	uint64_t random;
 	bool lies;
-	char *view;		/* what a reader sees: a private mapping */
-	struct write *cache;	/* answered and not flushed, oldest first */
+	char *view;		/* what a READ returns: a private mapping */
+	struct write *cache;	/* answered but not flushed, oldest first */
 	struct write **cache_end;
-	struct write *held;	/* come and not answered */
+	struct write *held;	/* received but not answered */
 };
 
 static void die(const char *what)
@@ -91,7 +91,7 @@ static uint64_t draw(struct disk *disk)
 	return z ^ z >> 31;
 }
 
-/* Both are false when the client is gone, which is how the power is cut. */
+/* Both return false when the client has disconnected: then the power is cut. */
 static bool receive(struct disk *disk, void *data, size_t length)
 {
 	char *at = data;
@@ -138,7 +138,7 @@ static void keep(struct disk *disk, const struct write *write, uint32_t from,
 		die("the image");
 }
 
-/* The write gets into the cache. */
+/* Moves the write to the cache. */
 static void take(struct disk *disk, struct write *write)
 {
 	memcpy(disk->view + write->offset, write->data, write->length);
@@ -195,7 +195,7 @@ static bool on_write(struct disk *disk, const struct nbd_request *request,
 	return answer(disk, request, 0);
 }
 
-/* Nothing is safe before its time is over: the power may go in between. */
+/* Nothing is safe before the FLUSH ends: the power may fail during it. */
 static bool on_flush(struct disk *disk, const struct nbd_request *request)
 {
 	struct pollfd power = { .fd = disk->client };
@@ -264,7 +264,7 @@ static void serve(struct disk *disk)
 	}
 }
 
-/* What becomes of that which no FLUSH had reached. */
+/* Decides what becomes of the writes that no FLUSH covers. */
 static void cut_power(struct disk *disk)
 {
 	enum { NOTHING, WRITES, SECTORS } kept = draw(disk) % 3;
@@ -290,7 +290,7 @@ static void cut_power(struct disk *disk)
 	printf("%u of %u sectors lost\n", lost, sectors);
 }
 
-/* The socket appears under its name when it can be connected to. */
+/* The socket gets its name only when clients can connect. */
 static int wait_for_client(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };

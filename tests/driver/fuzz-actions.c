@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thread of the fuzzer and what it can do at any time: control and I/O
- * commands, nearly right or not at all, mappings and copies of a queue, and
- * children that hold what their parent has open.
+ * A thread of the fuzzer, and what it can do at any time: control and I/O
+ * commands that are almost right or random, mappings and copies of a queue, and
+ * children that keep their parent's files open.
  */
 #include "tests/driver/fuzz.h"
 
@@ -14,8 +14,8 @@
 
 #define PAGE		4096UL
 #define ARENA		(1UL << 20)
-#define ENTRIES		64	/* of the ring, and arguments */
-#define ARGUMENT	1024UL	/* bytes for each */
+#define ENTRIES		64	/* in the ring; and arguments */
+#define ARGUMENT	1024UL	/* bytes for each argument */
 
 static const uint32_t control_op[OTHER_CONTROL] = {
 	UBLK_U_CMD_ADD_DEV, UBLK_U_CMD_DEL_DEV, UBLK_U_CMD_DEL_DEV_ASYNC,
@@ -27,14 +27,14 @@ static const uint32_t control_op[OTHER_CONTROL] = {
 	UBLK_U_CMD_QUIESCE_DEV, UBLK_U_CMD_TRY_STOP_DEV,
 };
 
-/* How often each is sent, of the sum. */
+/* How often each is sent, in relation to the sum. */
 static const int control_weight[OTHER_CONTROL] = {
 	12, 4, 1, 8, 3, 12, 4, 4, 4, 4, 2, 6, 6, 4, 3, 2,
 };
 
 bool thread_open(struct thread *t, uint64_t seed)
 {
-	int silent[2];	/* who writes is never closed */
+	int silent[2];	/* a pipe whose write end is never closed */
 
 	memset(t, 0, sizeof(*t));
 	t->random = seeded(seed);
@@ -51,7 +51,7 @@ bool thread_open(struct thread *t, uint64_t seed)
 	if (t->control < 0 || t->arena == MAP_FAILED ||
 	    t->read_only == MAP_FAILED || t->arguments == MAP_FAILED)
 		return false;
-	/* Not unmapped: something that is ours would be mapped there. */
+	/* Not unmapped: a later mapping of ours could take its place. */
 	mprotect(t->arena + ARENA, ARENA, PROT_NONE);
 	t->file = memfd_create("fuzz", 0);
 	if (t->file < 0 || ftruncate(t->file, ARENA) || pipe(silent))
@@ -93,7 +93,9 @@ enum kind kind_of(uint64_t data)
 	return data >> 32;
 }
 
-/* An entry for a command to @fd, or NULL. Sometimes it is half of one. */
+/*
+ * Returns an SQE for a command to @fd, or NULL. Sometimes only 64 bytes long.
+ */
 static struct io_uring_sqe *entry(struct thread *t, int fd, uint32_t op,
 				  uint64_t data)
 {
@@ -118,7 +120,7 @@ static struct io_uring_sqe *entry(struct thread *t, int fd, uint32_t op,
 	return sqe;
 }
 
-/* Copies a command's body as far as the entry is mapped: 16 or 80 bytes. */
+/* Copies the command's body as far as the SQE is mapped: 16 or 80 bytes. */
 static void set_body(struct thread *t, struct io_uring_sqe *sqe,
 		     const void *body, size_t size)
 {
@@ -145,7 +147,7 @@ uint64_t address(struct thread *t, bool right)
 		return 0;
 	case 1:
 		return (uintptr_t)t->arena + below(random, ARENA);
-	case 2:		/* can be accessed at its beginning only */
+	case 2:		/* only its start can be accessed */
 		return (uintptr_t)t->arena + ARENA - 1 - below(random, PAGE);
 	case 3:
 		return (uintptr_t)t->arena + ARENA;
@@ -164,7 +166,10 @@ uint64_t address(struct thread *t, bool right)
 	}
 }
 
-/* The next place for an argument; the kernel may still use the last ones. */
+/*
+ * Returns the next buffer for an argument. The kernel may still use the last
+ * ones.
+ */
 static char *argument(struct thread *t)
 {
 	char *place = t->arguments + t->argument++ % ENTRIES * ARGUMENT;
@@ -291,7 +296,7 @@ unsigned int buffer_of(unsigned int queue, unsigned int tag)
 	return (queue * BUFFERS / 2 + tag) % BUFFERS;
 }
 
-/* Where the pages of the next request go: see UBLK_F_AUTO_BUF_REG. */
+/* Where the pages of the next request go; see UBLK_F_AUTO_BUF_REG. */
 static uint64_t some_lending(struct thread *t, unsigned int queue,
 			     unsigned int tag)
 {
@@ -363,7 +368,7 @@ void give_tags(struct thread *t, unsigned int first, unsigned int count)
 	memset(sqe, 0, 2 * sizeof(*sqe));
 	io_uring_prep_provide_buffers(sqe, t->tags[first], sizeof(t->tags[0]),
 				      count, 0, first);
-	sqe->user_data = LIBURING_UDATA_TIMEOUT;	/* nobody asks */
+	sqe->user_data = LIBURING_UDATA_TIMEOUT;	/* ignores its result */
 }
 
 void batch(struct thread *t, enum kind kind, unsigned int queue,
@@ -479,9 +484,9 @@ static void some_mmap(struct thread *t)
 	called(MMAP, map == MAP_FAILED ? -1 : 0);
 	if (map == MAP_FAILED)
 		return;
-	/* The length asked for was granted, so all of it can be read. */
+	/* The requested length was granted, so all of it must be readable. */
 	(void)map[below(random, size)];
-	/* What could not be mapped to write must not become so. */
+	/* A mapping that was refused for writing must not become writable. */
 	if (!(prot & PROT_WRITE) && chance(random, 30))
 		called(MMAP, mprotect((void *)map, size,
 				      PROT_READ | PROT_WRITE));
@@ -514,7 +519,7 @@ void execute_sleep(void)
 	_exit(127);
 }
 
-/* A child that holds what its parent has open, for a while. */
+/* A child that keeps its parent's files open, for a while. */
 static void some_fork(struct thread *t)
 {
 	unsigned int ms = below(&t->random, 200);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the fuzzer's processes sent and what was answered, counted in memory
- * that they share.
+ * Counts the commands that the fuzzer's processes sent, and the results, in
+ * shared memory.
  */
 #include "tests/driver/fuzz.h"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The lives of the fuzzer's processes: chaos, which sends anything; servers,
- * which bring a device to life or take one over, and serve it badly; clients,
- * which use the disks.
+ * The lives of the fuzzer's processes. Chaos sends anything. Servers start a
+ * device or take one over, and serve it badly. Clients use the disks.
  */
 #include "tests/driver/fuzz.h"
 
@@ -26,7 +25,7 @@ static void submit(struct thread *t)
 		io_uring_submit(&t->small);
 }
 
-/* Answers to the half entries are of no further use. */
+/* Drops the results of 64-byte SQEs. */
 static void reap_small(struct thread *t)
 {
 	struct io_uring_cqe *cqe;
@@ -37,7 +36,7 @@ static void reap_small(struct thread *t)
 	}
 }
 
-/* Answers a request as it should be, most of the time. */
+/* Answers a request, most of the time correctly. */
 static void serve(struct thread *t, unsigned int queue, unsigned int tag,
 		  bool without_data)
 {
@@ -65,12 +64,12 @@ static void serve(struct thread *t, unsigned int queue, unsigned int tag,
 		io(t, UNREGISTER_IO_BUF, queue, tag, 0, buffer);
 	io(t, COMMIT_AND_FETCH_REQ, queue, tag, chance(random, 85) ?
 	   (int)desc->nr_sectors << 9 : some_result(random), addr);
-	/* Else the tag would not come back. */
+	/* Otherwise the tag would not be free again. */
 	if (t->flags & UBLK_F_SUPPORT_ZERO_COPY && chance(random, 95))
 		io(t, UNREGISTER_IO_BUF, queue, tag, 0, buffer);
 }
 
-/* Answers the requests of a buffer full of tags, mostly; or some of them. */
+/* Answers all requests in a buffer of tags, or only some of them. */
 static void serve_batch(struct thread *t, unsigned int queue,
 			const struct io_uring_cqe *cqe)
 {
@@ -90,7 +89,10 @@ static void serve_batch(struct thread *t, unsigned int queue,
 		give_tags(t, buffer, 1);
 }
 
-/* Takes what was answered within a short time; a server goes on with it. */
+/*
+ * Handles completions for a short time; a server answers the requests among
+ * them.
+ */
 static void reap(struct thread *t, int ms)
 {
 	struct __kernel_timespec timeout = { .tv_nsec = ms * 1000000L };
@@ -123,7 +125,7 @@ static void reap(struct thread *t, int ms)
 	submit(t);
 }
 
-/* Random commands, with no plan. */
+/* Random commands without a plan. */
 static void chaos(struct thread *t)
 {
 	int left = 20 + below(&t->random, 400);
@@ -157,7 +159,7 @@ static void *other_thread(void *argument)
 	return NULL;
 }
 
-/* Gets an answer to the only control command that is under way. */
+/* Waits for the result of the only control command in flight. */
 static bool succeeded(struct thread *t, enum kind kind)
 {
 	struct __kernel_timespec timeout = { .tv_sec = 1 };
@@ -201,7 +203,7 @@ static int open_soon(struct thread *t, int id)
 	return t->cdev;
 }
 
-/* Adds a device as servers do: where there is none, or in another's place. */
+/* Adds a device as servers do: a new one, or in place of another. */
 static int add(struct thread *t, struct ublksrv_ctrl_dev_info *info)
 {
 	struct random *random = &t->random;
@@ -224,8 +226,8 @@ static int add(struct thread *t, struct ublksrv_ctrl_dev_info *info)
 }
 
 /*
- * A server that goes the right way to a live device, or takes over one whose
- * server is dead, and has its moods on the way.
+ * A server that starts a device in the right order, or takes over a device
+ * whose server is dead, with random mistakes on the way.
  */
 static void server(struct thread *t)
 {
@@ -289,7 +291,7 @@ static void server(struct thread *t)
 	}
 }
 
-/* The ways in which a disk is used by system calls that wait. */
+/* The ways to use a disk with blocking system calls. */
 static void disk_call(struct thread *t, int fd, uint64_t size)
 {
 	struct random *random = &t->random;
@@ -322,7 +324,7 @@ static void disk_call(struct thread *t, int fd, uint64_t size)
 	}
 }
 
-/* Uses a disk, mostly with several requests under way. */
+/* Uses a disk, mostly with several requests in flight. */
 static void client(struct thread *t)
 {
 	struct random *random = &t->random;
@@ -410,10 +412,10 @@ void life(uint64_t seed)
 	else
 		client(t);
 	switch (below(&t->random, 4)) {
-	case 0:		/* orderly */
+	case 0:		/* in the right order */
 		thread_close(t);
 		break;
-	case 1:		/* the device first, commands held */
+	case 1:		/* closes the device first, with commands in flight */
 		if (t->cdev >= 0)
 			close(t->cdev);
 		io_uring_queue_exit(&t->ring);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the fuzzer puts into commands: random numbers that follow from a seed,
- * and of them ids, flags, parameters and results that are mostly right.
+ * The values in the fuzzer's commands: random numbers, which depend only on a
+ * seed, and ids, flags, parameters and results, which are mostly valid.
  */
 #include "tests/driver/fuzz.h"
 
@@ -122,7 +122,7 @@ struct ublksrv_ctrl_dev_info some_info(struct random *random, int id)
 		info.nr_hw_queues = one_of(random, odd_queues);
 	if (chance(random, 4))
 		info.queue_depth = one_of(random, odd_depths);
-	/* 4096 of either is right, of both half a gigabyte. */
+	/* 4096 of either is valid; both together need half a gigabyte. */
 	if (info.nr_hw_queues > 64 && info.queue_depth > 64)
 		info.queue_depth = 1;
 	if (chance(random, 6))

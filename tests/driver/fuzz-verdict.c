@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Is the driver well after the fuzzer? Every device goes when it is told to,
- * with its nodes and the processes that it held, nobody waits for it in the
- * kernel, and a new device does what a disk should.
+ * Checks the driver after the fuzzer: every device can be deleted, with its
+ * nodes and the processes that it blocked; no process waits for it in the
+ * kernel; and a new device works like a disk.
  */
 #include "tests/driver/fuzz.h"
 
@@ -86,7 +86,7 @@ static void count_stuck(int pid, char state, int parent, const char *name)
 	stuck += state == 'D';
 }
 
-/* Nobody may be in state D for longer than something may well take. */
+/* No process may be in state D for longer than a normal operation takes. */
 static bool none_stuck(void)
 {
 	int64_t end = now_ms() + 2000;
@@ -105,7 +105,7 @@ static bool none_stuck(void)
 
 #define DISK_SIZE	(1UL << 20)
 
-/* The server of the last device: a disk in memory, as it should be. */
+/* The server of the last device: a correct disk in memory. */
 static void *serve_well(void *argument)
 {
 	struct raw_queue *queue = argument;
@@ -129,7 +129,7 @@ static void *serve_well(void *argument)
 	return NULL;
 }
 
-/* Ends the process with a line unless @good. */
+/* Unless @good, prints a line and ends the process. */
 static void need(bool good, const char *what, int result)
 {
 	if (good)
@@ -210,7 +210,7 @@ bool well(void)
 	int64_t start = now_ms();
 	bool good = true;
 
-	/* Those that a disk holds end when it is deleted, not before. */
+	/* Processes that a disk blocks end when it is deleted, not before. */
 	kill_all(now_ms() + 1000);
 	if (!in_time("removing devices", remove_all))
 		good = false;

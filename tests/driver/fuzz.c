@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The fuzzer of the ublk driver: the program, and the birth and death of its
- * processes. fuzz.h tells what it does, and where the rest of it is.
+ * The fuzzer of the ublk driver: the program, and the start and end of its
+ * processes. fuzz.h describes what it does and what is in the other files.
  */
 #include "tests/driver/fuzz.h"
 
@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROCESSES	6	/* at a time, beside those that do not die */
-#define CROWD		48	/* with those */
+#define PROCESSES	6	/* at a time, without those that do not die */
+#define CROWD		48	/* including those */
 
 struct shared *shared;
 
@@ -36,11 +36,11 @@ void wait_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
-/* Those that run() made and that have not been collected, or 0. */
+/* Processes that run() started and that have not been reaped, or 0. */
 static pid_t born[CROWD];
 static int alive;
 
-/* Collects the dead; returns whether @pid is among them. */
+/* Reaps zombies. Returns whether @pid is among them. */
 static bool collect(pid_t pid, int *status)
 {
 	bool found = false;
@@ -52,7 +52,7 @@ static bool collect(pid_t pid, int *status)
 			found = true;
 			*status = how;
 		}
-		/* Others are what somebody dead had for children. */
+		/* Others are orphans: children of processes that died. */
 		for (i = 0; i < CROWD; i++) {
 			if (born[i] != dead)
 				continue;
@@ -63,7 +63,7 @@ static bool collect(pid_t pid, int *status)
 	return found;
 }
 
-/* A process more; returns its id, or 0 when there is a crowd. */
+/* Starts a process. Returns its pid, or 0 if there are too many. */
 static pid_t bear(uint64_t seed)
 {
 	pid_t pid;
@@ -106,7 +106,7 @@ bool in_time(const char *what, void (*function)(void))
 	return !status;
 }
 
-/* State and parent of a process; false when it is gone. */
+/* Reads state and parent of a process. Returns false if it is gone. */
 static bool process(int pid, char *state, int *parent, char name[64])
 {
 	char path[32], line[512], *at;
@@ -143,7 +143,7 @@ void each_process(void (*each)(int pid, char state, int parent,
 		closedir(dir);
 }
 
-/* Whose parents died are ours too: see PR_SET_CHILD_SUBREAPER in main(). */
+/* Orphans are ours, too; see PR_SET_CHILD_SUBREAPER in main(). */
 static void kill_child(int pid, char state, int parent, const char *name)
 {
 	(void)state;
@@ -167,7 +167,7 @@ bool kill_all(int64_t end)
 	}
 }
 
-/* Lets processes live and die until there were so many commands. */
+/* Starts and kills processes until @commands commands were sent. */
 static bool run(uint64_t seed, unsigned long commands, int seconds)
 {
 	struct random random = seeded(seed);
@@ -182,7 +182,10 @@ static bool run(uint64_t seed, unsigned long commands, int seconds)
 			if (pids[i] && now_ms() < until[i] &&
 			    !kill(pids[i], 0))
 				continue;
-			/* Sometimes it leaves children with what it had. */
+			/*
+			 * Sometimes it leaves children that have its files
+			 * open.
+			 */
 			if (pids[i])
 				kill(chance(&random, 50) ? pids[i] : -pids[i],
 				     SIGKILL);
@@ -196,7 +199,7 @@ static bool run(uint64_t seed, unsigned long commands, int seconds)
 		collect(0, &status);
 		if (alive < CROWD)
 			last = now_ms();
-		/* Clients of a disk without a server wait; free them. */
+		/* Clients wait for a disk without a server; free them. */
 		if (now_ms() - last > 500) {
 			if (!in_time("removing devices on the way",
 				     remove_all))

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A fuzzer of the ublk driver. Several processes send commands that are random
- * or nearly right, serve devices badly, and use the disks; they are killed at
- * any moment and others take their place. Afterwards everything must be gone or
- * go when told to, and a new device must work.
+ * or almost right, serve devices badly, and use the disks. They are killed at
+ * any moment and replaced. Afterwards everything must be gone, or be deletable,
+ * and a new device must work.
  *
- * It takes all ublk devices of the board for its own, and so refuses to start
- * where there is one. It opens no other device. What a process does follows
- * from the seed; when it does it is the scheduler's.
+ * It uses all ublk devices of the board, so it refuses to start if there is
+ * one. It opens no other device. The seed decides what a process does; the
+ * scheduler decides when.
  *
- *   fuzz.c          the program: the birth and death of the processes
- *   fuzz-lives.c    what a process does in between: chaos, a server, a client
+ *   fuzz.c          the program: start and end of the processes
+ *   fuzz-lives.c    what a process does in between: chaos, server, client
  *   fuzz-actions.c  what a thread can do at any time: commands, mmap, fork
- *   fuzz-values.c   random numbers, and what is put into commands
- *   fuzz-counts.c   how often each was sent, and what was answered
- *   fuzz-verdict.c  is the driver well afterwards?
+ *   fuzz-values.c   random numbers and the values in commands
+ *   fuzz-counts.c   how often each command was sent, and the results
+ *   fuzz-verdict.c  is the driver all right afterwards?
  */
 #ifndef TESTS_DRIVER_FUZZ_H
 #define TESTS_DRIVER_FUZZ_H
@@ -24,10 +24,10 @@
 #include <stdatomic.h>
 #include <sys/types.h>
 
-#define IDS		4	/* of devices that are mostly meant */
+#define IDS		4	/* device ids that are mostly used */
 #define PATIENCE_MS	15000	/* for the end, under emulation */
-#define BUFFERS		16	/* of a ring, for pages of requests, and for tags */
-#define TAGS		8	/* of one of the latter */
+#define BUFFERS		16	/* in a ring, for pages; and for tags */
+#define TAGS		8	/* in each buffer for tags */
 
 #define NR_OF(list)	(sizeof(list) / sizeof(*(list)))
 
@@ -46,22 +46,22 @@ enum kind {
 	DISK_OTHER, KINDS
 };
 
-/* Answers: 0 is success, 1 to 133 an errno, then another number. */
+/* Results: 0 is success, 1 to 133 an errno, then any other number. */
 #define ANSWERS		135
 
 /* Shared by all processes. */
 extern struct shared {
 	atomic_ulong sent;
-	atomic_ulong count[KINDS][ANSWERS + 1];	/* the last: sent */
-	atomic_bool over;			/* live no longer */
+	atomic_ulong count[KINDS][ANSWERS + 1];	/* the last: how often sent */
+	atomic_bool over;			/* end all lives */
 } *shared;
 
 void sent(enum kind kind);
-/* @result: 0 or more, or -errno. */
+/* @result is 0 or more, or -errno. */
 void answered(enum kind kind, int result);
-/* Of a system call that is made and answered at once; returns @ret. */
+/* For a system call that returns its result at once; returns @ret. */
 long called(enum kind kind, long ret);
-/* A line for each kind, with its answers. */
+/* Prints a line for each kind, with its results. */
 void print_counts(void);
 
 /* Values. */
@@ -78,21 +78,23 @@ bool chance(struct random *random, unsigned int percent);
 #define one_of(random, list)	((list)[below(random, NR_OF(list))])
 
 /*
- * Mostly right: the id of a device, what ADD_DEV and SET_PARAMS want, and the
+ * Mostly valid: a device's id, the arguments of ADD_DEV and SET_PARAMS, and the
  * result of a request.
  */
 int some_id(struct random *random);
 struct ublksrv_ctrl_dev_info some_info(struct random *random, int id);
 struct ublk_params some_params(struct random *random);
 int some_result(struct random *random);
-/* The opcode as it is, plain, of another size or direction, or any. */
+/*
+ * The opcode as it is, plain, with another size or direction, or a random one.
+ */
 uint32_t bent(struct random *random, uint32_t op);
 
 /* Actions. */
 
 /*
- * One thread of a process: its random numbers, a ring for commands, one for
- * those with 64-byte entries, and memory for buffers.
+ * A thread of a process: its random numbers, a ring for commands, one with
+ * 64-byte SQEs, and memory for buffers.
  */
 struct thread {
 	struct random random;
@@ -101,74 +103,74 @@ struct thread {
 	bool has_small;
 	int control;
 	int cdev;		/* or -1 */
-	int id;			/* of cdev */
+	int id;			/* of the device that cdev is for */
 	int queues;		/* as far as known */
 	int depth;
-	uint64_t flags;		/* of the device it serves */
-	int file;		/* what it reads into buffers and writes */
-	int silent;		/* a file that is read for ever */
-	char *arena;		/* for data; what follows has no access */
-	char *read_only;	/* a page */
-	char *arguments;	/* of the last control commands, in turn */
-	unsigned int argument;	/* how many so far */
-	const struct ublksrv_io_desc *desc[2];	/* when it serves */
-	uint16_t (*tags)[TAGS];	/* buffers that a FETCH_IO_CMDS writes tags to */
+	uint64_t flags;		/* of the device that the thread serves */
+	int file;		/* for reads to buffers, and for writes */
+	int silent;		/* a read from it never ends */
+	char *arena;		/* for data; no access after it */
+	char *read_only;	/* one page */
+	char *arguments;	/* of the last control commands, a ring */
+	unsigned int argument;	/* number of arguments so far */
+	const struct ublksrv_io_desc *desc[2];	/* per queue, if it serves */
+	uint16_t (*tags)[TAGS];	/* to which FETCH_IO_CMDS writes tags */
 };
 
 bool thread_open(struct thread *t, uint64_t seed);
 void thread_close(struct thread *t);
 
-/* Of the device that a thread serves, the driver copies nothing. */
+/* Whether the driver copies no data for the device of this thread. */
 bool copies_nothing(const struct thread *t);
 
-/* An address for data, where the kernel may read and write or, mostly, not. */
+/* Returns an address for data: accessible if @right, else mostly not. */
 uint64_t address(struct thread *t, bool right);
 
-/* user_data: what was sent, and with which queue and tag. */
+/* Encodes what was sent, for which queue and tag, in user_data. */
 uint64_t user_data(enum kind kind, unsigned int queue, unsigned int tag);
 enum kind kind_of(uint64_t data);
 
 /*
- * Prepares a control command with the argument it wants at @data, or, when it
- * is not to be @right, with something else in one place or another.
+ * Prepares a control command with the argument at @data or, unless @right, with
+ * some field changed.
  */
 void control(struct thread *t, enum kind kind, int id, const void *data,
 	     size_t size, uint64_t value, bool right);
-/* The argument of the last one, into which the driver answers. */
+/* The argument of the last command, where the driver writes its answer. */
 const void *last_argument(const struct thread *t);
 
-/* Prepares an I/O command: this one, or any. */
+/* Prepares an I/O command: this one or a random one. */
 void io(struct thread *t, enum kind kind, unsigned int queue, unsigned int tag,
 	int result, uint64_t addr);
 void some_io(struct thread *t);
 
-/* Gives buffers for tags to the ring: so many from one on. */
+/* Gives buffers for tags to the ring, starting with @first. */
 void give_tags(struct thread *t, unsigned int first, unsigned int count);
 /*
- * Prepares a command of a batch for @count tags from one on, or those in @tags, or
- * when it is not to be @right, with something else in one place or another.
+ * Prepares a batch command for consecutive tags or for those in @tags or,
+ * unless @right, with some field changed.
  */
 void batch(struct thread *t, enum kind kind, unsigned int queue,
 	   unsigned int first, const uint16_t *tags, unsigned int count,
 	   bool right);
 
-/* The buffer of its ring that a thread has for a tag's pages. */
+/* The index of a tag's buffer in the thread's ring. */
 unsigned int buffer_of(unsigned int queue, unsigned int tag);
-/* Prepares I/O between a file and such a buffer. */
+/* Prepares I/O between a file and a registered buffer. */
 void buffer_io(struct thread *t, unsigned int index);
 
-/* Opens a device's character node, if it is there and nobody has it. */
+/* Opens a device's character node if it exists and nobody has it open. */
 bool open_char(struct thread *t, int id);
 
-/* One of everything. */
+/* Does a random action. */
 void anything(struct thread *t);
 
-/* The same program, doing nothing, with whatever was open. */
+/* Executes this program again, which sleeps with the inherited files. */
 _Noreturn void execute_sleep(void);
 
 /* Lives. */
 
-/* A process, from its birth to its own end if it comes to it. */
+/* A process, from its start to its own end if it gets there. */
 _Noreturn void life(uint64_t seed);
 
 /* Processes. */
@@ -176,25 +178,25 @@ _Noreturn void life(uint64_t seed);
 int64_t now_ms(void);
 void wait_ms(int ms);
 
-/* Runs @function in a process that must end well in time. */
+/* Runs @function in a process, which must succeed in time. */
 bool in_time(const char *what, void (*function)(void));
 
-/* Calls @each for all processes of the board. */
+/* Calls @each for every process of the board. */
 void each_process(void (*each)(int pid, char state, int parent,
 			       const char *name));
 
-/* Kills all of ours and waits for them, until a time. */
+/* Kills all our processes, and waits for them until @end_ms. */
 bool kill_all(int64_t end_ms);
 
 /* The verdict. */
 
-/* Calls @each with the id of all /dev/PREFIXn; returns how many there are. */
+/* Calls @each for the id of every /dev/PREFIXn. Returns how many there are. */
 int each_node(const char *prefix, void (*each)(int id, void *data), void *data);
 
 /* Stops and deletes every device; for in_time(). */
 _Noreturn void remove_all(void);
 
-/* Says what is not well. */
+/* Prints what is wrong. */
 bool well(void);
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Servers with BATCH_IO in the interface test: with several tasks or queues, with
- * the other ways in which data goes, of ordinary users, and servers that stop or
- * are killed when they have fetched a part of what there is.
+ * Servers with BATCH_IO in the interface test: with several tasks or queues,
+ * with the other ways to transfer data, of ordinary users, and servers that
+ * stop or are killed when they have fetched some of the requests.
  */
 #include "tests/driver/interface-test.h"
 
@@ -21,13 +21,13 @@
 #define RECOVERS	UBLK_F_USER_RECOVERY
 #define REISSUES	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
 
-/* Tags are in queues of their own, and so are FETCHes. */
+/* Each queue has its own tags and FETCHes. */
 static void test_batch_queues(void)
 {
 	rig_queues_deliver(BATCH);
 }
 
-/* A second task of a server, which fetches from queue 0 as well. */
+/* A second task of a server, which also fetches from queue 0. */
 struct task {
 	struct rig *rig;
 	pthread_t thread;
@@ -50,7 +50,9 @@ static void task_tells(struct task *task)
 		note("nobody hears of a task");
 }
 
-/* Fetches, gets a request, lets the main task answer it, and ends with the ring. */
+/*
+ * Fetches, gets a request that the main task answers, and ends with its ring.
+ */
 static void *task_run(void *arg)
 {
 	struct task *task = arg;
@@ -100,8 +102,8 @@ static void task_end(struct task *task)
 }
 
 /*
- * Both tasks have a FETCH. When the first one's ends for want of buffers, the
- * other one gets the request, and anybody may answer it.
+ * Both tasks have a FETCH. When the first one's FETCH ends for lack of buffers,
+ * the other one gets the request. Any task may answer it.
  */
 static void test_batch_tasks(void)
 {
@@ -212,7 +214,10 @@ static void test_batch_lent(void)
 	munmap(data, 4096);
 }
 
-/* Up to an open disk; the pages of tag 0's first request are buffer @index. */
+/*
+ * Everything up to an open disk; the pages of tag 0's first request go to
+ * buffer @index.
+ */
 static bool auto_begin(struct rig *rig, unsigned int index, bool fallback)
 {
 	struct ublk_batch_io body = {
@@ -241,7 +246,7 @@ static bool auto_begin(struct rig *rig, unsigned int index, bool fallback)
 	       ok(rig_open_disk(rig) >= 0, "open /dev/ublkbN");
 }
 
-/* COMMIT whose own completion is not left in the ring; the next one's buffer. */
+/* A COMMIT whose own completion is consumed; sets the next request's buffer. */
 static void commit_at(struct rig *rig, int result, unsigned int index)
 {
 	const struct raw_elem elem = {
@@ -314,8 +319,8 @@ static void test_batch_fallback(void)
 }
 
 /*
- * The pages are lent by delivery, and then the server cannot be told: the next
- * FETCH lends them again.
+ * Delivery lends the pages, but then the server cannot be told. The next FETCH
+ * lends them again.
  */
 static void test_batch_auto_untold(void)
 {
@@ -388,7 +393,7 @@ static void test_batch_user(void)
 	munmap(data, 4096);
 }
 
-/* QUIESCE_DEV gives the FETCH back; the next server goes on. */
+/* QUIESCE_DEV aborts the FETCH, and the next server continues. */
 static void test_batch_quiesce(void)
 {
 	char *data = pages(4096);
@@ -419,8 +424,8 @@ down:
 }
 
 /*
- * A server that is a process of its own: it answers one request, fetches two more
- * and then has no room for tags, so that nobody fetches the last one.
+ * A server in its own process. It answers one request, fetches two more, and
+ * then has no buffer for tags, so that nobody fetches the last one.
  */
 #define FETCHED	2
 #define ALL	(FETCHED + 1)
@@ -428,9 +433,9 @@ down:
 struct mortal {
 	struct rig rig;
 	struct rig_child server;
-	bool kinds;		/* it sends commands of the other kind as well */
-	bool leaves;		/* somebody has all that it had, and does nothing */
-	pid_t group;		/* the server and who has that */
+	bool kinds;		/* it also sends commands without BATCH_IO */
+	bool leaves;		/* another process keeps its files open */
+	pid_t group;		/* the server and that process */
 	char *data;
 	struct job job[ALL];
 };
@@ -489,7 +494,7 @@ static bool mortal_begin(struct mortal *m, uint64_t flags)
 		fill(m->data + i * 4096, 4096, i);
 		job_start(&m->job[i], IO_WRITE, rig->disk,
 			  m->data + i * 4096, 4096, i * 4096);
-		/* one after the other, so that the last one is not fetched */
+		/* one at a time, so that the last one is not fetched */
 		if (!ok(job_waits(&m->job[i]), "a WRITE waits"))
 			return false;
 	}
@@ -501,7 +506,7 @@ static void mortal_end(struct mortal *m)
 	pid_t group = m->group;
 
 	rig_child_end(&m->server);
-	/* who has its files still */
+	/* the process that keeps its files open */
 	if (group > 0)
 		kill(-group, SIGKILL);
 	rig_down(&m->rig);
@@ -515,7 +520,7 @@ static void mortal_succeeded(struct mortal *m, int first)
 	bool seen[ALL] = { false };
 	int good = 0;
 
-	/* its FETCH is of the same kind */
+	/* fetches with the same kind of command */
 	if (!rig_recovered(rig))
 		return;
 	for (int i = first; i < ALL; i++) {
@@ -592,7 +597,9 @@ static void test_batch_killed_kinds(void)
 	killed(&m, REISSUES);
 }
 
-/* Its commands have all come back, and its files stay open: there is a timer. */
+/*
+ * All its commands have completed, but its files stay open: a timer is needed.
+ */
 static void test_batch_killed_left(void)
 {
 	struct mortal m = { .leaves = true };
@@ -601,7 +608,7 @@ static void test_batch_killed_left(void)
 		killed(&m, 0);
 }
 
-/* STOP_DEV and DEL_DEV of a device whose server is killed when they wait. */
+/* STOP_DEV and DEL_DEV of a device whose server is killed while they wait. */
 static void test_batch_killed_stop(void)
 {
 	struct mortal m = { .kinds = false };

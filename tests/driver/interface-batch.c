@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * BATCH_IO in the interface test: commands for many tags at once, right and
- * wrong, and buffers for tags that are too few, too small or not there.
+ * wrong, and buffers for tags that are too few, too small or missing.
  */
 #include "tests/driver/interface-test.h"
 
@@ -14,7 +14,7 @@
 #define COMMIT	UBLK_U_IO_COMMIT_IO_CMDS
 #define FETCH	UBLK_U_IO_FETCH_IO_CMDS
 
-/* A device whose server has come and done nothing yet. */
+/* A device whose server has opened it and done nothing yet. */
 static bool batch_server(struct rig *rig, uint64_t flags, unsigned int depth)
 {
 	return rig_add(rig, UBLK_F_BATCH_IO | flags, 1, depth) &&
@@ -22,7 +22,7 @@ static bool batch_server(struct rig *rig, uint64_t flags, unsigned int depth)
 		  "SET_PARAMS") && rig_server(rig);
 }
 
-/* An element for a tag of queue 0, as it should be. */
+/* A correct element for a tag of queue 0. */
 static struct raw_elem elem(const struct rig *rig, unsigned int tag, int result)
 {
 	return (struct raw_elem){
@@ -31,7 +31,7 @@ static struct raw_elem elem(const struct rig *rig, unsigned int tag, int result)
 	};
 }
 
-/* The answer to FETCH_IO_CMDS if it is none that is held: else -ETIME. */
+/* Returns the result of FETCH_IO_CMDS, or -ETIME if it was accepted. */
 static int fetch_wrong(struct rig *rig, const struct ublk_batch_io *body,
 		       unsigned int sqe_flags, unsigned int cmd_flags)
 {
@@ -276,7 +276,7 @@ down:
 	rig_down(&rig);
 }
 
-/* Data, both ways, and that one FETCH is enough for all. */
+/* Data in both directions; one FETCH is enough for all requests. */
 static void batch_io(struct rig *rig)
 {
 	char *data = pages(8192);
@@ -329,7 +329,9 @@ static void test_batch_io(void)
 
 #define MANY	16
 
-/* MANY WRITEs at once: each is told of once, whatever room there is for it. */
+/*
+ * MANY WRITEs at once: each is delivered once, whatever room the buffers have.
+ */
 static void batch_many(unsigned int room)
 {
 	struct raw_elem elems[MANY];
@@ -347,7 +349,7 @@ static void batch_many(unsigned int room)
 	is(rig_start(&rig), 0, "START_DEV");
 	if (!ok(rig_open_disk(&rig) >= 0, "open /dev/ublkbN"))
 		goto down;
-	/* those that are there are used up first */
+	/* the existing buffers are used up first */
 	batch->keeps = true;
 	for (int i = 0; i < RAW_BUFFERS; i++) {
 		job_start(&job[0], IO_FSYNC, rig.disk, NULL, 0, 0);
@@ -365,7 +367,7 @@ static void batch_many(unsigned int room)
 
 	for (int i = 0; i < MANY; i++) {
 		fill(data + i * 4096, 4096, i);
-		/* apart, so that no scheduler makes fewer of them */
+		/* not adjacent, so that no scheduler merges them */
 		job_start(&job[i], IO_WRITE, rig.disk, data + i * 4096, 4096,
 			  i * 8192);
 	}
@@ -420,7 +422,7 @@ static void test_batch_room_one(void)
 	batch_many(1);
 }
 
-/* Half of what a completion says is answered, and the other half later. */
+/* Answers half of the tags of a completion, and the rest later. */
 static void test_batch_half(void)
 {
 	char *data = pages(4 * 4096);
@@ -456,7 +458,7 @@ unmap:
 	munmap(data, 4 * 4096);
 }
 
-/* Without a buffer the FETCH ends, and the next one gets the request. */
+/* Without a buffer, the FETCH ends. The next FETCH gets the request. */
 static void test_batch_no_buffer(void)
 {
 	char *data = pages(4096);
@@ -508,7 +510,7 @@ down:
 	munmap(data, 4096);
 }
 
-/* Buffers in which no tag can be: the first in the ring is another one now. */
+/* Buffers that cannot take a tag: replaces the first one in the ring. */
 static void bad_buffer(struct rig *rig, uint64_t addr, unsigned int len,
 		       const char *what)
 {
@@ -555,7 +557,7 @@ static void test_batch_bad_buffer(void)
 	munmap(read_only, 4096);
 }
 
-/* Buffers that are provided by commands, each for once. */
+/* Buffers from PROVIDE_BUFFERS, each used once. */
 static void test_batch_provided(void)
 {
 	char *data = pages(4096);
@@ -615,7 +617,7 @@ down:
 	munmap(data, 4096);
 }
 
-/* Commands of one kind to a device of the other. */
+/* BATCH_IO commands to a device without it, and the reverse. */
 static void test_batch_kinds(void)
 {
 	struct ublk_batch_io body = { .elem_bytes = sizeof(uint16_t) };
@@ -660,7 +662,7 @@ down:
 	rig_down(&rig);
 }
 
-/* By a worker of io_uring, which hands them back. */
+/* Issued by an io_uring worker, which passes them back to the task. */
 static void test_batch_async(void)
 {
 	struct ublk_batch_io body = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks of the interface test in TAP, with a guard against whatever hangs, and
- * contents that tell where they belong.
+ * The checks of the interface test, in TAP, with a guard against hangs; and
+ * data that shows where it belongs.
  */
 #include "tests/driver/interface-test.h"
 
@@ -22,7 +22,7 @@ int kernel;
 static unsigned int checks;
 static unsigned int failures;
 static const char *group = "";
-static char current[256];	/* step under way, for the guard */
+static char current[256];	/* the current step, for the guard */
 static atomic_long step_began;
 
 long seconds_now(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Control commands of the interface test: right and wrong arguments of each,
- * and who may send it.
+ * The control commands in the interface test: valid and invalid arguments of
+ * each, and who may send it.
  */
 #include "tests/driver/interface-test.h"
 
@@ -45,7 +45,7 @@ static void test_features(void)
 	   "unmapped");
 }
 
-/* Both forms of each opcode that has both, by a device that is not there. */
+/* Both forms of each opcode that has two, for a device that does not exist. */
 static void test_opcodes(void)
 {
 	static const struct {
@@ -92,7 +92,7 @@ static void test_opcodes(void)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		if (_IOC_TYPE(cases[i].op) && !encoded)
 			continue;
-		/* as it is, also where plain numbers are the only ones */
+		/* as is, even where only plain numbers exist */
 		ctrl.encoded = true;
 		is(raw_ctrl(&ctrl, cases[i].op, &cmd), cases[i].want,
 		   cases[i].what);
@@ -100,7 +100,7 @@ static void test_opcodes(void)
 	}
 }
 
-/* Everything that a command on a device that exists can get wrong. */
+/* Every invalid argument of a command for an existing device. */
 static void test_arguments(void)
 {
 	static char data[4096];
@@ -188,7 +188,7 @@ static void test_arguments(void)
 			is(raw_ctrl(&ctrl, cases[i].op, &cmd), cases[i].want,
 			   cases[i].what);
 	}
-	/* Linux's waits until the queues are ready before it looks. */
+	/* Linux's waits for the queues before it checks. */
 	if (ours)
 		is(raw_end_recovery(&ctrl, rig.id, 1), -EINVAL,
 		   "END_USER_RECOVERY without the feature");
@@ -219,7 +219,7 @@ static void test_sqe64(void)
 	io_uring_queue_exit(&ring);
 }
 
-/* ADD_DEV: one wrong thing in each, and DEL_DEV when it was not refused. */
+/* ADD_DEV with one invalid field at a time. DEL_DEV if it was accepted. */
 static void test_add(void)
 {
 	struct ublksrv_ctrl_dev_info info;
@@ -294,7 +294,7 @@ static void test_add(void)
 static void test_add_answer(void)
 {
 	const uint64_t unknown = 1ULL << 63 | 1ULL << 40;
-	/* what a driver has, and no device can be without */
+	/* flags that the driver always sets */
 	const uint64_t always = UBLK_F_CMD_IOCTL_ENCODE |
 				UBLK_F_URING_CMD_COMP_IN_TASK |
 				UBLK_F_PER_IO_DAEMON | UBLK_F_SAFE_STOP_DEV |
@@ -347,7 +347,9 @@ static void test_add_answer(void)
 	is(raw_del(&ctrl, info.dev_id), 0, "DEL_DEV of it");
 }
 
-/* Larger descriptors: a driver that has none says how large they are then. */
+/*
+ * Larger descriptors: a driver that does not support them returns their size.
+ */
 static void test_desc_size(void)
 {
 	const size_t usual = sizeof(struct ublksrv_io_desc);
@@ -371,7 +373,7 @@ static void test_desc_size(void)
 	is(raw_del(&ctrl, info.dev_id), 0, "DEL_DEV");
 }
 
-/* GET_QUEUE_AFFINITY: each processor is in exactly one queue's set. */
+/* GET_QUEUE_AFFINITY: each CPU is in the set of exactly one queue. */
 static void test_affinity(void)
 {
 	unsigned char sets[RIG_QUEUES][16];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ways of data in the interface test: the copy that the driver makes, into
- * memory that is there or not; NEED_GET_DATA; USER_COPY.
+ * The ways to transfer data in the interface test: the driver's copy, to memory
+ * that may be missing; NEED_GET_DATA; USER_COPY.
  */
 #include "tests/driver/interface-test.h"
 
@@ -10,14 +10,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Answers everything that is delivered with an error. */
+/* Answers every delivered request with an error. */
 static void refuse_rest(struct rig *rig)
 {
 	for (int i = 0; i < 100 && !rig_next(rig, 0, 100); i++)
 		commit(rig, -EIO);
 }
 
-/* Buffers that are not there when the driver copies. */
+/* Buffers that are not mapped when the driver copies. */
 static void test_buffers(void)
 {
 	char *data = pages(8192);
@@ -52,7 +52,7 @@ static void test_buffers(void)
 	refuse_rest(&rig);
 	is(job_end(&job), -EIO, "the buffer is gone: EIO");
 
-	/* Linux's tries again for ever, until the device is stopped. */
+	/* Linux's retries for ever, until the device is stopped. */
 	if (ours) {
 		job_start(&job, IO_WRITE, rig.disk, data, 4096, 0);
 		refuse_rest(&rig);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The device of the interface test: its parameters, its start, its nodes and
+ * The device in the interface test: its parameters, its start, its nodes and
  * their size.
  */
 #include "tests/driver/interface-test.h"
@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Parameters that are wrong in one or two places. */
+/* Parameters with one or two invalid fields. */
 
 #define FIELD(field, value)						\
 	{ offsetof(struct ublk_params, field),				\
@@ -125,7 +125,10 @@ static void test_params(void)
 	   UBLK_PARAM_TYPE_BASIC | UBLK_PARAM_TYPE_DISCARD,
 	   "and of the types set");
 
-	/* a shorter structure, as of an older server: what it holds, no more */
+	/*
+	 * a shorter structure, as of an older server: nothing is written after
+	 * it
+	 */
 	memset(&got, 0xee, sizeof(got));
 	got.len = offsetof(struct ublk_params, discard);
 	is(raw_command(&ctrl, UBLK_U_CMD_GET_PARAMS, rig.id, &got, sizeof(got),
@@ -135,7 +138,7 @@ static void test_params(void)
 	rig_down(&rig);
 }
 
-/* Refused parameters leave a device that cannot be started. */
+/* After refused parameters, the device cannot be started. */
 static void test_params_refused(void)
 {
 	struct rig rig;
@@ -150,7 +153,7 @@ static void test_params_refused(void)
 	rig_down(&rig);
 }
 
-/* The same when START_DEV has seen good ones, and waits for the tags. */
+/* The same if START_DEV has checked valid ones, and waits for the tags. */
 static void test_params_late(void)
 {
 	static struct raw_ctrl starter;
@@ -230,7 +233,7 @@ static void test_start(void)
 	rig_down(&rig);
 }
 
-/* What the disk looks like is what the parameters said. */
+/* The disk looks as the parameters say. */
 static void test_disk(void)
 {
 	struct rig rig;
@@ -329,7 +332,7 @@ static void test_second_opener(void)
 	is(raw_open_char(rig.id, 0), -EBUSY, "the second is refused");
 	close(rig.cdev);
 	rig.cdev = -1;
-	/* that of Linux 7.3 frees it by a worker */
+	/* Linux 7.3 frees the device in a worker */
 	fd = raw_open_char(rig.id, ours ? 0 : 5000);
 	ok(fd >= 0, "the next, when the first has closed it");
 	close(fd);
@@ -364,7 +367,7 @@ static void test_del_async(void)
 	is(raw_del(&ctrl, id), 0, "DEL_DEV");
 }
 
-/* Is a uevent with this word there within IO_MS? */
+/* Whether a uevent with this word arrives within IO_MS. */
 static bool uevent(int fd, const char *word)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };

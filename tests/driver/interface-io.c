@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * I/O commands of the interface test: what is delivered, what the answers of a
- * server do, and what wrong commands get.
+ * The I/O commands in the interface test: what is delivered, what the server's
+ * results do, and the errors of invalid commands.
  */
 #include "tests/driver/interface-test.h"
 
@@ -97,7 +97,7 @@ static void test_descriptors(void)
 	munmap(data, MAX_IO);
 }
 
-/* Without FUA, and without a cache: what becomes of RWF_DSYNC. */
+/* Without FUA, and without a cache: what RWF_DSYNC becomes. */
 static void test_cache(void)
 {
 	char *data = pages(4096);
@@ -136,7 +136,7 @@ static void test_cache(void)
 	munmap(data, 4096);
 }
 
-/* What the server answers, and what the caller gets. */
+/* The server's results, and what the caller gets. */
 static void test_results(void)
 {
 	static const struct {
@@ -189,7 +189,7 @@ static void test_results(void)
 		is(rig_next(&rig, 0, 20), -ETIME, "nothing is delivered again");
 	}
 
-	/* Linux's driver warns in the log; the data is not what it copied. */
+	/* Linux's driver logs a warning; the data is not what it copied. */
 	if (ours) {
 		job_start(&job, IO_READ, rig.disk, data, 4096, 0);
 		delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ for too much");
@@ -253,7 +253,10 @@ static void test_short(void)
 		   "an error of the rest is the writer's");
 	}
 
-	/* What a part of a sector means is nobody's contract, but it ends. */
+	/*
+	 * The meaning of a partial sector is not specified, but the request
+	 * must end.
+	 */
 	job_start(&job, IO_READ, rig.disk, data, 4096, 0);
 	delivered(&rig, UBLK_IO_OP_READ, 0, 8, "READ for a part of a sector");
 	commit(&rig, 700);
@@ -316,8 +319,8 @@ static void test_idle(void)
 }
 
 /*
- * Commands whose direction and size are encoded as on other processors, where
- * the bits for these are elsewhere: type and number are what counts.
+ * Commands whose direction and size are encoded as on other architectures,
+ * where these bits are in other places: only type and number count.
  */
 static void test_encodings(void)
 {
@@ -342,8 +345,8 @@ static void test_encodings(void)
 }
 
 /*
- * A server without recovery dies, and the next one is there before the disk of
- * the first is gone. As soon as it can open the node, it can fetch.
+ * A server without recovery dies, and the next one comes before the disk of the
+ * first is gone. As soon as it can open the node, it can fetch.
  */
 static void test_successor(void)
 {
@@ -370,7 +373,7 @@ static void test_successor(void)
 	rig_down(&rig);
 }
 
-/* FETCH is small enough for a ring of ordinary SQEs. */
+/* FETCH fits into a ring with 64-byte SQEs. */
 static void test_fetch64(void)
 {
 	struct ublksrv_io_cmd cmd = { .q_id = 0, .tag = 0 };
@@ -399,7 +402,7 @@ static void test_fetch64(void)
 	rig_down(&rig);
 }
 
-/* On a device that is in use: refused, and the slot as before. */
+/* On a device in use: refused, and the slot is unchanged. */
 static void test_wrong(void)
 {
 	char *data = pages(4096);
@@ -448,7 +451,7 @@ static void test_wrong(void)
 	munmap(data, 4096);
 }
 
-/* Stopping while requests are with the server: they fail, nothing hangs. */
+/* Stopping while the server has requests: they fail, and nothing hangs. */
 struct last_read {
 	struct rig rig;
 	struct job job;
@@ -468,7 +471,7 @@ static void *die_serving(void *arg)
 	return NULL;
 }
 
-/* The server is a thread that ends: Linux 6.1 learns of no other death. */
+/* The server is a thread that ends: Linux 6.1 notices no other death. */
 static void test_stop_serving(void)
 {
 	char *data = pages(8192);
@@ -489,13 +492,16 @@ static void test_stop_serving(void)
 	munmap(data, 8192);
 }
 
-/* The device as swap: pages go out and come back, and tell what they are. */
+/*
+ * The device as swap: pages are swapped out and in, and their contents show
+ * which they are.
+ */
 #define SWAPPED (256 * KIB)
 
 struct swapper {
 	char path[32];
 	int error;
-	bool same;		/* what came back is what went out */
+	bool same;		/* the contents are the same after swapping */
 	atomic_bool done;
 };
 
@@ -517,7 +523,10 @@ static void *swapper_run(void *arg)
 	return NULL;
 }
 
-/* Serves from @disk until the swapper is done; the flags that were seen. */
+/*
+ * Serves from @disk until the swapper is done. Returns the flags of all
+ * requests.
+ */
 static uint32_t serve_swap(struct rig *rig, char *disk,
 			   const struct swapper *swapper)
 {

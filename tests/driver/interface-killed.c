@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Servers that are killed while their rings have pages of a request, in the
- * interface test: also when a ring still reads into them from a slow file,
+ * interface test: also while a ring reads to these pages from a slow file,
  * which is a second disk, served step by step. The request ends when the pages
- * are back, and not before.
+ * have been returned, and not before.
  */
 #include "tests/driver/interface-test.h"
 
@@ -19,12 +19,12 @@
 #define RECOVERS	UBLK_F_USER_RECOVERY
 #define REISSUES	(UBLK_F_USER_RECOVERY | UBLK_F_USER_RECOVERY_REISSUE)
 
-/* A device whose server is a process of its own and serves one request only. */
+/* A device whose server is a process of its own and serves one request. */
 struct mortal {
 	struct rig rig;
 	struct rig_child server;
-	int slow;		/* a file it reads the data from, or -1 */
-	bool commits;		/* it answers, though it has not let go */
+	int slow;		/* the file it reads the data from, or -1 */
+	bool commits;		/* it answers without returning the pages */
 	char *data;
 };
 
@@ -63,8 +63,8 @@ static void mortal_end(struct mortal *m)
 }
 
 /*
- * Up to the server that has the pages of @job, a READ of the disk or a WRITE,
- * and does no more.
+ * Everything up to the server that has the pages of @job, a READ or WRITE of
+ * the disk, and does nothing more.
  */
 static bool mortal_begin(struct mortal *m, uint64_t flags, enum io io,
 			 struct job *job)
@@ -81,7 +81,7 @@ static bool mortal_begin(struct mortal *m, uint64_t flags, enum io io,
 	return rig_child_step(&m->server, "its ring has the pages of a request");
 }
 
-/* The next server gets a READ, or without recovery there is no disk any more. */
+/* The next server gets a READ. Without recovery, the disk is gone. */
 static void mortal_after(struct mortal *m, uint64_t flags)
 {
 	struct rig *rig = &m->rig;
@@ -165,8 +165,8 @@ static void test_killed_auto_reissue(void)
 }
 
 /*
- * The ring reads from the slow disk into the pages when its server is killed.
- * Who waits for the READ must not have its memory back before that has ended.
+ * The server is killed while its ring reads from the slow disk to the pages.
+ * The caller of the READ must not get its memory back before that has ended.
  */
 static void killed_reading(uint64_t flags, bool commits)
 {
@@ -240,15 +240,15 @@ static void test_killed_reading_auto(void)
 	killed_reading(UBLK_F_AUTO_BUF_REG, false);
 }
 
-/* COMMIT takes the buffer from the ring, but not from the I/O that uses it. */
+/* COMMIT takes the buffer from the ring, but not from I/O that uses it. */
 static void test_killed_reading_committed(void)
 {
 	killed_reading(UBLK_F_AUTO_BUF_REG | REISSUES, true);
 }
 
 /*
- * The pages are with a ring that does not go with the server. The next one does
- * not wait for them, only their request does.
+ * The pages are in a ring that does not end with the server. The next server
+ * does not wait for them; only their request does.
  */
 static void test_killed_elsewhere(void)
 {
@@ -263,7 +263,7 @@ static void test_killed_elsewhere(void)
 	if (!rig_recovered(&m.rig))
 		goto end;
 	delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8, "the next server gets it");
-	/* It needs no mapping, which would keep the node open. */
+	/* Without mapping, which would keep the node open. */
 	memset(&other, 0, sizeof(other));
 	other.cdev = m.rig.cdev;
 	other.encoded = m.rig.queue[0].encoded;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Pages of requests that are lent to a ring, in the interface test: by a
- * command of the server, or by the driver with each request; and that a request
- * does not end as long as anybody has its pages. interface-killed.c has servers
- * that die meanwhile.
+ * command of the server, or by the driver with each request. A request does not
+ * end while anybody has its pages. Servers that die meanwhile are in
+ * interface-killed.c.
  */
 #include "tests/driver/interface-test.h"
 
@@ -63,7 +63,7 @@ int by_buffer(struct io_uring *ring, bool reads, int fd, size_t len,
 	return ret;
 }
 
-/* The file begins with what fill() writes with @seed. */
+/* Whether the file starts with what fill() writes with @seed. */
 static bool file_holds(int fd, size_t len, uint32_t seed)
 {
 	char data[8192];
@@ -72,7 +72,7 @@ static bool file_holds(int fd, size_t len, uint32_t seed)
 	       holds(data, len, seed, 0);
 }
 
-/* A file that begins with that. */
+/* Creates a file that starts with what fill() writes with @seed. */
 static int file_with(size_t len, uint32_t seed)
 {
 	int fd = memfd_create("lent", 0);
@@ -190,7 +190,7 @@ static void test_lent_not(void)
 }
 
 /*
- * What was committed is the result, whatever happens before the pages are back.
+ * The committed result counts, whatever happens before the pages are returned.
  */
 static void test_lent_result(void)
 {
@@ -242,7 +242,7 @@ static void test_lent_result(void)
 	munmap(data, 4096);
 }
 
-/* A task that is not the tag's. */
+/* A task other than that of the tag. */
 struct foreign {
 	struct rig *rig;
 	unsigned int tag;
@@ -308,7 +308,7 @@ static void test_lent_foreign(void)
 	munmap(data, 4096);
 }
 
-/* Where the next request's pages are to go: of all commands from here on. */
+/* Where the next request's pages go, for all commands from here on. */
 static void lent_at(struct rig *rig, unsigned int index, unsigned int flags)
 {
 	const struct ublk_auto_buf_reg at = { .index = index, .flags = flags };
@@ -316,7 +316,10 @@ static void lent_at(struct rig *rig, unsigned int index, unsigned int flags)
 	rig->queue[0].sqe_addr = ublk_auto_buf_reg_to_sqe_addr(&at);
 }
 
-/* A device whose server says at first where pages go, up to the open disk. */
+/*
+ * A device whose server says from the start where pages go; up to the open
+ * disk.
+ */
 static bool auto_begin(struct rig *rig, uint64_t flags, unsigned int depth,
 		       unsigned int index, unsigned int how)
 {
@@ -331,7 +334,7 @@ static bool auto_begin(struct rig *rig, uint64_t flags, unsigned int depth,
 	       ok(rig_open_disk(rig) >= 0, "open /dev/ublkbN");
 }
 
-/* The driver lends with each request, and COMMIT takes back. */
+/* The driver lends pages with each request, and COMMIT returns them. */
 static void test_lent_auto(void)
 {
 	char *data = pages(4096);
@@ -426,7 +429,10 @@ static void test_lent_auto_fetch(void)
 	rig_down(&rig);
 }
 
-/* With the fallback a request that cannot be lent is delivered, and says so. */
+/*
+ * With the fallback, a request that cannot be lent is delivered with a flag
+ * that says so.
+ */
 static void test_lent_fallback(void)
 {
 	char *data = pages(12288);
@@ -470,7 +476,10 @@ down:
 	munmap(data, 12288);
 }
 
-/* Two rings of one task: what one was lent, COMMIT by the other leaves there. */
+/*
+ * Two rings of one task: pages that one ring has stay there at COMMIT by the
+ * other.
+ */
 static void test_lent_rings(void)
 {
 	char *data = pages(4096);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Servers that go and others that come, in the interface test: recovery in its
- * three forms, and QUIESCE_DEV.
+ * Servers that replace one another, in the interface test: the three forms of
+ * recovery, and QUIESCE_DEV.
  */
 #include "tests/driver/interface-test.h"
 
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 /*
- * Linux's driver takes the device for LIVE then, with no server behind it, and
- * there is no way back. Whether it is refused or waits for tags, it must not.
+ * Linux's driver then takes the device for LIVE, with no server, and there is
+ * no way back. It may refuse, or wait for tags, but must not do that.
  */
 static void end_without_start(struct rig *rig)
 {
@@ -31,18 +31,19 @@ static void end_without_start(struct rig *rig)
 }
 
 /*
- * One device and its servers, one after the other. Each is a thread that ends,
- * as Linux's driver warns when the task of a dead server lives on.
+ * A device and the servers that follow one another. Each server is a thread
+ * that ends, because Linux's driver warns if the task of a dead server lives
+ * on.
  */
 struct succession {
 	struct rig rig;
 	uint64_t flags;
 	bool reissue;
 	bool fail;
-	int down;		/* the state without a server */
-	bool good;		/* the last server did what it should */
+	int down;		/* the device's state without a server */
+	bool good;		/* the last server worked */
 	char *data;
-	struct job serving;	/* was with the first server when it died */
+	struct job serving;	/* with the first server when it died */
 	struct job later;
 };
 
@@ -76,7 +77,7 @@ static void *first_server(void *arg)
 	return NULL;
 }
 
-/* Gets what was held, and goes on from there. */
+/* Gets the requests that waited, and serves on. */
 static void *second_server(void *arg)
 {
 	struct succession *s = arg;
@@ -131,7 +132,7 @@ static void *half_server(void *arg)
 	return NULL;
 }
 
-/* What comes when it has all tags already is not for it yet. */
+/* A request that comes after it has fetched all tags is not for it yet. */
 static void *third_server(void *arg)
 {
 	struct succession *s = arg;
@@ -251,8 +252,8 @@ static void test_recovery_fail(void)
 }
 
 /*
- * Servers that wait until the device is QUIESCED and try once, as SPDK: one
- * after the other dies.
+ * Servers that wait until the device is QUIESCED and then try once, as SPDK
+ * does. One after the other dies.
  */
 static void *hasty_server(void *arg)
 {
@@ -321,7 +322,10 @@ static void test_recovery_flags(void)
 	}
 }
 
-/* QUIESCE_DEV waits for what the server has: for so long, or until it is told. */
+/*
+ * QUIESCE_DEV waits for the server's requests, up to a timeout or until it is
+ * interrupted.
+ */
 static void quiesce_waits(struct rig *rig, char *data)
 {
 	const struct ublksrv_ctrl_cmd cmd = {
@@ -366,7 +370,7 @@ static void test_quiesce(void)
 	is(raw_quiesce(&ctrl, rig.id, 100), -EOPNOTSUPP, "without the flag");
 	rig_down(&rig);
 
-	/* one tag: when it is served, all are */
+	/* one tag: when it is in use, all are */
 	if (!rig_add(&rig, UBLK_F_USER_RECOVERY | UBLK_F_QUIESCE, 1, 1))
 		return;
 	is(rig.info.flags & UBLK_F_QUIESCE, UBLK_F_QUIESCE,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the interface test tests with: a device whose server does one step at a
- * time, as the test says, users of its disk, and another task.
+ * The tools of the interface test: a device whose server takes one step at a
+ * time, as the test says; users of its disk; and another task.
  */
 #include "tests/driver/interface-test.h"
 
@@ -89,7 +89,7 @@ long job_end(struct job *job)
 {
 	struct timespec end;
 
-	if (!job->thread)	/* job_waits() has seen its end */
+	if (!job->thread)	/* job_waits() has joined it */
 		return job->result;
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += IO_MS / 1000;
@@ -99,7 +99,7 @@ long job_end(struct job *job)
 	return job->result;
 }
 
-/* Names a state's check "what: step" without a buffer of its own. */
+/* Builds the check's name "what: step" without its own buffer. */
 static bool rig_check(long got, const char *what)
 {
 	return got >= 0 ? true : is(got, 0, what);
@@ -306,8 +306,8 @@ bool rig_begin(struct rig *rig, uint64_t flags, unsigned int queues,
 }
 
 /*
- * The kernel takes a closed ring to pieces when it has time, and until then
- * the node may still be open: EBUSY, for a moment.
+ * The kernel destroys a closed ring some time later, and until then the node
+ * may still be open: EBUSY for a moment.
  */
 int rig_start_recovery(const struct rig *rig)
 {
@@ -321,8 +321,8 @@ int rig_start_recovery(const struct rig *rig)
 }
 
 /*
- * As ublksrv does it: it opens the node, to see that udev is done with it, and
- * closes it again, before it opens it as the server.
+ * As ublksrv does: it opens the node and closes it, to see that udev is done
+ * with it, before it opens it as the server.
  */
 static bool rig_looked_at(const struct rig *rig)
 {
@@ -349,7 +349,7 @@ bool rig_recovered(struct rig *rig)
 
 bool rig_becomes(const struct rig *rig, int state, const char *what)
 {
-	/* 4 s; that of 6.1 looks for the dead every five. */
+	/* 4 s; Linux 6.1 looks for dead servers every 5 s */
 	int tries = ours || kernel >= 612 ? 200 : 500;
 	int got = -1;
 
@@ -373,7 +373,7 @@ bool delivered(struct rig *rig, uint32_t op_flags, uint64_t sector,
 		return is(result, 0, what);
 	desc = rig_desc(rig, 0);
 	if (ublksrv_get_op(desc) == UBLK_IO_OP_FLUSH)
-		sector = desc->start_sector;	/* says nothing */
+		sector = desc->start_sector;	/* has no meaning */
 	if (ok(desc->op_flags == op_flags && desc->nr_sectors == sectors &&
 	       desc->start_sector == sector, what))
 		return true;
@@ -406,7 +406,7 @@ bool refused(int result)
 	return result == -EINVAL || result == -EBUSY;
 }
 
-/* A command from a thread that is not the queue's. */
+/* A command from a thread other than the queue's. */
 struct stranger {
 	struct rig *rig;
 	uint32_t op;

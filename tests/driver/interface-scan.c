@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Who looks for partitions of a new disk, and when, in the interface test; and
- * TRY_STOP_DEV, which asks who has the disk open.
+ * The partition scan of a new disk in the interface test: who causes it, and
+ * when; and TRY_STOP_DEV, which depends on who has the disk open.
  */
 #include "tests/driver/interface-test.h"
 
@@ -19,7 +19,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A DOS label with one partition, from sector 8 on. */
+/* A DOS partition table with one partition, from sector 8 on. */
 static void label(char sector[512])
 {
 	static const unsigned char entry[16] = {
@@ -36,8 +36,7 @@ static void label(char sector[512])
 enum drops { NEVER, AT_FIRST, BETWEEN_QUEUES, WHEN_FETCHED };
 
 /*
- * A server that gives the label to whoever reads it, until it is stopped or
- * leaves.
+ * A server that returns the table for every READ, until it is stopped or dies.
  */
 struct labeller {
 	struct rig *rig;
@@ -47,7 +46,7 @@ struct labeller {
 	int err;
 };
 
-/* For this thread only, which the C library does not offer. */
+/* For this thread only; the C library has no such function. */
 static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {
@@ -73,7 +72,9 @@ static void labeller_fetch(struct labeller *labeller, int q)
 	raw_submit(&rig->queue[q]);
 }
 
-/* Answers one request of a queue. Returns 0, or what else came, as rig_next(). */
+/*
+ * Answers one request of a queue. Returns 0, or another result of rig_next().
+ */
 static int labeller_answer(struct rig *rig, int q)
 {
 	int result = rig_next(rig, q, 20);
@@ -170,7 +171,7 @@ static bool partition_comes(const struct rig *rig)
 	return false;
 }
 
-/* Who can open the disk can see its partitions. */
+/* Whoever can open the disk sees its partitions. */
 static void test_scan(void)
 {
 	struct labeller labeller;
@@ -204,8 +205,8 @@ static void test_scan_off(void)
 }
 
 /*
- * A table that is written by who may not do everything is not parsed, whoever
- * added the device.
+ * A table from a server without all capabilities is not parsed, whoever added
+ * the device.
  */
 static void unscanned(enum drops drops)
 {
@@ -230,13 +231,16 @@ static void test_scan_untrusted(void)
 	unscanned(AT_FIRST);
 }
 
-/* One that may not fetches the last tags is enough. */
+/* It is enough if such a server fetches the last tags. */
 static void test_scan_untrusted_half(void)
 {
 	unscanned(BETWEEN_QUEUES);
 }
 
-/* Who fetches with all capabilities is trusted, and may drop them then. */
+/*
+ * A server that fetches with all capabilities is trusted, and may then drop
+ * them.
+ */
 static void test_scan_dropped(void)
 {
 	struct labeller labeller;
@@ -253,7 +257,7 @@ static void test_scan_dropped(void)
 	labeller_end(&labeller);
 }
 
-/* A disk that recovers, and whose table is being read. */
+/* A disk with recovery, during its scan. */
 static bool scan_begin(struct rig *rig)
 {
 	bool added;
@@ -272,7 +276,7 @@ static bool scan_begin(struct rig *rig)
 	return is(rig_next(rig, 0, IO_MS), 0, "the table is being read");
 }
 
-/* The server dies over it, and the next one is asked. */
+/* The server dies during the scan, and the next one gets the READ. */
 static bool scan_recovers(struct rig *rig)
 {
 	rig_server_dies(rig);
@@ -281,7 +285,7 @@ static bool scan_recovers(struct rig *rig)
 	       is(rig_next(rig, 0, IO_MS), 0, "it is read again");
 }
 
-/* START_DEV does not wait for it, and the disk outlives a death over it. */
+/* START_DEV does not wait for the scan. The disk survives a death during it. */
 static void test_scan_death(void)
 {
 	struct rig rig;
@@ -295,7 +299,9 @@ static void test_scan_death(void)
 	rig_down(&rig);
 }
 
-/* The next server is one that may not do everything: END_USER_RECOVERY's answer. */
+/*
+ * The next server lacks capabilities. Returns the result of END_USER_RECOVERY.
+ */
 static int untrusted_succeeds(struct labeller *labeller, struct rig *rig)
 {
 	is(rig_start_recovery(rig), 0, "START_USER_RECOVERY");
@@ -305,7 +311,7 @@ static int untrusted_succeeds(struct labeller *labeller, struct rig *rig)
 	       raw_ctrl_answer(&ctrl, IO_MS);
 }
 
-/* Nor does such a one take over a table that is being read. */
+/* Such a server cannot take over during a scan, either. */
 static void test_scan_successor(void)
 {
 	struct labeller labeller;
@@ -373,9 +379,9 @@ end:
 }
 
 /*
- * While partitions are looked for, and nobody answers: who asks in this way
- * waits, and keeps no other command from it. The scan is one that a death leaves
- * to the next server, whose END_USER_RECOVERY must come through.
+ * During a scan that nobody answers, TRY_STOP_DEV waits, and blocks no other
+ * command. After a death, the scan waits for the next server, whose
+ * END_USER_RECOVERY must succeed.
  */
 static void test_try_stop_scan(void)
 {
@@ -409,8 +415,8 @@ end:
 }
 
 /*
- * Scans that wait for servers that never answer, more than the workers of a
- * queue: each disk can be stopped all the same, once its server is gone.
+ * Scans that wait for servers that never answer, more than a workqueue has
+ * workers. Still, each disk can be stopped once its server is gone.
  */
 static void test_scans_stuck(void)
 {
@@ -433,7 +439,7 @@ static void test_scans_stuck(void)
 		rig_fetch_all(rig);
 		if (raw_start(&ctrl, rig->id, getpid()))
 			wrong++;
-		/* their tables are being read, or wait for a worker */
+		/* their scans are in progress, or wait for a worker */
 		rig_server_dies(rig);
 	}
 	rig_scans = false;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Servers that do not come along, in the interface test: one whose buffer is not
- * in memory when a WRITE is copied to it, and one that never answers. The buffer
- * is a mapping of a second disk, so that a test decides when and how the page
- * fault ends, on every kernel.
+ * Slow servers in the interface test: one whose buffer is not in memory when a
+ * WRITE is copied to it, and one that never answers. The buffer is a mapping of
+ * a second disk, so that the test decides when and how the page fault ends, on
+ * every kernel.
  */
 #include "tests/driver/interface-test.h"
 
@@ -18,15 +18,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A disk, and a server of another one that has its buffer on it. */
+/* A disk, and a server of another disk whose buffer is on it. */
 struct pair {
 	struct rig below;	/* served by this process, step by step */
 	struct rig above;	/* served by the child */
 	pid_t child;
-	bool reading;		/* the lower one has to answer yet */
+	bool reading;		/* the lower one still has to answer */
 };
 
-/* The child: fetches everything and does nothing more. */
+/* The child: fetches all tags and does nothing more. */
 static void __attribute__((noreturn)) child_serves(struct pair *pair,
 						   int ready_fd)
 {
@@ -91,7 +91,7 @@ static void pair_end(struct pair *pair)
 	rig_down(&pair->below);
 }
 
-/* A WRITE that is on its way to the server, which faults over it. */
+/* A WRITE on its way to the server, which causes a page fault. */
 static bool pair_faults(struct pair *pair, struct job *job, char *data)
 {
 	fill(data, 4096, 7);
@@ -102,8 +102,8 @@ static bool pair_faults(struct pair *pair, struct job *job, char *data)
 }
 
 /*
- * Killed over that, the server never saw the WRITE: it is the next one's, in
- * every form of recovery that waits.
+ * The server is killed during that fault and has never seen the WRITE: the next
+ * server gets it, in every form of recovery that waits.
  */
 static void killed_faulting(uint64_t flags)
 {
@@ -139,7 +139,7 @@ static void test_killed_faulting_reissue(void)
 	killed_faulting(UBLK_F_USER_RECOVERY_REISSUE);
 }
 
-/* A buffer that cannot be read is an error of the WRITE, and only of that. */
+/* A buffer that cannot be read is an error of that WRITE only. */
 static void test_quiesce_faulting(void)
 {
 	char *data = pages(4096);
@@ -173,11 +173,11 @@ unmap:
 
 /*
  * However many STOP_DEVs were sent and interrupted while the server does not
- * answer, its death is seen and ends all.
+ * answer, its death is noticed and ends everything.
  */
 static void test_stops_interrupted(void)
 {
-	enum { STOPS = 600 };	/* more than workers that a queue of Linux has */
+	enum { STOPS = 600 };	/* more than a workqueue of Linux has workers */
 	char *data = pages(4096);
 	struct rig rig;
 	struct job job;
@@ -197,7 +197,7 @@ static void test_stops_interrupted(void)
 			wrong++;
 		raw_ctrl_answer(&ctrl, 1);
 		raw_ctrl_cancel(&ctrl);
-		/* the second: before it had begun */
+		/* the second one: interrupted before it began */
 		ret = raw_ctrl_answer(&ctrl, IO_MS);
 		if (ret != -EINTR && ret != -ECANCELED)
 			wrong++;
@@ -212,7 +212,7 @@ static void test_stops_interrupted(void)
 
 #define INJECTION	"/sys/kernel/debug/fail_page_alloc/"
 
-/* A number of the kernel's fault injection, which only a debug kernel has. */
+/* A file of the kernel's fault injection, which only debug kernels have. */
 static int injection_set(const char *name, const char *value)
 {
 	int fd = open(name, O_WRONLY), err = 0;
@@ -236,7 +236,7 @@ static int injections_left(void)
 	return atoi(text);
 }
 
-/* So many allocations of pages fail, of tasks that say so. */
+/* Makes @times page allocations fail, of tasks that ask for it. */
 static int injection_begin(const char *times)
 {
 	const char *const settings[][2] = {
@@ -255,7 +255,7 @@ static int injection_begin(const char *times)
 	return err;
 }
 
-/* Writes once the allocations of its server, a thread that waits, are to fail. */
+/* Writes when the allocations of its server, a sleeping thread, shall fail. */
 struct starver {
 	pthread_t thread;
 	pid_t server;
@@ -280,8 +280,8 @@ static void *starver_run(void *arg)
 }
 
 /*
- * No memory for the server's buffer at this moment, while it is well: the WRITE
- * comes when there is some, and nobody sees an error.
+ * A healthy server whose buffer has no memory for a moment: the WRITE comes
+ * when there is memory, and nobody sees an error.
  */
 static void test_no_memory(void)
 {
@@ -302,7 +302,7 @@ static void test_no_memory(void)
 	fill(starver.data, 4096, 5);
 	starver.disk = rig.disk;
 	pthread_create(&starver.thread, NULL, starver_run, &starver);
-	/* a system call on the way would be where the WRITE is delivered */
+	/* a system call in between would deliver the WRITE */
 	delivered(&rig, UBLK_IO_OP_WRITE, 16, 8, "the WRITE comes");
 	left = injections_left();
 	injection_set("/proc/thread-self/make-it-fail", "0");

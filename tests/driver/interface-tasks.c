@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which task gets a request in the interface test: that of its queue or, with
- * PER_IO_DAEMON, of its tag, by whichever way its commands came.
+ * Which task gets a request, in the interface test: that of its queue or, with
+ * PER_IO_DAEMON, that of its tag, in whichever way its commands came.
  */
 #include "tests/driver/interface-test.h"
 
@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Every queue delivers the requests of its own processors. */
+/* Every queue delivers the requests of its own CPUs. */
 static void test_queues(void)
 {
 	rig_queues_deliver(0);
@@ -25,14 +25,14 @@ struct daemon {
 	pthread_t thread;
 	unsigned int first;
 	unsigned int count;
-	unsigned int foreign;	/* requests of somebody else's tags */
+	unsigned int foreign;	/* requests for tags of other tasks */
 	int err;
 };
 
 static atomic_uint daemons_have;	/* requests not answered yet */
-static atomic_uint daemons_wait_for;	/* how many before any is answered */
+static atomic_uint daemons_wait_for;	/* needed before any is answered */
 
-/* Answers each READ with the number of its task, from 1 on. */
+/* Answers each READ with the number of its task, starting with 1. */
 static void daemon_answer(struct daemon *daemon, struct raw_queue *queue,
 			  unsigned int tag)
 {
@@ -74,7 +74,7 @@ static void *daemon_run(void *arg)
 	return NULL;
 }
 
-/* All tags are asked for at once, and answered when each task has its own. */
+/* Uses all tags at once, and answers when each task has its own. */
 static void daemons(unsigned int tasks)
 {
 	const unsigned int depth = 4;
@@ -143,20 +143,20 @@ static void test_per_io_two(void)
 }
 
 /*
- * The command that was prepared last is issued by a worker of io_uring. Nobody
- * asks for that, but a command that is part of a chain may come this way.
+ * Makes an io_uring worker issue the last prepared command. Nobody requests
+ * that, but a command in a chain of SQEs may be issued so.
  */
 static void by_worker(struct raw_queue *queue)
 {
 	struct io_uring_sq *sq = &queue->ring.sq;
 	unsigned int last = (sq->sqe_tail - 1) & sq->ring_mask;
 
-	sq->sqes[last << 1].flags |= IOSQE_ASYNC;	/* of 128 bytes each */
+	sq->sqes[last << 1].flags |= IOSQE_ASYNC;	/* SQEs of 128 bytes */
 }
 
 #define ASYNC_TAGS	4
 
-/* The task that submits is the queue's, whoever issues its commands. */
+/* The queue's task is the one that submits, whoever issues its commands. */
 static void async_reads(struct rig *rig, char *data)
 {
 	struct raw_queue *queue = &rig->queue[0];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Devices of ordinary users in the interface test: what their owners may do,
- * how many there are, and that nobody waits for ever for their servers.
+ * how many there can be, and that nobody waits for ever for their servers.
  */
 #include "tests/driver/interface-test.h"
 
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Devices of plain users. The node is root's in devtmpfs, so it is given. */
+/* Devices of ordinary users. In devtmpfs, root owns the node: it is chowned. */
 
 #define USER	65534
 #define OTHER	65533
@@ -140,7 +140,7 @@ static void test_unprivileged(void)
 	rig_down(&foreign);
 }
 
-/* How many devices users may have is a parameter of the module. */
+/* A module parameter limits how many devices users may have. */
 static void test_users_max(void)
 {
 	static const char name[] = "/sys/module/ublk_drv/parameters/ublks_max";
@@ -169,7 +169,7 @@ static void test_users_max(void)
 	ctrl.path = NULL;
 }
 
-/* A user's server that starts a disk, tells its id, and answers nothing. */
+/* A user's server that starts a disk, reports its id, and answers nothing. */
 static void __attribute__((noreturn)) mute_serves(int id_fd)
 {
 	struct rig rig;
@@ -219,7 +219,7 @@ static void test_mute(void)
 	if (!ok(read(ids[0], &rig.id, sizeof(rig.id)) == sizeof(rig.id),
 		"it has started a disk"))
 		goto end;
-	/* Half a minute would be the same, only later. */
+	/* The default of half a minute would only take longer. */
 	snprintf(path, sizeof(path), "/sys/block/ublkb%d/queue/io_timeout",
 		 rig.id);
 	fd = open(path, O_WRONLY);

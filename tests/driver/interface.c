@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Every command of the ublk interface with right and wrong arguments, and what
- * the driver answers. The expectations are the same for our driver and for
- * Linux's, but for the list of differences below. Prints TAP.
+ * Every command of the ublk interface with valid and invalid arguments, and the
+ * driver's answers. The expected answers are the same for our driver and for
+ * Linux's, except for the list of differences below. Prints TAP.
  *
  * interface [-l] [GROUP...]: all groups of checks or those named; -l: list them
  */
@@ -97,7 +97,7 @@ static const struct difference differences[] = {
 
 #define EARLY "delivers as soon as it has all tags"
 
-/* What Linux's says since 7.0, where that of 6.12 says the same as ours. */
+/* What Linux's driver answers since 7.0; in 6.12 it is the same as ours. */
 static const struct difference later[] = {
 	{ "idle: a control command's number", -EBUSY,
 	  "looks at the slot before it looks at the number", 0 },
@@ -186,7 +186,7 @@ int main(int argc, char **argv)
 		printf("Bail out! /dev/ublk-control: %s\n", strerror(-err));
 		return 1;
 	}
-	/* Linux's offers zones, and ours never will. */
+	/* Linux's driver has zoned devices, and ours never will. */
 	ours = ctrl.features & UBLK_F_UPDATE_SIZE &&
 	       !(ctrl.features & UBLK_F_ZONED);
 	note("%s driver, features %#llx", ours ? "our" : "Linux's",

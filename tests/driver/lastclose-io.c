@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is in flight when a last reference goes, and the pages that are dirty
- * then. Data names its round, so that a write that was lost shows.
+ * I/O that is in flight when the last reference is dropped, and pages that are
+ * dirty then. Data contains its round, so that a lost write shows.
  */
 #include "tests/driver/lastclose.h"
 
@@ -100,7 +100,7 @@ void aio_read(struct aio *aio, int fd)
 		die(0, "not all submitted");
 }
 
-/* Takes what has ended, @least at least. */
+/* Handles completions, at least @least of them. */
 static void aio_reap(struct aio *aio, unsigned int least)
 {
 	struct io_event event[READS];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The ways in which the last reference of a file, a mount or a disk goes while
- * requests of it are in flight and pages are dirty. What is released then waits
- * for the disk; the server must not be the one that releases it.
+ * The ways in which the last reference to a file, a mount or a disk can be
+ * dropped while requests are in flight and pages are dirty. The release then
+ * waits for the disk, so it must not run in the server.
  */
 #include "tests/driver/lastclose.h"
 
@@ -40,7 +40,7 @@ static pthread_t thread(void *(*function)(void *), void *arg)
 	return id;
 }
 
-/* Reads, and closes @fd and one that leaves dirty pages, in both orders. */
+/* Reads, and closes @fd and a file with dirty pages, in both orders. */
 static void aio_and_close(int fd, int cached, unsigned long number)
 {
 	struct aio aio;
@@ -63,7 +63,7 @@ static void round_aio(unsigned long number)
 	aio_and_close(open_path(node, O_RDWR | O_DIRECT), cached, number);
 }
 
-/* Two that close at once, as programs of several threads do. */
+/* Two threads close at the same time. */
 static void *close_in_thread(void *fd)
 {
 	close((intptr_t)fd);
@@ -92,7 +92,7 @@ static void uring_in_flight(struct io_uring *ring)
 		atomic_fetch_add(&progress->in_flight, 1);
 }
 
-/* By turns the answers are waited for, or the ring goes before they come. */
+/* In turn: waits for the results, or closes the ring before them. */
 static void round_uring(unsigned long number)
 {
 	int cached = open_path(node, O_RDWR), fd;
@@ -140,7 +140,7 @@ static void *splice_file(void *arg)
 	return NULL;
 }
 
-/* To a pipe and to a file, out of the page cache and past it. */
+/* To a pipe and to a file, from the page cache and with direct I/O. */
 static void round_splice(unsigned long number)
 {
 	int direct = number % 2 ? O_DIRECT : 0;
@@ -159,7 +159,7 @@ static void round_splice(unsigned long number)
 	other = thread(piped ? splice_file : send_file, &transfer);
 	while (!transfer.begun)
 		sched_yield();
-	/* The descriptor must not be closed before the call has it. */
+	/* The call must have got the file before the descriptor is closed. */
 	usleep(100);
 	close_it(transfer.from);
 	if (pthread_tryjoin_np(other, NULL)) {
@@ -182,7 +182,7 @@ static void *read_in_thread(void *arg)
 			return NULL;
 }
 
-/* A process that ends, by itself or killed, with what it has in flight. */
+/* A process that exits or is killed with I/O in flight. */
 static void __attribute__((noreturn)) end_of_process(unsigned long number)
 {
 	int cached = open_path(node, O_RDWR), fd;
@@ -228,7 +228,7 @@ static void round_exit(unsigned long number)
 		die(0, "the process failed");
 }
 
-/* The mapping is the last reference of what made the pages dirty. */
+/* The mapping is the last reference to the file with dirty pages. */
 static void round_mmap(unsigned long number)
 {
 	int cached = open_path(node, O_RDWR), fd;
@@ -272,7 +272,7 @@ static void *open_again(void *arg)
 	return NULL;
 }
 
-/* Somebody holds the disk's mutex, and waits for it himself. */
+/* Another thread has the disk's mutex, and waits for I/O itself. */
 static void round_scan(unsigned long number)
 {
 	int cached = open_path(node, O_RDWR);
@@ -293,7 +293,7 @@ static const char *in_folder(const char *name)
 	return path;
 }
 
-/* An image of the disk's size in small, all of it there. */
+/* A small image of the disk, fully allocated. */
 static void image(const char *name)
 {
 	int fd = open_path(in_folder(name), O_RDWR | O_CREAT);
@@ -308,9 +308,8 @@ static void image(const char *name)
 }
 
 /*
- * Freed by its last close, which waits for the pages of it that are being
- * written. They are written behind the reads, so that they are under way when
- * those have ended.
+ * The file is freed by its last close, which waits for the writeback of its
+ * pages. That starts after the reads, so that it is in flight when they end.
  */
 static void round_file(unsigned long number)
 {
@@ -335,7 +334,7 @@ static void round_file(unsigned long number)
 	aio_end(&aio);
 }
 
-/* A mount that is gone, but for the reads; then the disk is nobody's. */
+/* The mount is gone, except for the reads. Then nobody has the disk open. */
 static void mount_it(void)
 {
 	step("mount");
@@ -367,7 +366,7 @@ static void round_umount(unsigned long number)
 	aio_end(&aio);
 }
 
-/* Binds a loop device that goes with its last close, and opens it. */
+/* Binds an autoclear loop device, and opens it. */
 static int bind_loop(const char *path, int *number)
 {
 	struct loop_config config = {
@@ -403,7 +402,9 @@ static void loop_over(const char *path, unsigned long number)
 	fd = open_path(name, O_RDWR | O_DIRECT);
 	dirty(cached, number);
 	aio_and_close(fd, cached, number);
-	/* The next must not write before all that this one has is written. */
+	/*
+	 * The next one must not write before everything of this one is written.
+	 */
 	snprintf(name, sizeof(name), "/sys/block/loop%d/loop", loop);
 	step("wait until the loop device is free");
 	while (!access(name, F_OK))

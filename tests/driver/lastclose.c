@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Last references that go while I/O is in flight: rounds of one kind on a disk,
- * in a process of their own, under the eyes of another that says when and where
- * they hang. The kinds are in lastclose-kinds.c.
+ * Last references that are dropped while I/O is in flight: rounds of one kind
+ * on a disk, in their own process. Another process watches them, and reports
+ * when and where they hang. The kinds are in lastclose-kinds.c.
  */
 #include "tests/driver/lastclose.h"
 
@@ -43,9 +43,9 @@ static const char usage[] =
 "the process that hangs is left behind.\n";
 
 /*
- * Looks without a change until that is a hang, at LOOK_MS from each other. One
- * at which this process was late counts as one: a board that is busy has time.
- * A server that sleeps and cannot be woken does so for a moment only.
+ * How many checks without progress, LOOK_MS apart, count as a hang. If this
+ * process itself was late, that is still one check: a busy board gets time. A
+ * server may be in uninterruptible sleep only for a moment.
  */
 #define LOOK_MS		50
 #define LOOKS_SERVER	80
@@ -98,11 +98,13 @@ static void rounds(const struct kind *kind, unsigned long count, bool any_data)
 		must(umount(folder), "umount");
 }
 
-/* The server's threads that cannot be woken, and how often they gave way. */
+/*
+ * Threads of the server in uninterruptible sleep, and how often they switched.
+ */
 struct sleepers {
 	unsigned int count;
 	unsigned long switches;
-	char name[640];		/* of the first */
+	char name[640];		/* name of the first */
 };
 
 static void look_at_thread(struct sleepers *sleepers, const char *status)
@@ -149,7 +151,7 @@ static void look_at_server(struct sleepers *sleepers, char **pids)
 	}
 }
 
-/* The counters of the disk, as they are. */
+/* Reads the counters of the disk. */
 static void look_at_disk(char *stat, size_t size)
 {
 	const char *name = strrchr(node, '/');
@@ -165,7 +167,7 @@ static void look_at_disk(char *stat, size_t size)
 		fclose(file);
 }
 
-/* The requests that have ended, and those that are under way. */
+/* The number of finished requests, and of those in flight. */
 static void disk_counts(const char *stat, unsigned long counts[3])
 {
 	memset(counts, 0, 3 * sizeof(*counts));

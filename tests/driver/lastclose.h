@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of lastclose share: lastclose.c runs the rounds and watches
- * them, lastclose-kinds.c has the ways in which a last reference goes, and
- * lastclose-io.c what is in flight then and what is dirty.
+ * Shared by the parts of lastclose: lastclose.c runs the rounds and watches
+ * them, lastclose-kinds.c has the ways to drop a last reference, and
+ * lastclose-io.c has the I/O in flight and the dirty pages.
  */
 #ifndef TESTS_DRIVER_LASTCLOSE_H
 #define TESTS_DRIVER_LASTCLOSE_H
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Of the disk, or of a file that stands for it. */
+/* On the disk, or in a file that stands for it. */
 #define DIRTY_AT	(1U << 20)
 #define DIRTY_BYTES	(1U << 20)
 #define READ_AT		(4U << 20)
@@ -21,9 +21,9 @@
 #define READ_BYTES	(64U << 10)
 #define IMAGE_BYTES	(READ_AT + READS * READ_BYTES)
 
-/* Written by the process of the rounds, read by the one that watches it. */
+/* Written by the process of the rounds, read by its watcher. */
 struct progress {
-	atomic_ulong steps;		/* each call that may wait is one */
+	atomic_ulong steps;		/* calls that may wait */
 	atomic_ulong round;
 	atomic_ulong in_flight;		/* rounds that ended before their I/O */
 	_Atomic(const char *) doing;
@@ -32,38 +32,38 @@ extern struct progress *progress;
 extern const char *node;		/* the disk */
 extern const char *folder;		/* to mount it at */
 
-/* Reads under way, by AIO or io_uring. */
+/* Reads in flight, by AIO or io_uring. */
 struct aio {
 	aio_context_t ctx;
 	unsigned int ended;
 };
 
-/* Says what comes next, which may wait. */
+/* Names the next call that may wait. */
 void step(const char *what);
 /* Ends the process of the rounds; @err is an errno or 0. */
 _Noreturn void die(int err, const char *what);
-/* @result of a system call, which must not have failed. */
+/* Returns @result of a system call. Ends the process if it failed. */
 long must(long result, const char *what);
 
 int open_path(const char *path, int flags);
-/* Leaves dirty pages of round @number. */
+/* Makes pages dirty with the data of round @number. */
 void dirty(int fd, unsigned long number);
 void fill(void *data, unsigned long number);
-/* What @path holds on its disk is what round @number left there. */
+/* Checks that @path has the data of round @number on its disk. */
 void check(const char *path, unsigned long number);
 
 void aio_read(struct aio *aio, int fd);
-/* Counts the round when not all reads have ended by now. */
+/* Counts the round if some reads are still in flight. */
 void aio_in_flight(struct aio *aio);
-/* Waits for the rest of them. */
+/* Waits for those reads. */
 void aio_end(struct aio *aio);
 void uring_read(struct io_uring *ring, int fd, bool registered);
 void *read_buffer(void);
 
 struct kind {
 	const char *name;
-	bool mounted;		/* the filesystem is mounted for all rounds */
-	const char *kept;	/* the file under @folder that holds the data */
+	bool mounted;		/* the filesystem stays mounted */
+	const char *kept;	/* the file under @folder that has the data */
 	void (*round)(unsigned long number);
 };
 extern const struct kind kinds[];

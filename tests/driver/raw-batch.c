@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Commands of a queue with UBLK_F_BATCH_IO, as they are: see raw.h.
- */
+/* The raw commands of a queue with UBLK_F_BATCH_IO; see raw.h. */
 #include "tests/driver/raw.h"
 
 #include <errno.h>
@@ -12,7 +10,7 @@
 /* Whole pages, and one for the ring of buffers. */
 #define BATCH_SIZE	((sizeof(struct raw_batch) + 2 * PAGE - 1) / PAGE * PAGE)
 
-/* user_data of a command, and what it completes with when it is right. */
+/* user_data of a command: its op, and its result if it succeeds. */
 static uint64_t user_data(uint32_t op, uint16_t good)
 {
 	return (uint64_t)_IOC_NR(op) << 16 | good;
@@ -44,7 +42,9 @@ int raw_batch_open(struct raw_queue *queue)
 
 void raw_batch_close(struct raw_queue *queue)
 {
-	/* Its ring may live for a moment; it must not write to what comes next. */
+	/*
+	 * The ring may live for a moment; it must not write to a later mapping.
+	 */
 	munmap(queue->batch, BATCH_SIZE);
 	queue->batch = NULL;
 }
@@ -93,7 +93,7 @@ void raw_batch_fetch(struct raw_queue *queue, unsigned int group)
 	queue->batch->ended = false;
 }
 
-/* Body for elements of what this queue needs. */
+/* The body for elements with what this queue needs. */
 static struct ublk_batch_io body_of(const struct raw_queue *queue,
 				    unsigned int count)
 {
@@ -140,7 +140,7 @@ bool raw_batch_next(struct raw_queue *queue, struct raw_done *done)
 	return true;
 }
 
-/* The tags of a buffer, which the ring gets back. */
+/* Takes the tags from a buffer, and returns it to the ring. */
 static void take_tags(struct raw_queue *queue, const struct io_uring_cqe *cqe)
 {
 	struct raw_batch *batch = queue->batch;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The raw interface of the ublk driver: commands over io_uring and nothing
- * around them. See raw.h.
+ * The raw interface of the ublk driver: io_uring commands and nothing more. See
+ * raw.h.
  */
 #include "tests/driver/raw.h"
 
@@ -43,7 +43,7 @@ static int submit(struct io_uring *ring)
 	return ret < 0 ? ret : 0;
 }
 
-/* Waits for any completion until a point in time, whatever signals arrive. */
+/* Waits for any completion until a point in time, despite signals. */
 static int wait_until_ms(struct io_uring *ring, struct io_uring_cqe **cqe,
 			 int64_t end)
 {
@@ -59,7 +59,10 @@ static int wait_until_ms(struct io_uring *ring, struct io_uring_cqe **cqe,
 	return ret;
 }
 
-/* Before GET_FEATURES and encoded opcodes the version tells (6.0: no recovery). */
+/*
+ * Before GET_FEATURES and encoded opcodes, the version decides (6.0: no
+ * recovery).
+ */
 static void guess_features(struct raw_ctrl *ctrl)
 {
 	struct utsname name;
@@ -105,7 +108,7 @@ void raw_ctrl_close(struct raw_ctrl *ctrl)
 	close(ctrl->fd);
 }
 
-/* An encoded number as the ring's side wants it. */
+/* Converts an encoded number to what the ring needs. */
 static uint32_t op_number(uint32_t op, bool encoded)
 {
 	return !encoded && _IOC_TYPE(op) == 'u' ? _IOC_NR(op) : op;
@@ -167,7 +170,7 @@ int raw_ctrl(struct raw_ctrl *ctrl, uint32_t op,
 	return err ? err : raw_ctrl_answer(ctrl, RAW_PATIENCE_MS);
 }
 
-/* Fills in @cmd for raw_command(): path, then data, in one argument. */
+/* Fills in @cmd for raw_command(): path and data in one argument. */
 static int command_body(struct raw_ctrl *ctrl, int id, void *data, size_t len,
 			uint64_t number, struct ublksrv_ctrl_cmd *cmd)
 {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replays the log of a device mapper's log-writes step by step: each run goes on
- * to the next point at which something was promised to be kept. The kernel tells
- * the log's format in admin-guide/device-mapper/log-writes.
+ * Replays the log of device mapper's log-writes step by step. Each run
+ * continues to the next point where data was promised to be permanent. The
+ * kernel documents the format of the log in
+ * admin-guide/device-mapper/log-writes.
  */
 #include <endian.h>
 #include <errno.h>
@@ -36,7 +37,7 @@ static const char usage[] =
 "\n"
 "Exit status: 0, 1 failed, 2 wrong usage.\n";
 
-/* All of them little-endian. */
+/* Little-endian. */
 struct log_super {
 	uint64_t magic;
 	uint64_t version;
@@ -73,7 +74,7 @@ static int open_or_die(const char *path, int flags)
 	return fd;
 }
 
-/* One sector of the log, and on to the next. */
+/* Reads the next sector of the log. */
 static void read_log(struct replay *replay, void *sector)
 {
 	if (pread(replay->log, sector, SECTOR, replay->at * SECTOR) != SECTOR)
@@ -108,8 +109,8 @@ static void copy(struct replay *replay, uint64_t sector, uint64_t sectors)
 }
 
 /*
- * Replays one entry; returns its flags. What was discarded may be anything, also
- * what was there before.
+ * Replays one entry. Returns its flags. Discarded blocks may have any contents,
+ * such as the old ones.
  */
 static uint64_t replay_entry(struct replay *replay, struct log_entry *entry)
 {
@@ -119,7 +120,7 @@ static uint64_t replay_entry(struct replay *replay, struct log_entry *entry)
 	read_log(replay, entry);
 	flags = le64toh(entry->flags);
 	sectors = le64toh(entry->sectors);
-	/* Behind the last entry there is nothing. */
+	/* There is nothing after the last entry. */
 	if (!sectors && !(flags & ENTRY_STOPS))
 		die("the log", "no more entries, and no mark of the end");
 	if (!(flags & ENTRY_DISCARD))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Devices that come and go: rounds from ADD_DEV to DEL_DEV, each of them under
- * the number of the last. How a device goes is the kind of the round. It says
- * nothing unless a step fails, and measures nothing: driver-reuse.sh does.
+ * Rounds from ADD_DEV to DEL_DEV, all with the same device number. Each kind of
+ * round ends its device in another way. Prints nothing unless a step fails, and
+ * measures nothing: driver-reuse.sh does.
  */
 #include "tests/driver/raw.h"
 
@@ -47,7 +47,7 @@ static struct raw_ctrl ctrl;
 static struct ublksrv_ctrl_dev_info device;
 static unsigned int queues;
 static int id;
-static int number;		/* of the round */
+static int number;		/* the device's */
 static int cdev;
 static bool dies_at_write;
 
@@ -76,7 +76,7 @@ static void is(int got, int want, const char *what)
 		die(0, "%s: %d, not %d", what, got, want);
 }
 
-/* A process of its own, which does not outlive this one. 0 in that process. */
+/* Forks a process that ends with this one. Returns 0 in that process. */
 static pid_t process(void)
 {
 	pid_t pid = fork();
@@ -88,7 +88,7 @@ static pid_t process(void)
 	return pid;
 }
 
-/* Waits for its end: its exit status, or minus the signal that killed it. */
+/* Waits for its end. Returns the exit status, or minus the signal. */
 static int ending(pid_t pid)
 {
 	int status;
@@ -99,7 +99,7 @@ static int ending(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-/* The server: a thread for each queue, in a process of its own. */
+/* The server: a thread for each queue, in its own process. */
 
 static int answer(struct raw_queue *queue, unsigned int tag)
 {
@@ -173,7 +173,7 @@ static pid_t server(bool dies)
 	exit(0);
 }
 
-/* What a device is used for. */
+/* Uses the disk. */
 static int use_disk(void)
 {
 	int fd = raw_open_disk(id, O_RDWR | O_DIRECT, PATIENCE_MS);
@@ -217,7 +217,7 @@ static void set_params(void)
 	need(raw_set_params(&ctrl, id, &params), "SET_PARAMS");
 }
 
-/* Adds and starts a device; returns its server. */
+/* Adds and starts a device. Returns the pid of its server. */
 static pid_t begin(uint64_t flags, bool dies)
 {
 	pid_t pid;
@@ -288,7 +288,7 @@ static void round_killed(void)
 	delete();
 }
 
-/* The one who died may not yet be through with dying: EBUSY. */
+/* A dead server may not be completely gone: EBUSY. */
 static pid_t next_server(void)
 {
 	pid_t pid;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A block server for tests of the driver: a file or nothing at all, served over
- * the raw interface with whatever the driver offers, synchronously and without
- * regard to speed. It can end itself at any step of its start and in every way
- * that a process ends, and it sends the control commands that a test needs from
- * beside it.
+ * A block server for tests of the driver: serves a file or nothing over the raw
+ * interface, with any feature of the driver, synchronously and slowly. It can
+ * end itself at any step of its start and in every way a process can end. It
+ * can also send the control commands that a test needs.
  */
 #include "tests/driver/raw.h"
 
@@ -53,7 +52,7 @@ static const char usage[] =
 "commands. SIGUSR1 ends one thread of the first queue and nothing else.\n"
 "Exit status: 0, 1 failed, 2 wrong usage, 3 the driver does not offer it.\n";
 
-/* What is asked for. */
+/* Settings. */
 static struct {
 	int id;
 	int recover;
@@ -92,7 +91,7 @@ static int cdev, backing = -1;
 static sem_t fetched;
 static atomic_bool live;
 
-/* One thread: a queue, or with PER_IO_DAEMON every so manieth tag of it. */
+/* A thread: for a queue or, with PER_IO_DAEMON, for every n-th tag of it. */
 struct worker {
 	pthread_t thread;
 	struct raw_queue queue;
@@ -134,7 +133,7 @@ static void step(const char *name)
 		pause();
 }
 
-/* Reads or writes the whole of it; what lies behind the file's end is zero. */
+/* Reads or writes everything; beyond the end of the file, reads as zeroes. */
 static int file_io(bool write, char *data, size_t len, off_t offset)
 {
 	size_t done = 0;
@@ -156,7 +155,9 @@ static int file_io(bool write, char *data, size_t len, off_t offset)
 	return len;
 }
 
-/* Between the request and the server's memory, when the driver copies not. */
+/*
+ * Copies between the request and the server's memory, if the driver does not.
+ */
 static int user_copy(struct worker *worker, bool to_request, unsigned int tag,
 		     size_t len)
 {
@@ -214,7 +215,7 @@ static int do_write(struct worker *worker, unsigned int tag, size_t len,
 	return err < 0 ? err : (int)len;
 }
 
-/* The answer to a request. */
+/* Returns the result of a request. */
 static int handle(struct worker *worker, unsigned int tag)
 {
 	const struct ublksrv_io_desc *desc = &worker->queue.desc[tag];
@@ -258,7 +259,7 @@ static void completed(struct worker *worker, const struct raw_done *done)
 	raw_commit(&worker->queue, done->tag, result);
 }
 
-/* Gives all tags to the driver, and tells how many. */
+/* Fetches all tags. Returns how many. */
 static unsigned int fetch_all(struct worker *worker)
 {
 	struct raw_queue *queue = &worker->queue;
@@ -287,14 +288,14 @@ static unsigned int fetch_all(struct worker *worker)
 	return n;
 }
 
-/* The thread holds nothing that others could want: it only copies. */
+/* The thread has nothing that others could wait for: it only copies. */
 static void end_thread(int signal)
 {
 	(void)signal;
 	pthread_exit(NULL);
 }
 
-/* Nothing is closed, cancelled or waited for before. */
+/* Nothing is closed, cancelled or waited for before the end. */
 static atomic_bool ending;
 
 static void end_process(int signal)
@@ -311,7 +312,7 @@ static void end_process(int signal)
 	_exit(1);
 }
 
-/* Signals are for the one thread that they are meant for. */
+/* For signals that are meant for one thread only. */
 static void change_mask(int how, int signal)
 {
 	sigset_t set;
@@ -354,7 +355,10 @@ static void *work(void *arg)
 			tags--;
 			continue;
 		}
-		/* For the device is dead before the others of an exec are. */
+		/*
+		 * At an exec, the device is dead before the other threads have
+		 * ended.
+		 */
 		while (done.result < 0 && ending)
 			pause();
 		if (done.result < 0)
@@ -365,7 +369,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* What is there for all that ask, and does nothing until it is used. */
+/* Features that have no effect until they are used: requested if offered. */
 static uint64_t useful_flags(void)
 {
 	uint64_t flags = UBLK_F_CMD_IOCTL_ENCODE | UBLK_F_UPDATE_SIZE;
@@ -405,7 +409,7 @@ static void take_over(void)
 {
 	int err;
 
-	/* The one who died may not yet be through with dying. */
+	/* The dead server may not be completely gone. */
 	do {
 		err = raw_start_recovery(&ctrl, want.recover);
 	} while (err == -EBUSY && !usleep(1000));
@@ -448,7 +452,7 @@ static int serve(void)
 			want.size = S_ISREG(stat.st_mode) ? stat.st_size :
 				    lseek(backing, 0, SEEK_END);
 	}
-	/* Memory for our answers must not wait for our disk. */
+	/* Allocations for our answers must not wait for our disk. */
 	prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 	change_mask(SIG_BLOCK, SIGUSR1);
 	signal(SIGUSR1, end_thread);
@@ -520,7 +524,7 @@ static int print_features(void)
 	return 0;
 }
 
-/* Sends one command from beside the server. */
+/* Sends one control command, without serving. */
 static int control(char command, int id, uint64_t number)
 {
 	int err;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A program that takes long until it is the real one: where /tmp/slow is, it removes
- * that, waits as many seconds as are written there, and executes /tmp/slow.program.
+ * Delays the start of a program: if /tmp/slow exists, removes it, waits as many
+ * seconds as it says, and executes /tmp/slow.program.
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Which system calls may end with which of the errors that a healthy program meets:
- * no memory, no room, a bad disk, a signal. As their manual pages say.
+ * The errors with which each system call may end in a healthy program, as the
+ * manual pages say: no memory, no space, a bad disk, a signal.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -19,7 +19,7 @@ static const struct {
 } errors[] = {
 	{ ENOMEM, "ENOMEM" }, { EAGAIN, "EAGAIN" }, { EIO, "EIO" },
 	{ ENOSPC, "ENOSPC" }, { EINTR, "EINTR" },
-	/* These only for a call that is named. */
+	/* These only for a call that is given by name. */
 	{ EPERM, "EPERM" }, { EACCES, "EACCES" }, { EINVAL, "EINVAL" },
 	{ ENOSYS, "ENOSYS" }, { EMFILE, "EMFILE" }, { ENODEV, "ENODEV" },
 	{ EBUSY, "EBUSY" },
@@ -107,7 +107,7 @@ static const struct {
 	{ CALL(io_uring_register), MEMORY },
 	{ CALL(io_uring_enter), AGAIN | SIGNAL },
 	{ CALL(seccomp), MEMORY },
-	/* These fail only where they are named. */
+	/* These fail only if they are given by name. */
 	{ CALL(capset), 0 },
 	{ CALL(prctl), 0 },
 	{ CALL(setrlimit), 0 },
@@ -152,7 +152,7 @@ bool call_can_fail(long long number, unsigned long long second, int error)
 {
 	size_t i;
 
-	/* Who waits may be interrupted; to wake somebody always succeeds. */
+	/* FUTEX_WAIT can be interrupted; FUTEX_WAKE always succeeds. */
 	if (number == SYS_futex && (second & FUTEX_CMD_MASK) != FUTEX_WAIT &&
 	    (second & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET)
 		return false;

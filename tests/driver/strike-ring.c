@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Control commands in a ring of another process, just before the kernel takes
- * them: found, and made to fail. What strike knows of io_uring and of ublk.
+ * Finds control commands in the ring of another process, just before the kernel
+ * takes them, and makes them fail. All that strike knows about io_uring and
+ * ublk is here.
  */
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -13,10 +14,10 @@
 
 #include "tests/driver/strike.h"
 
-#define SQE_BYTES 128		/* the rings of ublk have large ones */
-#define INJECT_RESULT 1		/* IORING_NOP_INJECT_RESULT, of Linux 6.10 */
+#define SQE_BYTES 128		/* ublk uses rings with large SQEs */
+#define INJECT_RESULT 1		/* IORING_NOP_INJECT_RESULT of Linux 6.10 */
 #define RINGS_MAX 16
-#define COMMANDS_MAX 0x20	/* those of queues lie above */
+#define COMMANDS_MAX 0x20	/* I/O commands have larger numbers */
 
 struct ring {
 	uint64_t head, mask, entries;	/* addresses in the other process */
@@ -28,7 +29,10 @@ static bool peek(int memory, uint64_t at, void *to, size_t bytes)
 	return pread(memory, to, bytes, at) == (ssize_t)bytes;
 }
 
-/* Where in a ring's mapping its fields are. That is the same for all of them. */
+/*
+ * Returns the offsets of the fields in a ring's mapping, which are the same for
+ * all rings.
+ */
 static struct io_sqring_offsets offsets(void)
 {
 	struct io_uring_params params = { .flags = IORING_SETUP_SQE128 };
@@ -39,7 +43,7 @@ static struct io_sqring_offsets offsets(void)
 	return params.sq_off;
 }
 
-/* The rings that the process has mapped. Returns how many. */
+/* Finds the rings that the process has mapped. Returns how many. */
 static int find_rings(pid_t task, uint64_t rings[RINGS_MAX],
 		      uint64_t sqes[RINGS_MAX])
 {
@@ -62,13 +66,13 @@ static int find_rings(pid_t task, uint64_t rings[RINGS_MAX],
 	}
 	if (maps)
 		fclose(maps);
-	/* With one ring alone it is known which belong together. */
+	/* With a single ring, it is clear which mappings belong together. */
 	return count == 1 && entries == 1;
 }
 
 /*
- * Calls @each for every SQE that is a control command and not taken yet; stops when
- * that returns true.
+ * Calls @each for every SQE with a control command that the kernel has not
+ * taken yet. Stops when @each returns true.
  */
 static void each_command(pid_t task, bool (*each)(int memory, uint64_t sqe,
 						  void *arg), void *arg)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kills processes right before a system call that is given by its number, so that
- * a test can let them die between any two; or lets that call fail, once or from then
- * on. Speaks ptrace.
+ * Kills processes just before a system call that is given by its number, so
+ * that a test can make them die between any two calls; or makes that call fail,
+ * once or from then on. Uses ptrace.
  */
 #include "tests/driver/strike.h"
 
@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IDLE_MS 400		/* without a system call: nothing more will come */
+#define IDLE_MS 400		/* without a system call: the program is idle */
 #define TASKS_MAX 256
 
 static const char usage[] =
@@ -43,15 +43,15 @@ static const char usage[] =
 
 static long calls_left;
 static int error;		/* 0: kill */
-static const char *only;	/* the call that counts, NULL: any */
-static bool all;		/* not one call fails but all from that one on */
-static bool single;		/* only calls of the process itself */
-static FILE *names;		/* where the name of the call goes */
+static const char *only;	/* the system call to count; NULL: all */
+static bool all;		/* fail all calls from that one on */
+static bool single;		/* only calls of the first process */
+static FILE *names;		/* where to print the name of the call */
 
 static bool struck;		/* at least once */
-static pid_t failing[TASKS_MAX];	/* in calls that fail, until these return */
+static pid_t failing[TASKS_MAX];	/* their current call shall fail */
 static unsigned int failing_count;
-static bool counting;		/* not before COMMAND itself is executed */
+static bool counting;		/* set when COMMAND itself is executed */
 
 static void die(const char *what)
 {
@@ -59,7 +59,7 @@ static void die(const char *what)
 	exit(2);
 }
 
-/* All threads of a process, and with @forked what it forks. */
+/* Watches all threads of a process and, with @forked, its children. */
 static void watch(pid_t process, bool forked)
 {
 	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC |
@@ -84,7 +84,7 @@ static void watch(pid_t process, bool forked)
 }
 
 #ifdef __x86_64__
-/* False of a task that has just been killed. */
+/* Returns false if the task has just been killed. */
 static bool registers(int request, pid_t task, struct user_regs_struct *values)
 {
 	if (!ptrace(request, task, NULL, values))
@@ -94,7 +94,7 @@ static bool registers(int request, pid_t task, struct user_regs_struct *values)
 	return false;
 }
 
-/* What a call of @task is to return. @skip: it is not made at all. */
+/* Sets the result of @task's current call. @skip: do not execute it. */
 static void set_result(pid_t task, bool skip, long result)
 {
 	struct user_regs_struct values;
@@ -117,7 +117,7 @@ static void set_result(pid_t task, bool skip, long result)
 }
 #endif
 
-/* How many of what is counted are in this call. */
+/* How many counted events are in this call. */
 static long counts(pid_t task, long long call, unsigned long long second)
 {
 	if (!only)
@@ -127,7 +127,7 @@ static long counts(pid_t task, long long call, unsigned long long second)
 	return call == SYS_io_uring_enter ? ring_commands(task) : 0;
 }
 
-/* No further call is struck. */
+/* Whether no further call will be struck. */
 static bool is_done(void)
 {
 	return struck && !all;
@@ -151,7 +151,7 @@ static void failing_add(pid_t task)
 	failing[failing_count++] = task;
 }
 
-/* False of a task that is not among them. */
+/* Returns false if the task is not in the list. */
 static bool failing_remove(pid_t task)
 {
 	unsigned int i;
@@ -172,7 +172,10 @@ static void strike(pid_t task, long long call)
 	if (!error) {
 		kill(task, SIGKILL);
 	} else if (only && !strcmp(only, "command")) {
-		/* calls_left has become 0 or less: so many before the last. */
+		/*
+		 * calls_left is 0 or less: the wanted command is that many
+		 * before the last.
+		 */
 		if (!ring_spoil(task, ring_commands(task) - 1 + calls_left,
 				error))
 			die("the command");
@@ -190,7 +193,7 @@ static void system_call(pid_t task)
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, task, sizeof(info), &info) < 0)
 		return;
-	/* A filter of system calls may have put another error there. */
+	/* A seccomp filter may have set another error. */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT && failing_remove(task))
 		set_result(task, false, -error);
 	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || is_done() || !counting)
@@ -201,7 +204,7 @@ static void system_call(pid_t task)
 		strike(task, info.entry.nr);
 }
 
-/* Lets a task that has stopped go on, or ends it. */
+/* Continues a stopped task, or ends it. */
 static void go_on(pid_t task, int status)
 {
 	int signal = WSTOPSIG(status);
@@ -214,12 +217,12 @@ static void go_on(pid_t task, int status)
 		signal = 0;
 		counting |= event == PTRACE_EVENT_EXEC;
 	}
-	/* What was to be done is done: calls need not be seen any more. */
+	/* When done, there is no need to stop at further system calls. */
 	ptrace(is_done() && !failing_count ? PTRACE_CONT : PTRACE_SYSCALL, task,
 	       NULL, (long)signal);
 }
 
-/* Starts @argv and lets it wait until @go is written to. */
+/* Starts @argv, which waits until @go is written to. */
 static pid_t start(char **argv, int *go)
 {
 	int gate[2];
@@ -244,7 +247,9 @@ static pid_t start(char **argv, int *go)
 	return pid;
 }
 
-/* Waits for a task that stops or ends. Returns 0 when none did for a while. */
+/*
+ * Waits for a task that stops or ends. Returns 0 if there was none for a while.
+ */
 static pid_t next_task(int *status)
 {
 	const struct timespec idle = { .tv_nsec = IDLE_MS * 1000000L };
@@ -353,7 +358,7 @@ int main(int argc, char **argv)
 
 	argv = parse(argc, argv, &victim);
 	command = start(argv, &go);
-	/* The command itself gets no signals that are blocked. */
+	/* The command itself must start without blocked signals. */
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);

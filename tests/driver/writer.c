@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Writes to a disk or filesystem and says after each FLUSH, FUA and fsync what it
- * was promised to keep; and checks later, when the power was cut or a log of the
- * writes was replayed, whether all of that is there. What a write is like follows
- * from its region's name and its number alone, so nothing needs to be remembered
- * but the number that was acknowledged last.
+ * Writes to a disk or filesystem, and reports after each FLUSH, FUA and fsync
+ * which writes must be permanent. After a power cut, or a replay of the log,
+ * checks that they are all there. The contents of a write depend only on its
+ * region's name and its number, so that only the last acknowledged number must
+ * be remembered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,9 +22,9 @@
 
 #define SECTOR 512
 #define WRITE_MAX 32		/* sectors of one write */
-#define READ_SECTORS 8		/* of one read in a check */
+#define READ_SECTORS 8		/* sectors of one read in a check */
 #define FILE_MAX 24576		/* bytes of one file */
-#define COMPLAINTS_MAX 3	/* of one region */
+#define COMPLAINTS_MAX 3	/* messages about one region */
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char usage[] =
@@ -54,19 +54,19 @@ struct region {
 	uint64_t offset;
 	uint32_t sectors;
 	uint64_t seed;
-	int fd;			/* of the file, device or folder */
+	int fd;			/* of the file, device or directory */
 };
 
-/* A write, or with HOW files a file, of which only the length counts. */
+/* A write or, with HOW files, a file, of which only the length matters. */
 struct step {
 	uint32_t first;
 	uint32_t count;
 	uint32_t bytes;
-	bool promised;		/* what was written so far is synced behind it */
-	bool renamed;		/* the file had another name before */
+	bool promised;		/* everything so far is synced after it */
+	bool renamed;		/* the file is renamed after it was written */
 };
 
-/* A sector names its place and its write; the rest of it follows from these. */
+/* A sector contains its place and its write; the rest depends on these. */
 struct sector {
 	uint64_t seed;
 	uint64_t number;
@@ -156,7 +156,7 @@ static void make_sector(const struct region *region, uint64_t number,
 		sector->filling[i] = draw(&random);
 }
 
-/* All sectors of one step, in memory that direct I/O can use. */
+/* All sectors of one step, in memory for direct I/O. */
 static const struct sector *make_data(const struct region *region,
 				      uint64_t number, const struct step *step)
 {
@@ -222,7 +222,7 @@ static void open_region(struct region *region, int flags)
 		die("%s", region->path);
 }
 
-/* Write number 0: every sector has one. */
+/* Write number 0: fills every sector. */
 static void fill(struct region *region)
 {
 	struct step step;
@@ -280,7 +280,7 @@ static void write_sectors(const struct region *region, uint64_t number,
 		die("%s", region->path);
 }
 
-/* In one piece, because the power may go at any time. */
+/* Printed with one write, because the power may fail at any time. */
 static void print_ack(const struct region *region, uint64_t number)
 {
 	char line[160];
@@ -341,7 +341,7 @@ static void write_region(struct region *region, uint64_t steps,
 	}
 }
 
-/* The last number that a file of acknowledgements has of the region. */
+/* The last number for the region in a file of acknowledgements. */
 static uint64_t acked_of(const struct region *region, const char *path)
 {
 	FILE *file = fopen(path, "re");
@@ -360,7 +360,7 @@ static uint64_t acked_of(const struct region *region, const char *path)
 	return acked;
 }
 
-/* What is not as it must be is told here, at most COMPLAINTS_MAX times. */
+/* Errors; at most COMPLAINTS_MAX are printed. */
 struct findings {
 	const struct region *region;
 	unsigned int complaints;
@@ -381,7 +381,7 @@ complain(struct findings *findings, const char *format, ...)
 	putchar('\n');
 }
 
-/* The last write that can have been sent when @acked was acknowledged. */
+/* The last write that may have been sent when @acked was acknowledged. */
 static uint64_t last_sent(const struct region *region, uint64_t acked)
 {
 	struct step step;
@@ -392,7 +392,7 @@ static uint64_t last_sent(const struct region *region, uint64_t acked)
 	return acked;
 }
 
-/* A sector is that of the last acknowledged write to it, or of a newer one. */
+/* A sector must have the last acknowledged write to it, or a newer one. */
 static void check_sector(struct findings *findings, uint32_t index,
 			 const struct sector *sector, uint64_t wanted,
 			 uint64_t acked, uint64_t last)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All of a BGZF file is read: each block is good just when it is one, holds
- * what zlib says, and together they are what zcat makes of the file.
+ * Reads all of a BGZF file. Each block is accepted exactly if it is valid, and
+ * has the contents that zlib returns. Together they are what zcat prints.
  */
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/mutate.h"

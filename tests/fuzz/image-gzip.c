@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A gzip file of anyone's making is accepted just when zcat expands it, and all
- * of it is read from its restart points: each section holds what zlib says.
+ * A gzip file from anyone is accepted exactly if zcat expands it. All of it is
+ * read from its restart points: each section has the contents that zlib
+ * returns.
  */
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/mutate.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An index too large to stay in memory, read page by page, on a backing store
- * that changes under the reader: before it is opened and after, by chance or
- * by an enemy who signs what he wrote. A page that is not right leads nowhere,
- * and one that is never leads out of the data.
+ * An index too large to stay in memory, read page by page, from a backing store
+ * that changes under the reader: before and after the image is opened, by
+ * chance or by an attacker who corrects the checksums. A damaged page must not
+ * be used, and no page may lead out of the data.
  *
- * The image is always the same; the input is a list of steps, eight bytes each.
+ * The image is always the same. The input is a list of steps of eight bytes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@
 #define CHUNK IMAGE_CHUNK_STEP
 #define STEPS_MAX 64
 
-/* A byte that was changed, and what it was. */
+/* A byte that was changed, and its old value. */
 struct change {
 	size_t at;
 	uint8_t old;
@@ -38,22 +38,22 @@ static struct truth_image untouched;
 static struct change changes[STEPS_MAX * (IMAGE_PAGE_MAX + 16)];
 static size_t change_count;
 
-/* One run. */
+/* State of one run. */
 static struct image image;
 static struct image_reader reader;
 static struct truth_image truth;	/* when it was opened ... */
-static bool changed;			/* ... which is not `untouched` then */
+static bool changed;			/* ... when it was not `untouched` */
 static bool opened;
-static bool rewritten[PAGES];	/* since then, with a right checksum */
+static bool rewritten[PAGES];	/* since then, with a valid checksum */
 
-/* A chunk's contents by its number. */
+/* Makes the contents of chunk @number. */
 static void make_contents(uint64_t number, uint8_t *to)
 {
 	for (size_t i = 0; i < CHUNK; i++)
 		to[i] = number % 3 == 1 ? 0 : i % (number % 3 ? 50 : 100);
 }
 
-/* The image, of three kinds of members, in a file that has no name. */
+/* Writes the image, with three kinds of members, to an unlinked file. */
 static int make_image(void)
 {
 	static uint8_t members[3][256], contents[CHUNK];
@@ -168,7 +168,7 @@ static void open_image(void)
 	     memory.live <= (image.pages ? IMAGE_INDEX_RESIDENT : 0),
 	     "a large index is not kept: %lld", (long long)memory.live);
 	failed = backing_failed();
-	/* To find it out takes as long as all the rest. */
+	/* Checking this would take as long as all the rest. */
 	changed = change_count;
 	truth = untouched;
 	good = !changed || truth_ours(file, file_size, &truth);
@@ -201,7 +201,7 @@ static bool same_chunk(const struct image_chunk *chunk,
 	       chunk->zero == right->zero;
 }
 
-/* What was expanded beside what zlib says of those bytes. */
+/* Compares expanded data with what zlib makes of the same bytes. */
 static void must_hold(const struct image_chunk *chunk, const uint8_t *data)
 {
 	static uint8_t expected[IMAGE_CHUNK_MAX];
@@ -294,7 +294,7 @@ static void step(const uint8_t *bytes)
 			change_front(at, value);
 		return;
 	}
-	/* By an enemy; else it is damage. */
+	/* by an attacker; otherwise damage */
 	if (bytes[0] < 192)
 		sign_page(page);
 }

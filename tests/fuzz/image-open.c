@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A file of any bytes is opened as an image: fronts and indexes of ours, blocks
- * of BGZF, what is neither. Accepted is just what the format allows, and the
- * memory it takes is what was promised. No chunk is read.
+ * Opens any bytes as an image: fronts and indexes of ours, BGZF blocks, and
+ * neither. Exactly what the format allows is accepted, with no more memory than
+ * promised. No chunk is read.
  */
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/mutate.h"
@@ -14,7 +14,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size,
 	return mutate_image(data, size, max_size, seed);
 }
 
-/* One of its first reads fails. Which one follows from the input. */
+/* One of its first reads fails; the input decides which. */
 static void open_unreadable(const uint8_t *data, size_t size)
 {
 	const struct image_options options = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * All of an image of ours is read: each chunk is good just when its member is,
- * holds what zlib says, and together they are what zcat makes of the file.
+ * Reads all of an image of ours. Each chunk is accepted exactly if its member
+ * is valid, and has the contents that zlib returns. Together they are what zcat
+ * prints.
  */
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/mutate.h"

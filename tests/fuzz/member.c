@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One member alone, of any bytes, expanded as each kind that an image may
- * have. It is good just when it is the one member that it should be; then it
- * holds what zlib says. Nothing is allocated for it.
+ * Expands a single member of any bytes, as each kind that an image may have. It
+ * is accepted exactly if it is the one member that it should be; then it has
+ * the contents that zlib returns. Nothing is allocated for it.
  *
- * The first four bytes of the input say what is done with the rest: in bits 0
- * and 1 the kind, in bit 2 to make the trailer right, in bit 3 to expect the
- * length that the trailer says, and else the bytes that are expected.
+ * The first four bytes of the input are settings: bits 0 and 1 are the kind;
+ * bit 2: correct the trailer; bit 3: expect the length in the trailer; the rest
+ * is the expected length otherwise.
  */
 #include "image/member.h"
 
@@ -24,7 +24,7 @@
 
 static uint8_t expected[ROOM_MAX];
 
-/* Whether the header is right, found without the reader. */
+/* Whether the header is valid, checked without the reader's code. */
 static bool right_header(enum member_kind kind, const uint8_t *data,
 			 size_t length)
 {
@@ -39,7 +39,7 @@ static bool right_header(enum member_kind kind, const uint8_t *data,
 	return header && block == length;
 }
 
-/* With the kind's own way to say how long it is. */
+/* Sets the length in the way of this kind. */
 static void sign(enum member_kind kind, uint8_t *data, size_t length)
 {
 	struct truth_member truth;

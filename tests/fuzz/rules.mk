@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Fuzzers, included by Makefile. tests/fuzz/NAME.c is one of the image reader,
-# lib/ what they share. libFuzzer runs build/fuzz/NAME, made by clang with
-# coverage in what is fuzzed, zlib too; build/asan/fuzz/NAME is made by the
-# compiler of all else and tries what it is given (lib/replay.c).
+# Fuzzers, included by Makefile. Each tests/fuzz/NAME.c is a fuzzer of the image
+# reader, and lib/ is shared by all. build/fuzz/NAME is built with clang and
+# libFuzzer, and with coverage of the reader and of zlib. build/asan/fuzz/NAME is
+# built with the normal compiler, and only tries given inputs (lib/replay.c).
 
 ## T=2                  how many minutes `make fuzz` or `make soak` takes
 T ?= 2
@@ -25,25 +25,26 @@ FUZZ_REPLAYS := $(FUZZERS:%=$(ASAN)/fuzz/%)
 FUZZ_SHARED := $(filter-out %/replay.c,$(wildcard tests/fuzz/lib/*.c))
 FUZZ_HEADERS := $(wildcard tests/fuzz/lib/*.h)
 
-# Functions that a fuzzer stands in for.
+# Functions that a fuzzer replaces.
 FUZZ_WRAP := -Wl,--wrap=pread
 $(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
 	-Wl,--wrap=image_open_again -Wl,--wrap=image_find \
 	-Wl,--wrap=backing_samples
 
-# clang does not know two of the warnings, and a third not as gcc does.
+# clang does not know two of the warnings, and has another form of a third.
 FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \
 	-Wno-format-nonliteral $(SANITIZE) \
 	-isystem $(ASAN)/include -isystem $(KERNEL_HEADERS)
-# Coverage of what is fuzzed and of what reads the input, none of what judges.
-# To look at every comparison takes most of the time, and checksums hide them.
+# Coverage of the code under test and of the code that reads the input, but not of
+# the checks. Tracing comparisons would take most of the time, and checksums make
+# it useless.
 FUZZ_COVERAGE := -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ)/obj/%.o,$(filter \
 	image/% targets/% core/memory.c core/record.c core/same-store.c \
 	$(filter-out lib/message.c lib/option.c,$(wildcard lib/*.c)),$(SOURCES)))
 FUZZ_SHARED_OBJECTS := $(FUZZ_SHARED:%.c=$(FUZZ)/obj/%.o)
 
-# zlib is fetched, and the headers made, for the other sanitized programs.
+# The rules for other sanitized programs fetch zlib and make the headers.
 $(FUZZ)/lib/libz.a: $(ASAN_DEPS)
 	$(Q)deps/packages $(FUZZ_PACKAGES)
 	$(call zlib,$(FUZZ),$(FUZZ_CC),$(SANITIZE) $(FUZZ_COVERAGE))
@@ -89,7 +90,7 @@ FUZZ_NEEDS := $(FUZZ_NAMES:%=$(FUZZ)/%) \
 	$(if $(FUZZ_DRIVER),driver-programs $(FUZZ_KERNEL)) \
 	$(if $(FUZZ_FAULTS),all driver-programs $(KERNEL_FILE))
 
-# The images first; the driver's turn comes even when they have failed.
+# The driver is fuzzed even if the images have failed.
 fuzz: $(FUZZ_NEEDS) ## hostile images and random commands, for T minutes
 	@seed=$(or $(SEED),$$(date +%s)); echo "fuzz: SEED=$$seed"; status=0; \
 	$(if $(FUZZ_NAMES),tests/fuzz/run --seconds $(fuzz_seconds) \

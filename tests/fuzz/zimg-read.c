@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The zimg target serves any image that it opens, without a driver: requests,
- * and operations of its ring that end in any order, short, interrupted or in
- * error. Each request is answered once; what it gets is what zlib says, and it
- * gets less only where a chunk is damaged or an operation failed.
+ * The zimg target serves any image that it opens, without a driver. Requests
+ * come, and operations on its ring complete in any order, short, interrupted or
+ * with an error. Each request is answered once. Its data is what zlib returns,
+ * and it gets less only where a chunk is damaged or an operation failed.
  *
- * The input is a byte of settings, the number of steps, the steps with four
- * bytes each, and the image.
+ * The input is a byte of settings, the number of steps, the steps of four bytes
+ * each, and the image.
  */
 #include "targets/zimg/zimg.h"
 
@@ -26,7 +26,7 @@
 
 #include "tests/unit/loose-queue.h"
 
-/* How an operation ends. */
+/* How an operation completes. */
 enum fate {
 	WHOLE,
 	PART,
@@ -38,16 +38,19 @@ enum fate {
 };
 
 static struct zimg_request states[QUEUES_MAX][DEPTH];
-static bool failed;		/* an operation was */
-static uint64_t last_end;	/* of the request before */
+static bool failed;		/* an operation has failed */
+static uint64_t last_end;	/* of the previous request */
 
 static const uint8_t *image;
 static size_t image_size;
 static struct truth_image truth;
-static uint8_t disk[DISK_MAX];	/* as it should be */
-static bool damaged[DISK_MAX / 512 + 1];	/* by its sector */
+static uint8_t disk[DISK_MAX];	/* expected contents */
+static bool damaged[DISK_MAX / 512 + 1];	/* for each sector */
 
-/* The linker has the target call this to open its image, which it inherits. */
+/*
+ * The linker makes the target call this instead of opening its image, which it
+ * inherits.
+ */
 int __wrap_image_open_again(struct image *opened, int fd, const char *name,
 			    const struct image_options *options);
 
@@ -57,7 +60,7 @@ int __wrap_image_open_again(struct image *opened, int fd, const char *name,
 	return image_open(opened, fd, name, image_size, options);
 }
 
-/* This to know the file again, of which it reads whole pages. */
+/* The same for the identification of the file, which reads whole pages. */
 int __wrap_backing_samples(int fd, uint64_t offset, uint64_t size,
 			   unsigned int count, uint32_t *crc);
 
@@ -72,13 +75,13 @@ int __wrap_backing_samples(int fd, uint64_t offset, uint64_t size,
 	return 0;
 }
 
-/* This to find a chunk, for which an index may be too large to be kept. */
+/* The same for finding a chunk: a large index is not kept in memory. */
 int __real_image_find(struct image_reader *reader, uint64_t disk_offset,
 		      struct image_chunk *chunk);
 int __wrap_image_find(struct image_reader *reader, uint64_t disk_offset,
 		      struct image_chunk *chunk);
 
-static unsigned int until_lost;	/* pages that are found before one is not */
+static unsigned int until_lost;	/* how many more pages can be read */
 
 int __wrap_image_find(struct image_reader *reader, uint64_t disk_offset,
 		      struct image_chunk *chunk)
@@ -91,7 +94,7 @@ int __wrap_image_find(struct image_reader *reader, uint64_t disk_offset,
 	return __real_image_find(reader, disk_offset, chunk);
 }
 
-/* And this for memory that is not of the heap. */
+/* The same for memory outside of the heap. */
 void *__real_mmap(void *address, size_t length, int protection, int flags,
 		  int fd, off_t offset);
 void *__wrap_mmap(void *address, size_t length, int protection, int flags,
@@ -106,7 +109,7 @@ void *__wrap_mmap(void *address, size_t length, int protection, int flags,
 	return __real_mmap(address, length, protection, flags, fd, offset);
 }
 
-/* For threads that expand chunks, of which there are none here. */
+/* For helper threads, which do not exist here. */
 void process_calm(void)
 {
 	abort();
@@ -118,7 +121,7 @@ int rights_drop(const int calls[RIGHTS_CALLS])
 	abort();
 }
 
-/* Whether there is a damaged chunk in the @length bytes at @offset. */
+/* Whether one of the @length bytes at @offset is in a damaged chunk. */
 static bool is_damaged(uint64_t offset, uint64_t length)
 {
 	for (uint64_t at = offset; at < offset + length; at += 512)
@@ -158,7 +161,7 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 	request->data = NULL;
 }
 
-/* Each load reads its own chunk into its own memory. */
+/* Each load must read its own chunk to its own memory. */
 static void check_load(const struct operation *operation)
 {
 	const struct zimg_load *load =
@@ -220,7 +223,7 @@ static void end_one(unsigned int i, enum fate fate, uint8_t part)
 	must(!memory.count, "reading allocates nothing");
 }
 
-/* A queue has its turn to expand a chunk. */
+/* Lets a queue expand a chunk. */
 static bool work_one(struct ublk_queue *queue)
 {
 	struct memory memory;
@@ -233,7 +236,10 @@ static bool work_one(struct ublk_queue *queue)
 	return more;
 }
 
-/* All that is under way ends well, the @first-th operation first. */
+/*
+ * Completes everything in flight without an error, starting with the @first-th
+ * operation.
+ */
 static void end_all(unsigned int first)
 {
 	do {
@@ -274,7 +280,7 @@ static void submit(struct ublk_queue *queue, uint64_t offset, uint32_t length,
 		ublk_request_done(queue, request, result);
 }
 
-/* The disk as it should be, and where it is damaged. */
+/* Finds out the expected contents, and what is damaged. */
 static bool learn_disk(enum image_format format)
 {
 	bool ours = whole_image_is_ours(image, image_size);
@@ -293,7 +299,7 @@ static bool learn_disk(enum image_format format)
 		struct truth_member member;
 		uint64_t end = chunk->disk_offset + chunk->disk_length;
 
-		/* What the index says is zeroes is not looked at. */
+		/* A chunk of zeroes, as the index says, is not read. */
 		if (chunk->zero ||
 		    ((!ours || truth_our_header(data, chunk->file_length,
 						truth.chunk_size <= 61440)) &&
@@ -310,7 +316,7 @@ static bool learn_disk(enum image_format format)
 	return true;
 }
 
-/* Whether the image is one that can be served; the truth about it. */
+/* Finds out the truth about the image. Returns whether it can be served. */
 static bool learn(void)
 {
 	struct image opened;
@@ -327,7 +333,7 @@ static bool learn(void)
 
 static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 {
-	/* The target's own struct of settings is this. */
+	/* The same as the target's own settings struct. */
 	const struct {
 		uint64_t cache, spacing;
 		const char *index, *cow;
@@ -393,7 +399,7 @@ static void step(const uint8_t *bytes, uint64_t size)
 	switch (bytes[0] % 4) {
 	case 0:
 	case 1:
-		/* Where the last one ended, if that is a place. */
+		/* Where the last request ended, if that is on the disk. */
 		if (bytes[0] & 1 && last_end < size)
 			offset = last_end;
 		last_end = offset + length;
@@ -412,7 +418,7 @@ static void step(const uint8_t *bytes, uint64_t size)
 	}
 }
 
-/* Bytes before the image, or 0 where there is none. */
+/* Number of bytes before the image, or 0 if there is no image. */
 static size_t head_length(const uint8_t *data, size_t size)
 {
 	size_t length = size < HEAD ? 0 : HEAD + STEP * data[1];
@@ -442,7 +448,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!head)
 		return 0;
-	/* Its memory ends where it ends; the sanitizer watches the rest. */
+	/* The memory ends with the image; the sanitizer checks that. */
 	image = data + head;
 	image_size = size - head;
 	if (!learn())

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
 #
-# The program that `make board` makes: it says what it is built without, and boots
-# a board whose root it serves.
+# The program of `make board`: it says what was left out, and boots a board
+# whose root it serves.
 . "${0%/*}/../lib.sh"
 TESTS_PROGRAM=build/${ARCH:-x86_64}/board/ublk
 . "${0%/*}/board.lib"

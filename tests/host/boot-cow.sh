@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static e2fsprogs fdisk
 #
-# ublk.cow=: the root in a compressed image is an ext4 that is written itself, in
-# memory or to a partition, where the next boot finds it.
+# ublk.cow=: the root in a compressed image is an ext4 that is mounted writable.
+# Writes go to memory, or to a partition, where the next boot finds them.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
@@ -60,7 +60,7 @@ for n in 1 2 3 4; do
 done
 shows "^$(cat "$tmp"/dump/dir*/* | sum -)  -$" "all that was written is there"
 
-# Flash that was erased has ones.
+# Erased flash reads as ones.
 head -c 20971520 /dev/zero | tr '\000' '\377' >"$tmp/erased"
 gpt "$tmp/erased" erased
 for round in 1 2; do
@@ -78,7 +78,7 @@ truncate -s 20M "$tmp/empty"
 gpt "$tmp/empty" kept
 dd if="$tmp/kept" of="$tmp/disk" bs=1M seek=2 conv=notrunc status=none
 
-# What it was merged to is a root as any other.
+# The result of the merge is a root like any other.
 initramfs "$tmp/merged.gz"
 boot ublk.cow=8M
 shows '^boot 5' "the merged image boots"

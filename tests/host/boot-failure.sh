@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs cpio
 #
-# A boot that fails says why, on the console and in the kernel's log, and then
+# A boot that fails says why, on the console and in the kernel log, and then
 # does what ublk.rescue= says: a shell, a reboot, or nothing.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
@@ -14,8 +14,8 @@ INIT
 squashfs root
 pack "$tmp/root.squashfs"
 
-# hangs_with REGEX NAME WORDS [OPTION...]: the boot hangs after a message. The
-# console shows it as a line of the log, with the time.
+# hangs_with REGEX NAME WORDS [OPTION...]: the boot hangs after a message, which
+# the console shows as a line of the log, with the time.
 hangs_with() {
 	regex=$1 name=$2 words=$3
 	shift 3
@@ -72,7 +72,7 @@ hangs_with 'ublk.init=/sbin/nonesuch: the root has no such program' \
 hangs_with 'ublk.init=/etc: the root has no such program' \
 	"an init that is a folder" ublk.init=/etc
 
-# Nothing in it, and then a program that cannot be started.
+# First an empty root, then a program that cannot be started.
 rm -rf "$tmp/root/sbin/init" "$tmp/root/bin"
 again() {
 	squashfs root
@@ -94,7 +94,7 @@ boot ublk.root=LABEL=x
 shows 'rebooting in 5 s \(ublk.rescue=reboot\)' "a reboot is announced"
 shows 'reboot: Restarting system' "and done"
 
-# A shell in the root, when the initramfs has none. Its console is a terminal.
+# A shell in the root, if the initramfs has none. Its console is a terminal.
 new_root shell <<'INIT'
 INIT
 rm "$tmp/shell/sbin/init"

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools cpio
 #
-# Memory: the initramfs gives its own back, and a board that has next to none
+# Memory: that of the initramfs is freed, and a board with hardly any memory
 # left still reads its whole root, again and again.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
@@ -19,7 +19,7 @@ locked=$(memory VmLck) resident=$(memory VmRSS)
 echo "server: $(cat /proc/$server/comm), locked $locked, resident $resident kB"
 [ $resident -ge $((locked * 9 / 10)) ] && echo "server: all there"
 echo "initramfs: $(cd /proc/$server/root && find . -xdev | sort | tr '\n' ' ')"
-# The most of some moments: others have something under way now and then.
+# The highest of several values: sometimes other processes are active.
 for moment in 1 2 3 4 5 6; do
 	echo 3 >/proc/sys/vm/drop_caches
 	free
@@ -77,8 +77,8 @@ done
 shows_not '(oom-kill|Out of memory|allocation failure)' "nobody had to die for it"
 shows '/dev/ublkb0 +live' "the server serves"
 
-# What the initramfs brings besides the image does not cost memory afterwards. The
-# cache is small, as what is in it differs from boot to boot.
+# What the initramfs contains besides the image must not take memory later. The
+# cache is small, as its contents differ from boot to boot.
 boot ublk.cache=256K
 without=$(printf '%s\n' "$console" | sed -n 's/^free: //p')
 mkdir "$tmp/more"

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs cpio
 #
-# ublk.overlay=: a root that is written to in memory, within a limit; a root as
+# ublk.overlay=: a root whose writes go to memory, up to a limit; and a root as
 # it is, read-only or written through to the disk.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
@@ -29,7 +29,7 @@ shows '^the image still has it$' "but not in the image"
 shows 'No space left' "it is full at some time"
 shows '^filled: (49|50|51|52)[0-9]{5}$' "which is at the limit"
 
-# A root that has none of the mount points.
+# A root without any mount points.
 new_root bare <<'INIT'
 echo "points: $(echo /proc/self /sys/block /dev/null /run/ublk)"
 off

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
 #
-# A root on a partition of the disk that is served: named by ublk.root=...,part=,
-# or found, or refused with what there is.
+# A root on a partition of the served disk: named by ublk.root=...,part=, or
+# found, or refused with a list of what there is.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
@@ -16,13 +16,13 @@ INIT
 echo old >"$tmp/root/etc/mark"
 squashfs root
 ext4 root 8M
-# As after a power cut: what mounts it writes to it.
+# As after a power cut: mounting it writes to it.
 mkdir "$tmp/data"
 ext4 data 3M
 debugfs -w -R 'feature needs_recovery' "$tmp/data.ext4" >"$tmp/out" 2>&1
 
 # disk_of NAME LABEL FILE FILE: makes the disk $tmp/NAME of two partitions with
-# that in them, "my data" and "my root" where the label has names.
+# these contents, called "my data" and "my root" if the label has names.
 disk_of() {
 	rm -f "$tmp/$1"
 	truncate -s 16M "$tmp/$1"
@@ -89,7 +89,8 @@ for kept in old new; do
 	shows "^kept $kept$" "and is as the last boot left it"
 done
 
-# A filesystem that leaves room for a table is the root, whatever is in that.
+# A filesystem that leaves room for a partition table is the root, whatever is
+# in that room.
 printf 'label: dos\nstart=2048, size=1MiB\nsize=1MiB\n' |
 	sfdisk -q --wipe never --wipe-partitions never "$tmp/root.ext4"
 # shellcheck disable=SC2046 # options are meant to be split
@@ -97,8 +98,8 @@ boot ublk.root=/dev/vda $(disk "$tmp/root.ext4")
 went_off "a filesystem with a partition table in front"
 shows '^mounted .*/dev/ublkb0 /run/root/lower ext4 ro,' "it is the root"
 
-# What the kernel made the partitions by names them, and nothing that is left of
-# another table.
+# Partitions have the names of the table that the kernel used, and none from the
+# remains of another one.
 disk_of disk gpt "$tmp/empty" "$tmp/root.ext4"
 stale=$(sfdisk --part-uuid "$tmp/disk" 2)
 printf 'label: dos\nlabel-id: 0x1234abcd\nsize=3MiB\nsize=10MiB\n' |
@@ -115,7 +116,7 @@ refused "ublk.root=PARTUUID=$stale: there is no such device" \
 shows 'ublk: init: /dev/vda2: PARTUUID=1234abcd-02$' "and those there are are named"
 shows 'ublk: init: /dev/vda1: PARTUUID=1234abcd-01$' "all of them"
 
-# Labels of any characters, in quotes as the kernel takes them.
+# Labels with any characters, quoted as the kernel accepts them.
 rm -f "$tmp/disk"
 truncate -s 16M "$tmp/disk"
 printf 'label: gpt\nsize=3MiB, name="Küche"\nsize=10MiB, name="Größe 2 Ж"\n' |
@@ -136,13 +137,13 @@ refused 'ublk.root=PARTLABEL=Küchen: there is no such device' "another label" \
 shows 'ublk: init: /dev/vda1: PARTUUID=.*, PARTLABEL=Küche$' "the labels are shown"
 shows 'ublk: init: /dev/vda2: PARTUUID=.*, PARTLABEL=Größe 2 Ж$' "as they are"
 
-# A kernel that is told to uses the table at the disk's end.
+# With the option `gpt`, the kernel uses the table at the end of the disk.
 dd if=/dev/zero of="$tmp/disk" bs=512 seek=1 count=1 conv=notrunc status=none
 # shellcheck disable=SC2046 # options are meant to be split
 boot "gpt ublk.root=PARTUUID=$second" $(disk "$tmp/disk")
 went_off "by the second table"
 
-# A disk whose blocks had 4096 bytes, and so has its filesystem.
+# A disk that had blocks of 4096 bytes, and so has its filesystem.
 ext4 root 12M -b 4096
 rm -f "$tmp/large"
 truncate -s 24M "$tmp/large"
@@ -166,7 +167,7 @@ refused '/dev/ublkb0: no filesystem known to this kernel' "as one of 512" \
 	ublk.block-size=512
 initramfs none
 
-# An image of a filesystem in use, by a kernel that must not write to it.
+# An image of a mounted filesystem, for a kernel that must not write to it.
 cp "$tmp/root.ext4" "$tmp/used.ext4"
 debugfs -w -R 'feature needs_recovery' "$tmp/used.ext4" >"$tmp/out" 2>&1
 pack "$tmp/used.ext4"

@@ -2,12 +2,13 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
 #
-# Every place the root can be: in the initramfs, on a partition named in each of
-# the ways, on a whole disk; compressed or not; squashfs and ext4.
+# Every place where the root can be: in the initramfs, on a partition that is
+# named in each of the possible ways, on a whole disk; compressed or not;
+# squashfs and ext4.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
-# The root says what was asked of it, and answers for all its files.
+# The root prints its options, and checks all its files.
 new_root root <<'INIT'
 echo "first argument $1, second $2, environment $word, name $0"
 echo "mounted $(grep -E ' (/|/run/root/lower) ' /proc/mounts | tr '\n' ';')"
@@ -32,7 +33,7 @@ pack "$tmp/root.squashfs"
 ext4 root 8M -O ^has_journal
 pack "$tmp/root.ext4"
 
-# booted NAME: the last boot was a good one.
+# booted NAME: the last boot succeeded.
 booted() {
 	shows "^files $all$" "$1: every file is as it was made"
 	went_off "$1"

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
 #
-# The demo's own BusyBox system: somebody types at its console, kills all
-# processes, and switches it off. The root stays until the end, and what was
+# The demo's own BusyBox system: a user types at its console, kills all
+# processes, and powers it off. The root stays until the end, and what was
 # written to it is there afterwards.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
@@ -40,9 +40,9 @@ answer() {
 typing 'ublk.overlay=none ublk.root=/dev/vda' answer $(disk "$tmp/demo.ext4")
 shows_not 'Kernel panic|Oops|BUG:|WARNING:' "the kernel has nothing to report"
 shows 'reboot: Power down' "the board goes off by itself"
-# When init kills everybody the disk goes, and jbd2 notes an I/O error: it cannot
-# write into the journal that it was closed. That is as after a power cut with
-# nothing to be written.
+# When init kills all processes, the disk goes, and jbd2 reports an I/O error:
+# it cannot mark its journal as clean. The effect is that of a power cut with
+# nothing left to write.
 unlike "$(printf '%s\n' "$console" | sed '/SIGKILL/q')" 'I/O error' \
 	"no I/O error before init has killed everybody"
 shows '/dev/ublkb0 / ext4 rw,' "its root is the disk"
@@ -59,9 +59,9 @@ is "$(debugfs -R 'cat /root/half' "$tmp/demo.ext4" 2>/dev/null | sum -)" \
 is "$(debugfs -R 'cat /root/kept-open' "$tmp/demo.ext4" 2>/dev/null)" text \
 	"and one that was open when the board went down"
 
-# systemd stops everybody for a moment and, when all that it can unmount is
-# unmounted, makes /run/initramfs its root and executes /shutdown there. This init
-# does the same.
+# systemd stops everything and, when all that can be unmounted is unmounted,
+# makes /run/initramfs its root and executes /shutdown there. This init does the
+# same.
 new_root systemd <<'INIT'
 export PATH=/bin:/sbin:/usr/bin:/usr/sbin
 case $1 in

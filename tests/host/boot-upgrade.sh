@@ -2,9 +2,9 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools cpio
 #
-# A board of 32 MiB: the server of its root is upgraded to a program that lies on
-# that root while all of it is read, goes back where the new program does not come
-# up, and loses its worker. No file is wrong meanwhile.
+# A board of 32 MiB: the server of its root is upgraded to a program on that
+# root while all of it is read, keeps the old program if the new one does not
+# start, and loses its worker. Meanwhile, every file is read correctly.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
@@ -20,13 +20,13 @@ check() {
 program() {
 	cmp -s /proc/$1/exe /usr/other && echo other || echo first
 }
-# served NAME: who serves the root, and that it can be read.
+# served NAME: which program serves the root, and that it can be read.
 served() {
 	. /run/ublk/0
 	echo "$1: $(ublk list 0 | awk 'NR == 2 { print $3 }')" \
 		"$(program $pid) $(program $worker)"
 }
-# refused WHEN: programs that do not come up.
+# refused WHEN: programs that do not start.
 refused() {
 	for bad in /bin/busybox /usr/half /sums; do
 		ublk upgrade 0 $bad 2>/dev/null

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# What bash offers for a command line that is begun: verbs, options and values from
-# the help of this program, devices from its list, files where files are meant, and
-# nothing where a size or number is.
+# What bash completes on a command line: verbs, options and values from the help
+# of this program, devices from its list, files where a file is expected, and
+# nothing for a size or a number.
 . "${0%/*}/../lib.sh"
 
 command -v bash >/dev/null || skip_all "no bash"
@@ -36,8 +36,8 @@ for word in "\${COMPREPLY[@]}"; do
 done
 SCRIPT
 
-# offers WANTED NAME WORD...: what is offered for the last word, sorted, one after the
-# other with a comma between them. The words are as readline breaks them.
+# offers WANTED NAME WORD...: the completions of the last word, sorted and
+# separated by commas. The words are split as readline does.
 offers() {
 	want=$1 name=$2
 	shift 2
@@ -124,7 +124,7 @@ offers 0,12,7,9volt,disk.img,disk.img.gz,folder,"my disk",pci:00:1f \
 	"a device or a program" upgrade 7 ''
 offers /dev/ublkb12 "a node to measure" bench /dev/ublkb1
 
-# Where nothing can be asked nothing is offered, and nothing said.
+# If nothing can be queried, nothing is offered or printed.
 cat >"$tmp/bin/ublk" <<'SCRIPT'
 #!/bin/sh
 echo "ublk: fails" >&2

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static squashfs-tools fdisk cpio bsdutils
 #
-# The demo without a terminal judges its own boots, and notices a bad one; with
-# a terminal it ends in a shell.
+# Without a terminal, the demo checks its own boots, and notices a bad one. With
+# a terminal, it ends in a shell.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
@@ -19,7 +19,7 @@ like "$out" '[2-9][0-9][0-9] files, 0 differ' "all files are as they were made"
 like "$out" 'MemFree: +[0-9]+ kB' "memory is shown"
 like "$out" '[0-9.]+ s since the kernel started' "and time"
 
-# One letter of one file is another one.
+# Changes one letter of one file.
 zcat "$image" >"$tmp/disk"
 unsquashfs -q -n -d "$tmp/bad" "$tmp/disk" >/dev/null 2>&1 || :
 sed -i '1s/./#/' "$tmp/bad/usr/share/doc/LICENSE"

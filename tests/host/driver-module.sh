@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# The driver as a module, ublk_drv, for a kernel as the distribution packages it:
-# built with its headers in both ways that linux/README.md tells, and then what
-# tests/driver-module.board says, whose TAP this is. `make test-module` fetches the
-# kernel.
+# The driver as a module, ublk_drv, for a packaged kernel of the distribution:
+# built with its headers in both ways that linux/README.md describes, and tested
+# by tests/driver-module.board, which prints the TAP. `make test-module` fetches
+# the kernel.
 . "${0%/*}/../lib.sh"
 
 root=build/packaged-kernel
@@ -13,7 +13,7 @@ kernel=$(echo $root/boot/vmlinuz-*)
 server=build/${ARCH:-x86_64}/driver/server
 [ -x "$server" ] || skip_all "no $server: run make driver-programs"
 
-# build NAME COMMAND...: it has to succeed without a warning.
+# build NAME COMMAND...: must succeed without a warning.
 build() {
 	name=$1
 	shift
@@ -25,14 +25,14 @@ build() {
 			done_testing
 		}
 }
-# The kernel's makefiles would warn of the jobs of a `make -j` that they are not told.
+# Otherwise the kernel's makefiles warn about the job server of `make -j`.
 unset MAKEFLAGS
 version=${kernel##*/vmlinuz-}
 headers=$PWD/$root/lib/modules/$version/build
 
 deps/packages gcc-12 make dkms >&2
 
-# What is compiled lies beside the sources.
+# The objects are beside the sources.
 mkdir "$tmp/linux" "$tmp/dkms" "$tmp/src"
 cp -R linux/drivers linux/include "$tmp/linux"
 module=$tmp/linux/drivers/block/ublk

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# A board whose server is dead reboots all the same: by itself, orderly, with the
-# disk mounted and written to, also when requests wait for a server that never
-# comes.
+# A board whose server is dead still reboots: by itself and cleanly, with the
+# disk mounted and dirty, even if requests wait for a server that never comes.
 . "${0%/*}/../lib.sh"
 
 arch=${ARCH:-x86_64}
@@ -12,9 +11,9 @@ program=build/$arch/driver/server
 [ -x "$program" ] || skip_all "no $program: run make driver-programs"
 deps/packages e2fsprogs >&2
 
-# A system that goes down syncs and unmounts first; with recovery these wait for
-# the next server, as they should, and here are on their way when it reboots. -n:
-# BusyBox's reboot would otherwise itself wait for its sync.
+# A shutdown syncs and unmounts first. With recovery, these wait for the next
+# server, as they should, and here they are still waiting at the reboot. -n:
+# otherwise BusyBox's reboot would itself wait for its sync.
 cat >"$tmp/script" <<'SCRIPT'
 . /add/lib.sh
 . /add/driver.lib
@@ -44,7 +43,7 @@ for options in "--queues 1" "--queues 2 --recovery reissue" \
 		--add tests/lib.sh --add tests/driver.lib --add "$program" \
 		--add "$tmp/options" --tool mkfs.ext4 "$tmp/script"
 	like "$out" "the server is dead" "$options: the server dies"
-	# That the board went off before the script ended is what is wanted.
+	# The board must go off before the script ends.
 	unlike "$err" "reported a failure|no end after" \
 		"$options: no report, and the board goes off by itself"
 	like "$(cat "$tmp/log")" "reboot: (Restarting system|machine restart)" \

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# Verbs that need no driver, with system calls that fail, one after the other: what
-# was made is right, or that it is not has been said; and nothing is left.
+# Verbs that need no driver, with system calls that fail, one after the other:
+# the output is correct, or an error was printed; and nothing is left.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../faults.lib"
 
@@ -27,7 +27,7 @@ here=$(ls -A "$d")
 prepare() {
 	rm -f "$d/new"
 }
-# kept: what was there is as it was, and nothing else is there.
+# kept: existing files are unchanged, and there are no others.
 kept() {
 	for file in $here; do
 		cmp -s "$d/$file" "$tmp/$file" || problem="$problem, $file changed"
@@ -37,8 +37,8 @@ kept() {
 	[ -z "$others" ] || problem="$problem, left: $others"
 	problem=${problem#, }
 }
-# made FILE: the new file is like it. Where it may not stay on the medium, or is not
-# there at all, that has been said.
+# made FILE: the new file has the same contents. If it may not be permanent, or
+# does not exist, an error was printed.
 made() {
 	if [ "$status" -eq 0 ] || [ -e "$d/new" ]; then
 		cmp -s "$d/new" "$tmp/$1" || problem="$problem, it is not $1"

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# What the fuzzers of the image reader have found, or begin with, ends none of
-# them, nor do variants of it, the same ones every time; with ASan and UBSan.
-# ROUNDS=n makes n variants of each, `make fuzz` as many as there is time for.
+# The finds and seeds of the fuzzers of the image reader do not crash any of
+# them, nor do variants of them, always the same; with ASan and UBSan. ROUNDS=n
+# makes n variants of each; `make fuzz` makes as many as it has time for.
 . "${0%/*}/../lib.sh"
 : "${ROUNDS:=60}"
 [ -d build/asan/fuzz ] || skip_all 'no programs: make unit-programs'

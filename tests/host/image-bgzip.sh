@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: tabix xz-utils
 #
-# What others made: files of bgzip are read like our own images, and what
-# cannot be read at any offset is refused by its name.
+# Files of other programs: those of bgzip are read like our own images, and what
+# cannot be read at any offset is refused by name.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 
@@ -25,7 +25,7 @@ ok 'two files in one: unpack' "$ublk" unpack "$tmp/two.gz" "$tmp/two"
 cat "$tmp/disk" "$tmp/disk" >"$tmp/both"
 same "$tmp/both" "$tmp/two" 'two files in one: the same'
 
-# Several programs leave the empty last block out, and zcat does not miss it.
+# Several programs omit the empty last block, and zcat does not miss it.
 warned() {
 	for verb in info check; do
 		ok "$1: $verb" "$ublk" $verb "$tmp/short.gz"
@@ -62,7 +62,7 @@ refused() {
 	ok "$3: nothing is left" test ! -e "$tmp/back"
 }
 
-# What is cut within a block, or overwritten, stays damage.
+# A file that is cut within a block, or overwritten, is damaged.
 head -c $((size - 29)) "$tmp/disk.gz" >"$tmp/x"
 refused "$tmp/x" 'truncated' 'cut within the last block but one'
 cp "$tmp/disk.gz" "$tmp/x"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# check finds what is damaged, and names it in sectors of the disk; info tells
-# what an image is.
+# `check` finds damage, and reports it in sectors of the disk. `info` describes
+# an image.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 
-# Ten chunks of 4 KiB and a part of one; the fourth has only zeroes.
+# Ten chunks of 4 KiB and a partial one; the fourth has only zeroes.
 {
 	pattern disk 12288
 	head -c 4096 /dev/zero
@@ -28,7 +28,7 @@ chunks: 11
 zero chunks: 1
 index size: 94 (94)" 'info tells all of it'
 
-# damage PLACE: changes a byte there in a copy.
+# damage PLACE: changes a byte in a copy.
 damage() {
 	cp "$tmp/image" "$tmp/bad"
 	byte=$(dd if="$tmp/bad" bs=1 skip="$1" count=1 2>/dev/null |

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: gzip pigz tabix busybox-static p7zip-full python3
 #
-# Every gzip expands our images to the disk, byte for byte and without a word:
-# at sizes around a chunk, and of a disk that is mostly a hole.
+# Every gzip program expands our images to the disk, byte for byte and without a
+# message: with sizes around a chunk, and for a disk that is mostly a hole.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 
@@ -35,7 +35,7 @@ all_expand() {
 	expands "$what: bgzip" bgzip -dc "$image"
 }
 
-# make_disk BYTES: text, noise and zeroes by turns, the same every time.
+# make_disk BYTES: text, random data and zeroes in turn, always the same.
 make_disk() {
 	{
 		pattern disk 50000
@@ -46,7 +46,7 @@ make_disk() {
 	} 2>/dev/null | head -c "$1"
 }
 
-# What nothing makes smaller, the same every time.
+# Incompressible data, always the same.
 python3 -c 'import random, sys
 random.seed(5)
 sys.stdout.buffer.write(random.randbytes(800000))' >"$tmp/noise"
@@ -76,7 +76,7 @@ for chunk in 4K 64K 1M; do
 	expands "chunks of $chunk: unpack" "$ublk" unpack "$tmp/disk.gz" -
 done
 
-# A disk of 3 GiB with little in it, the index of many pages.
+# A disk of 3 GiB with little data, whose index has many pages.
 truncate -s 3G "$tmp/sparse"
 pattern start 100000 | dd of="$tmp/sparse" conv=notrunc 2>/dev/null
 pattern end 5000 | dd of="$tmp/sparse" conv=notrunc bs=1M seek=3071 2>/dev/null

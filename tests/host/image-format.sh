@@ -2,14 +2,14 @@
 # shellcheck shell=sh
 # packages: python3 gzip
 #
-# What image/format.md says of the formats is so: the image and the index that
-# it shows byte by byte, and the reader that it has for strangers.
+# What image/format.md says about the formats is true: the image and the index
+# that it shows byte by byte, and the example reader that it contains.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 manual=image/format.md
 
-# shows FILE TITLE: the part of the manual with that title shows the file. A line
-# has its place, its bytes, and behind 40 columns what they mean.
+# shows FILE TITLE: the section of the manual with that title shows the file. A
+# line has the offset, the bytes and, after column 40, their meaning.
 shows() {
 	sed -n "/^## $2/,/^## [^$(printf %.1s "$2")]/p" "$manual" |
 		sed -n 's/^    \([0-9a-f]\{4\}\)  \(.\{1,40\}\).*/\1 \2/p' \

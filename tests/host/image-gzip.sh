@@ -2,12 +2,12 @@
 # shellcheck shell=sh
 # packages: gzip pigz tabix zopfli p7zip-full python3
 #
-# Any gzip is a disk: what gzip, pigz, bgzip, zopfli, 7-Zip and Python make is
-# expanded as zcat does it, from restart points, and what is damaged is told.
+# Any gzip file is a disk: what gzip, pigz, bgzip, zopfli, 7-Zip and Python make
+# is expanded from restart points as zcat does, and damage is reported.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 
-# Text, noise and zeroes by turns, the same every time.
+# Text, random data and zeroes in turn, always the same.
 python3 -c 'import random, sys
 random.seed(7)
 for i in range(12):
@@ -34,7 +34,7 @@ same_disk() {
 		pass "$name: as zcat does" || fail "$name" "$(cat "$tmp/cmp")"
 }
 
-# serves NAME COMMAND...: what the command makes of the disk.
+# serves NAME COMMAND...: tests the gzip file that the command makes.
 serves() {
 	what=$1
 	shift
@@ -61,7 +61,7 @@ like "$(cat "$tmp/info")" '^chunk size: 1048576 ' 'the spacing'
 like "$(cat "$tmp/info")" '^chunks: 4$' 'the sections'
 like "$(cat "$tmp/info")" '^index size: [1-9]' 'and the memory they take'
 
-# Members of several makers in one file.
+# Members of several programs in one file.
 head -c 1000000 "$tmp/disk" >"$tmp/a"
 tail -c +1000001 "$tmp/disk" >"$tmp/b"
 for first in 'gzip -c' 'bgzip -c'; do
@@ -98,7 +98,7 @@ run "$ublk" info --index "$tmp/fine" "$tmp/x.gz"
 like "$out" '^chunk size: 65536 ' 'info: of the file, not the default'
 same_disk 'sections of 64K' --index "$tmp/fine"
 rm "$tmp/fine"
-# A path from anywhere.
+# A path from another directory.
 ok '--index makes it' sh -c 'cd "$1" && "$2" check --index fine x.gz' - \
 	"$tmp" "$PWD/$ublk"
 ok 'where it was said' test -s "$tmp/fine"
@@ -126,7 +126,7 @@ like "$err" 'ublk index - FILE' 'index: wants a name'
 fails 1 'an index from standard input' "$ublk" check --index - "$tmp/x.gz"
 like "$err" 'has to be a file' 'is told'
 
-# Two starts that make one index: the later one finds that of the other.
+# Two processes that make one index: the later one finds the index of the other.
 head -c 40000000 /dev/urandom | gzip -1c >"$tmp/slow.gz"
 rm -f "$tmp/slow.index"
 "$ublk" check --index "$tmp/slow.index" "$tmp/slow.gz" 2>"$tmp/err1" &
@@ -139,7 +139,7 @@ is "$(cat "$tmp/err1" "$tmp/err2")" '' 'without a word'
 ok 'it is one' "$ublk" check --index "$tmp/slow.index" "$tmp/slow.gz"
 rm -f "$tmp"/slow.*
 
-# A name that no program gives, and that the format allows.
+# A name that no program writes, but that the format allows.
 python3 - "$tmp/disk" "$tmp/named.gz" <<'PYTHON'
 import gzip, sys
 data = gzip.compress(open(sys.argv[1], "rb").read(), 1)
@@ -150,7 +150,7 @@ PYTHON
 fails 1 'a name of 1 MB' "$ublk" check "$tmp/named.gz"
 like "$err" 'header longer than 128K.*zcat .*ublk pack' 'is told, with a way out'
 
-# Ours, and other members behind it: what zcat makes of a file.
+# Ours, followed by other members: the same as zcat's output.
 head -c 1000000 "$tmp/disk" >"$tmp/a"
 "$ublk" pack -f "$tmp/a" "$tmp/a.gz"
 "$ublk" pack -f -c 1M "$tmp/disk" "$tmp/ours.gz"
@@ -191,7 +191,7 @@ python3 - "$tmp/disk" "$tmp/x.gz" <<'PYTHON'
 import gzip, sys, zlib
 disk = bytearray(open(sys.argv[1], "rb").read())
 old = open(sys.argv[2], "rb").read()
-# Stored noise is as long, whatever it is.
+# Stored random data has the same length, whatever it is.
 place = disk.find(bytes(1000)) - 5000
 for n in range(256):
 	disk[place] = n
@@ -203,7 +203,7 @@ open(sys.argv[2], "wb").write((new + bytes(len(old)))[:len(old)])
 PYTHON
 refused 'fine: of another image' 'an index of another image' --index "$tmp/fine"
 
-# Damage is told with its place, or does no harm.
+# Damage is reported with its place, or is harmless.
 gzip -9nc "$tmp/disk" >"$tmp/good.gz"
 python3 - "$tmp/good.gz" "$tmp" "$ublk" "$tmp/disk" <<'PYTHON' >"$tmp/flips"
 import random, subprocess, sys

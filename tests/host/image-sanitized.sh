@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: tabix gzip pigz xz-utils zopfli p7zip-full python3 bsdutils
 #
-# The tests of pack, unpack, check and info once more, with the ublk that has
-# ASan and UBSan in it.
+# Runs the tests of pack, unpack, check and info again, with a ublk that is
+# built with ASan and UBSan.
 . "${0%/*}/../lib.sh"
 [ -x build/asan/ublk ] || skip_all 'no build/asan/ublk'
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# tests/includes names what breaks the order of the folders, and circles.
+# tests/includes finds includes that break the order of the directories, and
+# circles.
 . "${0%/*}/../lib.sh"
 
 includes=$PWD/tests/includes
@@ -37,7 +38,7 @@ all() {
 ok "all point downwards" all
 is "$out" "" "and nothing is said"
 
-# shows TEXT: what the check says of the tree as it is now, and that it fails.
+# shows TEXT: the check prints this about the current tree, and fails.
 shows() {
 	run all
 	is "$status $out" "1 $1" "it says: $1"

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: busybox-static squashfs-tools e2fsprogs cpio
 #
-# What is in the initramfs and in the demo's root, and that the same input makes
-# the same bytes, whoever makes it and when.
+# What is in the initramfs and in the demo's root, and that the same input
+# always results in the same bytes.
 . "${0%/*}/../lib.sh"
 
 O=build/${ARCH:-x86_64}

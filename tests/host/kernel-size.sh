@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# The appliance's kernel is as small as is promised. What the linker leaves out are
-# functions that nothing reaches, and what tables say about them: no entry about a
-# function that is still there, of exceptions, warnings, alternatives, lock
-# prefixes, static branches and constants.
+# The appliance's kernel is as small as promised. The linker removes functions
+# that nothing calls, and their entries in tables, but no entry of a function
+# that is still there: of exceptions, warnings, alternatives, lock prefixes,
+# static branches and constants.
 . "${0%/*}/../lib.sh"
 
 arch=${ARCH:-x86_64}
@@ -20,7 +20,7 @@ else
 	fail "it has no more bytes than are promised" "$bytes, more than $goal"
 fi
 
-# What was left out, as FILE SECTION. A long name stands on a line of its own.
+# What was removed, as FILE SECTION. A long name is on a line of its own.
 cd "$built" || exit
 awk '
 	/^Memory Configuration/ { exit }
@@ -29,7 +29,7 @@ awk '
 	begun && NF == 3 { print $3, name }
 	begun && NF == 4 { print $4, $1 }' vmlinux.map >"$tmp/gone"
 
-# For each table and file the entries that should be gone are those that are linked
+# For each table and file: the entries that should be gone are those that refer
 # to a section that is gone.
 for archive in vmlinux.a lib/lib.a "arch/x86/lib/lib.a"; do
 	ar t "$archive"

@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # packages: mandoc
 #
-# The manual page is what docs/make-manual makes of the help of this program, mandoc
-# has no complaint about it, and it has every verb, option and boot word.
+# The manual page is what docs/make-manual makes of the help of this program,
+# mandoc accepts it, and it has every verb, option and boot word.
 . "${0%/*}/../lib.sh"
 
 page=docs/ublk.8
@@ -21,7 +21,7 @@ for awk in mawk gawk 'busybox awk'; do
 	same "$tmp/out" "$page" "it is the same"
 done
 
-# Which pages are installed here is not the page's fault.
+# Which pages are installed here does not matter.
 found=$(mandoc -T lint -W style "$page" 2>/dev/null |
 	grep -v 'referenced manual not found')
 is "$found" "" "mandoc finds nothing wrong"
@@ -29,7 +29,7 @@ is "$found" "" "mandoc finds nothing wrong"
 ok "it is formatted" mandoc -T ascii -O width=100 "$page"
 sed "s/.$(printf '\b')//g" "$tmp/out" >"$tmp/text"
 
-# section HEADING: prints its lines, down to the next section.
+# section HEADING: prints its lines, up to the next section.
 section() {
 	awk -v heading="$1" '
 		/^ ? ? ?[^ ]/ { inside = 0 }
@@ -38,8 +38,8 @@ section() {
 		inside' "$tmp/text"
 }
 
-# options VERB: prints the options of the help as the page has them. Those of every
-# device are left to the verb "every".
+# options VERB: prints the options of the help as the page has them. Those of
+# every device belong to the verb "every".
 options() {
 	case $1 in
 	every) ./ublk help ram | sed '1,/^Options of every/d' ;;
@@ -52,7 +52,7 @@ options() {
 has_options() {
 	section "$2" >"$tmp/section"
 	options "$1" >"$tmp/options"
-	# What is said about a short one follows on its line.
+	# The text about a short option follows on its line.
 	missing=$(awk '
 		NR == FNR { sub(/^ */, ""); sub(/  .*/, ""); have[$0] = 1; next }
 		!($0 in have)' "$tmp/section" "$tmp/options")

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# The same disk and options give the same image, whatever the disk comes from
-# and however many threads compress it; options change what they say.
+# The same disk and options result in the same image, wherever the disk comes
+# from and however many threads compress it. Options have the effect that they
+# describe.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 
-# A disk with holes that are no multiple of a chunk, and zeroes that are none.
+# A disk with holes that are not multiples of a chunk, and zeroes that are no
+# hole.
 pattern disk 3000000 >"$tmp/disk"
 truncate -s 7000000 "$tmp/disk"
 pattern more 500000 >>"$tmp/disk"
@@ -41,7 +43,8 @@ mkfifo "$tmp/fifo"
 cat "$tmp/disk" >"$tmp/fifo" &
 packs_same 'a named pipe' "$ublk" pack "$tmp/fifo" "$tmp/again"
 
-# threads NAME WANTED COMMAND...: so many compress while it waits for more.
+# threads NAME WANTED COMMAND...: so many threads compress while it waits for
+# input.
 threads() {
 	name=$1 wanted=$(($2 + 1))
 	shift 2
@@ -66,7 +69,7 @@ else
 	skip 'a block device' 'no loop device here'
 fi
 
-# What a shell's children have read is its own in the end.
+# The shell's own count includes what its children have read.
 truncate -s 900M "$tmp/sparse"
 pattern end 100000 >>"$tmp/sparse"
 # shellcheck disable=SC2016 # for the shell within
@@ -75,7 +78,7 @@ run sh -c '"$1" pack "$2" "$3" && sed -n "s/^rchar: //p" /proc/$$/io' - \
 ok 'holes are not read' test "${out:-900000000}" -lt 2000000
 rm "$tmp/sparse" "$tmp/holes"
 
-# Files that tell no size have one.
+# Files that show no size, or a wrong one, are read to their end.
 for file in /proc/version /sys/kernel/profiling /sys/power/state; do
 	[ -r $file ] || { skip $file 'not here'; continue; }
 	ok "$file" "$ublk" pack -f $file "$tmp/told"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# An image appears whole or not at all: what pack may replace, what it refuses,
-# and that nothing is left when it fails or is interrupted.
+# An image appears completely or not at all: what pack may replace, what it
+# refuses, and that nothing is left when it fails or is interrupted.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 mkdir "$tmp/dir"
@@ -82,7 +82,7 @@ fails 1 'the input by another name' "$ublk" pack -f "$tmp/disk" "$tmp/other"
 is "$(wc -c <"$tmp/disk")" 300000 'and it is as before'
 only 'and nothing was made'
 
-# Through a pipe, what is written in another order than it is read.
+# Through a pipe, data that is not written in the order it is read.
 export TMPDIR="$tmp/spool"
 mkdir "$TMPDIR"
 ok 'an image to compare with' "$ublk" pack "$tmp/disk" "$tmp/wanted"
@@ -122,7 +122,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	ok "a disk of another owner" "$ublk" unpack -f "$tmp/wanted" "$image"
 	is "$(stat -c %u:%g "$image")" '1234:5678' 'stays theirs, too'
 	rm "$image"
-	# Who may not give a file away keeps what was made.
+	# A user who cannot give a file away keeps the new file.
 	chmod 711 "$tmp"
 	chmod 777 "$tmp/dir"
 	cp "$ublk" "$tmp/ublk"
@@ -135,7 +135,7 @@ if [ "$(id -u)" -eq 0 ]; then
 	is "$(stat -c '%u:%g %a' "$image")" '1234:5678 757' \
 		"is one's own, without the bits that lend rights"
 	rm "$image"
-	# Who may write to a directory need not be able to read it.
+	# A directory that can be written may be unreadable.
 	mkdir -m 333 "$tmp/blind"
 	ok "into a directory that one cannot read" setpriv --reuid 1234 \
 		--regid 5678 --clear-groups "$tmp/ublk" pack "$tmp/dir/disk" \
@@ -176,7 +176,7 @@ same "$tmp/before" "$image" 'leaves the image that was there'
 only image 'and nothing else'
 rm "$image"
 
-# interrupted SIGNAL: a pack that has begun and waits for more gets the signal.
+# interrupted SIGNAL: a pack that has begun and waits for input gets the signal.
 mkfifo "$tmp/fifo"
 interrupted() {
 	"$ublk" pack "$tmp/fifo" "$image" 2>"$tmp/err" &
@@ -192,7 +192,7 @@ interrupted() {
 	ok "SIG$1: it ends by it" test $status -gt 128
 }
 
-# The shell starts background commands with SIGINT ignored, and so it stays.
+# The shell starts background commands with SIGINT ignored, and they keep that.
 for signal in TERM HUP; do
 	interrupted $signal
 	only "SIG$signal: and nothing is left"

@@ -2,12 +2,12 @@
 # shellcheck shell=sh
 # packages: rdiff gzip
 #
-# A small change of the disk changes little of the image: what rsync would send
-# for the second image, to who has the first, is a few chunks and the index.
+# A small change of the disk changes little of the image: to update the first
+# image to the second, rsync would send a few chunks and the index.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 
-# sent OLD NEW: bytes of the difference, by rsync's own way to find it.
+# sent OLD NEW: prints the bytes of the difference, as rsync finds it.
 sent() {
 	rdiff -f -b 512 signature "$1" "$tmp/signature" &&
 		rdiff -f delta "$tmp/signature" "$2" "$tmp/delta" &&
@@ -20,7 +20,7 @@ overwrite() {
 		dd of="$tmp/new" bs=1 seek="$2" conv=notrunc 2>/dev/null
 }
 
-# Numbers compress to less than a half, so that no chunk is like another one.
+# Numbers compress to less than half, and all chunks differ.
 seq 1000000 7 9000000 | tr -d '\n' | head -c 6000000 >"$tmp/old"
 cp "$tmp/old" "$tmp/new"
 overwrite 'some bytes in the middle' 3000000
@@ -47,7 +47,7 @@ truncate -s 8000000 "$tmp/new"
 part=$(sent "$tmp/old.gz" "$tmp/new.gz")
 ok 'a larger disk: as little' test "$part" -lt $((4 * 30720 + 8192))
 
-# That it is not so by itself: a gzip is another one from the change on.
+# By contrast, a gzip file differs from the change on.
 gzip -nc "$tmp/old" >"$tmp/old.gz"
 gzip -nc "$tmp/new" >"$tmp/new.gz"
 part=$(sent "$tmp/old.gz" "$tmp/new.gz")

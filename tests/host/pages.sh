@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# What the pages point at is there: each link leads to a file, and to a heading in
-# it; each file that they name exists; so does each function.
+# What the pages refer to exists: each link leads to a file, and to a heading in
+# it; each file that they name; and each function.
 . "${0%/*}/../lib.sh"
 
 pages=$(find . -name '*.md' ! -path './build/*' | sed 's|^\./||' | sort)
 
-# prose PAGE: prints it without its blocks of code, each line behind its number.
+# prose PAGE: prints it without its code blocks, each line with its number.
 prose() {
 	awk '/^```/ { block = !block; next } !block { print NR ":" $0 }' "$1"
 }
 
-# headings PAGE: prints what a link to each of its headings says behind `#`.
+# headings PAGE: prints the anchor of each heading.
 headings() {
 	prose "$1" | sed -n 's/^[0-9]*:##* //p' | sed 's/\[\([^]]*\)\]([^)]*)/\1/g' |
 		tr '[:upper:]' '[:lower:]' | sed 's/[^a-z0-9 _-]//g; s/ /-/g'
 }
 
-# links PAGE: prints LINE TARGET for each. A link may go on in the next line.
+# links PAGE: prints LINE TARGET for each. A link may continue on the next line.
 links() {
 	prose "$1" | awk '
 		{
@@ -42,7 +42,7 @@ quoted() {
 			number = $0
 			sub(/:.*/, "", number)
 			sub(/^[0-9]*:/, "")
-			# What goes on from the line before has been left open there.
+			# An empty line ends an unclosed backquote.
 			if (/^ *$/)
 				open = ""
 			$0 = open $0
@@ -58,12 +58,12 @@ quoted() {
 		}'
 }
 
-# folder PAGE: prints the folder that it lies in.
+# folder PAGE: prints the directory that it is in.
 folder() {
 	case $1 in */*) echo "${1%/*}" ;; *) echo . ;; esac
 }
 
-# leads PAGE TARGET: it leads to something; else prints what is wrong.
+# leads PAGE TARGET: succeeds if the target exists; else prints what is wrong.
 leads() {
 	case $2 in
 	https://*) return ;;
@@ -79,8 +79,8 @@ leads() {
 	esac
 }
 
-# is_there PAGE NAME: a file of this tree, or a pattern of such, from its root or from
-# the page's folder; without a folder, anywhere.
+# is_there PAGE NAME: a file of this tree, or a pattern for some, relative to
+# its root or the page's directory; without a directory, anywhere.
 is_there() {
 	case $2 in
 	*/*) ;;
@@ -92,7 +92,8 @@ is_there() {
 	return 1
 }
 
-# A name of ours begins with a folder here, or ends as only files of source do.
+# A name of ours starts with a directory of this tree, or ends like a source
+# file.
 top=$(find . -mindepth 1 -maxdepth 1 -type d ! -name build ! -name .git |
 	sed 's|^\./||' | paste -s -d '|')
 
@@ -103,7 +104,7 @@ names() {
 		"^[0-9]+ (($top)/[][A-Za-z0-9._/*-]*|[A-Za-z0-9_-]+\.(c|h|sh|md|mk|pml|lib|config))\$"
 }
 
-# Of other programs: what pages say of the kernel's, and of SPDK's.
+# Of other programs: files of the kernel and of SPDK that pages mention.
 others='pushtable.h lib/ublk'
 
 # found KIND PAGE PROBLEMS
@@ -134,7 +135,7 @@ for page in $pages; do
 	found "functions are there" "$page" "$problems"
 done
 
-# The checks notice what they are for.
+# The checks find such errors.
 mkdir "$tmp/tree" "$tmp/tree/docs"
 cd "$tmp/tree" || exit
 printf '%s\n' '# One `two`: three' '[a](docs/b.md#b-c) [d](docs/none.md)' \

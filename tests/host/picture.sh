@@ -3,7 +3,8 @@
 # packages: python3
 #
 # tests/bench.plot draws what tests/bench writes: every figure with its unit and
-# its peers, at most a dozen rows, no text outside of the picture or over another.
+# its peers, at most a dozen rows, and no text outside of the picture or over
+# another.
 . "${0%/*}/../lib.sh"
 
 plot=$PWD/tests/bench.plot
@@ -12,7 +13,7 @@ goals=$PWD/tests/bench.goals
 json=$tmp/bench.json
 svg=$tmp/picture.svg
 
-# values: what a board says of the rows that are drawn, and of one that is not.
+# values: the output of a board for the rows in the picture, and for one other.
 values() {
 	cat <<'END'
 time ours value file_ext4 randread-64 50000
@@ -38,7 +39,7 @@ once ours value kernel bytes 1553408
 END
 }
 
-# measured [MACHINE]: makes the file of the values on standard input.
+# measured [MACHINE]: makes the file with the values on standard input.
 measured() {
 	cat >"$tmp/values"
 	: >"$tmp/rows"
@@ -54,8 +55,9 @@ measured() {
 	} >"$json"
 }
 
-# Says what is in a picture, "text WHAT" and "bar WIDTH COLOUR", then what is wrong
-# with it. A letter is taken to be 0.6 times as wide as high, a bold one 0.65 times.
+# Prints what is in a picture, "text WHAT" and "bar WIDTH COLOUR", then what is
+# wrong with it. A letter is assumed to be 0.6 times as wide as high, a bold one
+# 0.65 times.
 cat >"$tmp/look.py" <<'END'
 import sys
 import xml.etree.ElementTree as tree
@@ -93,7 +95,7 @@ for i, a in enumerate(places):
             print("wrong: one over the other:", a, b)
 END
 
-# drawn NAME: a picture is made, which is right in its form; what is in it, in $out.
+# drawn NAME: a well-formed picture is drawn; its contents are in $out.
 drawn() {
 	rm -f "$svg"
 	ok "$1" "$plot" "$json" "$svg"

@@ -2,20 +2,20 @@
 # shellcheck shell=sh
 # packages: qemu-system-x86 busybox-static e2fsprogs e2fsck-static fdisk cpio
 #
-# The power of a board is cut (QEMU is killed) while it writes to disks that `ublk
-# file` serves, of a file on ext4 and of a bare disk: whatever a FLUSH, a FUA write
-# or an fsync had returned for is there at the next boot, and each other sector is
-# old or new.
+# The power of a board is cut (QEMU is killed) while it writes to disks that
+# `ublk file` serves, from a file on ext4 and from a bare disk. Everything for
+# which a FLUSH, a FUA write or an fsync had returned is there at the next boot,
+# and every other sector is old or new.
 #
-# The board's own disks forget at the cut what was not flushed: each is an image
-# behind tests/driver/forgetful.c. At last one of them ignores FLUSH, and that must
-# be found.
+# At the cut, the board's own disks forget what was not flushed: each is an
+# image behind tests/driver/forgetful.c. Finally one of them ignores FLUSH,
+# which must be found.
 #
 #   ROUNDS=4     cuts, half a minute for four
-#   SEED=        of their moments and of what is lost; another one each time
-#   OPTIONS=     of `ublk file`, separated by commas, as --buffered,--queues=2
-#   COW=1        over a file that is only read, with --cow: what is written is kept
-#                in the file, and on the bare disk
+#   SEED=        for their moments and for what is lost; random by default
+#   OPTIONS=     of `ublk file`, separated by commas: --buffered,--queues=2
+#   COW=1        over a read-only file, with --cow: writes are stored in the
+#                file, and on the bare disk
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 
@@ -30,7 +30,7 @@ note "SEED=$SEED ROUNDS=$ROUNDS OPTIONS=${OPTIONS:-} COW=${COW:-}"
 at_exit 'end_all'
 processes=''
 
-# A killed `timeout` would leave its QEMU behind.
+# A killed `timeout` would leave its QEMU running.
 end_all() {
 	cut_power
 	# shellcheck disable=SC2086 # words are meant to be split
@@ -51,9 +51,9 @@ if [ -n "${COW:-}" ]; then
 	truncate -s $((size + 1048576)) "$tmp/bare"
 fi
 
-# What the board does. Words of the kernel command line say which round it is; it
-# answers on a port that QEMU writes to a file at once, so that what has been told
-# has been told.
+# What the board does. Words of the kernel command line say which round it is.
+# It answers on a port that QEMU writes to a file at once, so that nothing it
+# has said is lost at the cut.
 new_root board <<'INIT'
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc
@@ -88,8 +88,8 @@ must() {
 	"$@" >/run/said 2>&1 || bad="$bad; $what: $(tr '\n' ';' </run/said)"
 }
 
-# look NAME: the last round's promises. e2fsck finds a journal to replay, and
-# nothing else.
+# look NAME: checks the last round's promises. e2fsck finds a journal to replay,
+# and no error.
 look() {
 	disk=$(part "$1" 2)
 	bad=''
@@ -144,7 +144,7 @@ cp "$(command -v e2fsck.static)" "$tmp/board/sbin"
 (cd "$tmp/board" && find . -mindepth 1 | cpio -o -H newc -R 0:0 --quiet) \
 	>"$tmp/system"
 
-# start_disk NAME [OPTION]: the board's disk, $tmp/NAME.
+# start_disk NAME [OPTION]: starts the board's disk $tmp/NAME.
 start_disk() {
 	name=$1
 	shift
@@ -156,8 +156,8 @@ start_disk() {
 		note "no disk: $(cat "$tmp/$name.lost")"
 }
 
-# power_on WORD [OPTION]: boots for $round; it has what the last round's board
-# told. OPTION is for the bare disk.
+# power_on WORD [OPTION]: boots for $round; the board gets what the last round's
+# board said. OPTION is for the bare disk.
 power_on() {
 	words="rdinit=/sbin/init cut.seed=$SEED cut.round=$round"
 	words="$words cut.options=${OPTIONS:-} cut.cow=${COW:-} $1"
@@ -187,12 +187,12 @@ cut_power() {
 	kill -KILL "$pid" 2>/dev/null
 }
 
-# told REGEX: the board said so, or is off.
+# told REGEX: the board has said so, or is off.
 told() {
 	grep -qE -- "$1" "$tmp/told" || ! kill -0 "$board"
 }
 
-# off: the board has no power any more, and its disks are what they are.
+# off: waits until QEMU is gone, and the programs of its disks have ended.
 off() {
 	# shellcheck disable=SC2086 # words are meant to be split
 	wait "$board" $processes 2>/dev/null || :
@@ -219,9 +219,9 @@ acked() {
 		}' "$tmp/told"
 }
 
-# one_round WHO [OPTION]: boots, lets the board look, and cuts the power while it
-# writes: those writers whose regions' names match WHO. What the board saw is in
-# $looked. False when it did not come to write.
+# one_round WHO [OPTION]: boots, lets the board look, and cuts the power while
+# the writers write whose regions' names match WHO. $looked is what the board
+# saw. False if it did not start to write.
 one_round() {
 	who=$1
 	shift
@@ -240,7 +240,7 @@ one_round() {
 	grep -q '^ack' "$tmp/told" && ! grep -q '^the writers' "$tmp/told"
 }
 
-# seen_of NAME: what the board saw of a disk.
+# seen_of NAME: prints what the board saw of a disk.
 seen_of() {
 	printf '%s\n' "$looked" | grep "^[a-z]* $1"
 }
@@ -253,8 +253,8 @@ judge() {
 	done
 }
 
-# A write with O_DSYNC to a device is FUA and a FLUSH; one over a written part of a
-# file is FUA alone, and shows as such when nobody else flushes.
+# A write with O_DSYNC to a device is FUA and a FLUSH. One over an allocated
+# part of a file is FUA alone, and only shows if nobody else flushes.
 who() {
 	case $((round % 4)) in
 	1) echo '\.fua:' ;;
@@ -274,7 +274,7 @@ while [ "$round" -le "$ROUNDS" ] && [ $failures -eq 0 ]; do
 done
 [ $failures -eq 0 ] || done_testing
 
-# FLUSH, which the bare disk ignores.
+# The bare disk ignores FLUSH.
 one_round '\.flush[12]:' --lie
 judge
 round=$((round + 1))

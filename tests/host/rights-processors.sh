@@ -2,15 +2,16 @@
 # shellcheck shell=sh
 # packages: clang
 #
-# The filter of system calls on other processors: for each that is known it has the
-# calls that musl makes there; for one that is not nothing is compiled.
+# The filter of system calls for other architectures: for each one that is
+# known, it has the calls that musl uses there; for others, it does not compile.
 . "${0%/*}/../lib.sh"
 
 musl=build/src/musl
 kernel=build/${ARCH:-x86_64}/kernel-headers/include
 [ -d "$musl/arch" ] || skip_all "musl's source is not here"
 
-# headers ARCH: those of musl for that processor, made as its makefile makes them.
+# headers ARCH: makes the headers of musl for that architecture, like its
+# makefile.
 headers() {
 	mkdir -p "$tmp/$1/bits"
 	sed -f "$musl/tools/mkalltypes.sed" "$musl/arch/$1/bits/alltypes.h.in" \
@@ -19,7 +20,7 @@ headers() {
 	sed -n 's/__NR_/SYS_/p' "$musl/arch/$1/bits/syscall.h.in" \
 		>>"$tmp/$1/bits/syscall.h"
 }
-# compile TARGET ARCH: prints what the filter is made of.
+# compile TARGET ARCH: prints the contents of the filter.
 compile() {
 	clang --target="$1" -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror \
 		-ffreestanding -nostdinc -isystem "$tmp/$2" \
@@ -27,7 +28,7 @@ compile() {
 		-isystem "$musl/include" -idirafter "$kernel" -I. \
 		-S -emit-llvm -o - core/rights.c
 }
-# numbers NAME...: prints those of the calls.
+# numbers NAME...: prints the numbers of the calls.
 numbers() {
 	for call; do
 		sed -n "s/^#define __NR_${call}[ 	]*\\([0-9]*\\)\$/\\1/p;

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# tests/run adds up what tests say, and believes none that breaks off.
+# tests/run adds up the results of tests, and reports one that breaks off as
+# failed.
 . "${0%/*}/../lib.sh"
 
-# A tree of its own, with tests that say what is given.
+# A tree of its own, with tests that print what they are given.
 mkdir -p "$tmp/tree/tests/host" "$tmp/tree/deps"
 cp tests/run tests/lib.sh "$tmp/tree/tests"
 cp deps/packages "$tmp/tree/deps"

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # `make size` accounts for the bytes of the program: libraries and directories
-# together are what the file weighs, but for its headers and what lies between.
+# add up to the size of the file, without its headers and padding.
 . "${0%/*}/../lib.sh"
 
 O=build/${ARCH:-$(uname -m)}
@@ -12,7 +12,7 @@ is "$status" 0 "it says what there is" || seen
 bytes=$(wc -c <"$O/ublk")
 is "$(echo "$out" | awk 'NR == 1 { print $1, $2 }')" "$bytes ublk," \
 	"the program's bytes are those of the file"
-# Down to the empty line: the parts; behind it their objects.
+# The parts are up to the empty line; their objects follow.
 parts=$(echo "$out" | awk 'NR == 1 { next } !NF { exit } { sum += $1 }
 	END { print sum + 0 }')
 if [ "$parts" -gt $((bytes * 97 / 100)) ] && [ "$parts" -le "$bytes" ]; then

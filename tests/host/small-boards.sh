@@ -3,13 +3,13 @@
 # packages: qemu-system-x86 busybox-static squashfs-tools gzip pigz tabix zopfli
 # packages: p7zip-full python3
 #
-# On boards of 32 and 64 MiB any gzip is the disk that zcat makes of it, and can
-# be written with --cow. Where a bit of it is another one, nothing wrong is read:
-# it is refused, or its sectors are errors, or it did no harm.
+# On boards of 32 and 64 MiB, any gzip file is the disk that zcat makes of it,
+# and can be written with --cow. With one bit changed, no wrong data is read:
+# the file is refused, or some sectors give errors, or the bit was harmless.
 . "${0%/*}/../lib.sh"
 : "${SEED:=1}" "${FLIPS:=3}"
 
-# Two MiB of text, noise and zeroes by turns.
+# Two MiB of text, random data and zeroes in turn.
 mkdir "$tmp/files"
 disk=$tmp/files/disk
 {
@@ -40,7 +40,7 @@ image 7-zip 7z a -tgzip -mx=7 -so unused.gz
 image python with_python
 ./ublk pack "$disk" "$tmp/files/ublk.gz"
 
-# The same with a bit of each turned round, so many of every one.
+# The same with one bit changed, several times for each of them.
 note "SEED=$SEED FLIPS=$FLIPS"
 python3 - "$tmp/files" "$SEED" "$FLIPS" <<'PYTHON'
 import glob, random, sys
@@ -51,12 +51,12 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.gz")):
 		data[random.randrange(len(data))] ^= 1 << random.randrange(8)
 		open("%s.bad%d" % (path, n), "wb").write(data)
 PYTHON
-# What is read is compared with these: piece.0 to piece.15.
+# Reads are compared with these: piece.0 to piece.15.
 split -b 128K -d -a 2 "$disk" "$tmp/files/piece."
 for piece in "$tmp/files/piece.0"?; do
 	mv "$piece" "${piece%0?}${piece##*.0}"
 done
-# What is written over each.
+# What is written to each.
 head -c 150001 /dev/urandom >"$tmp/files/new"
 mksquashfs "$tmp/files" "$tmp/squashfs" -noI -noD -noF -quiet >/dev/null
 
@@ -64,7 +64,7 @@ cat >"$tmp/board.sh" <<'SCRIPT'
 mkdir files
 mount -t squashfs -o ro /dev/vda files || exit 1
 echo "memory: $(awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo)"
-# read_all FILE: what comes of reading a disk by pieces, beside the right ones. A
+# read_all FILE: reads a disk in pieces and compares them with the right ones. A
 # read ends where an error begins.
 read_all() {
 	for piece in files/piece.*; do

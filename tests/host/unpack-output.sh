@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# unpack gives back the disk: into a file with its holes, to standard output,
-# onto a device; and nothing at all from a damaged image.
+# unpack restores the disk: to a file with its holes, to standard output, to a
+# device; and nothing at all from a damaged image.
 . "${0%/*}/../lib.sh"
 ublk=${UBLK:-./ublk}
 mkdir "$tmp/dir"
@@ -79,7 +79,7 @@ else
 	skip 'no space' 'cannot mount'
 fi
 
-# onto BYTES: a loop device of that size, full of noise, in $loop.
+# onto BYTES: a loop device of that size, full of random data, in $loop.
 onto() {
 	rm -f "$tmp/medium"
 	pattern noise "$1" >"$tmp/medium"

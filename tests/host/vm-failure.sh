@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# tests/vm notices when the kernel, and not the script, has failed.
+# tests/vm notices if the kernel has failed, and not the script.
 . "${0%/*}/../lib.sh"
 
 echo 'echo before; sleep 1; echo c >/proc/sysrq-trigger; sleep 60' >"$tmp/panic.sh"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# tests/vm takes everything away with it when it is interrupted.
+# tests/vm leaves nothing running when it is interrupted.
 . "${0%/*}/../lib.sh"
 
 mkdir "$tmp/scratch"
@@ -9,7 +9,7 @@ TMPDIR=$tmp/scratch
 export TMPDIR
 mark=mark=$$.$(cut -d ' ' -f 1 /proc/uptime)
 
-# boards: prints the processes of boards that carry our mark.
+# boards: prints the processes of boards that have our mark.
 boards() {
 	grep -sl "^qemu.*$mark" /proc/[0-9]*/cmdline
 }
@@ -27,8 +27,8 @@ interrupted() {
 	}
 }
 
-# Who starts us in the background has us ignore SIGINT, and then no shell can
-# catch it.
+# If this was started in the background, SIGINT is ignored, and then no shell
+# can catch it.
 ignored=$(sed -n 's/^SigIgn:.*\(.\)$/\1/p' /proc/self/status)
 echo 'echo up; sleep 1000' >"$tmp/sleep.sh"
 for signal in TERM HUP INT; do

@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 # packages: bash e2fsprogs
 #
-# tests/vm brings programs of this machine, in place of BusyBox's of that name.
+# tests/vm takes programs of this machine to the board, where they replace
+# BusyBox's of the same name.
 . "${0%/*}/../lib.sh"
 
 cat >"$tmp/tools.sh" <<'SCRIPT'
@@ -24,8 +25,8 @@ like "$out" '^mke2fs 1\.' "a tool that is a symbolic link"
 like "$out" '^bash [0-9]' "a tool named with its path"
 like "$out" 'busybox' "other applets stay"
 
-# The board comes up and goes down without the programs that a test takes from its
-# BusyBox. What is below /tmp here is not to be seen there.
+# The board boots and shuts down without the programs that a test uses in place
+# of BusyBox's. Files below /tmp of this machine must not be visible there.
 mkdir "$tmp/tools"
 for name in cat echo ip kill ln mkdir mkfifo mount reboot setsid sleep sync usleep; do
 	printf '#!/bin/sh\nexit 1\n' >"$tmp/tools/$name"

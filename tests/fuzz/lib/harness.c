@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Claims, the backing store, the account of memory, and messages.
- */
+/* Assertions, the backing store, the memory accounting, and messages. */
 #include "tests/fuzz/lib/harness.h"
 
 #include <errno.h>
@@ -32,7 +30,7 @@ static struct {
 	size_t length;
 	uint64_t bytes;
 	unsigned int calls;
-	unsigned int failing;	/* reads until one fails; 0: none */
+	unsigned int failing;	/* reads until one fails; 0: none will */
 	bool failed;
 } backing;
 
@@ -75,13 +73,13 @@ void backing_read(void *to, size_t length, uint64_t offset)
 	backing.bytes += length;
 }
 
-/* The linker has every pread() of the program call this. */
+/* The linker makes every pread() of the program call this. */
 ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset);
 
 ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset)
 {
 	must(fd == BACKING_FD, "reads are of the image: descriptor %d", fd);
-	/* All that was asked for, even when less of it is given. */
+	/* The whole request must be inside, even if less is returned. */
 	must_be_inside(length, offset);
 	if (backing.failing && !--backing.failing) {
 		backing.failed = true;
@@ -99,13 +97,13 @@ ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset)
 	return length;
 }
 
-/* The sanitizer's own, for which gcc has no header. */
+/* From the sanitizer; gcc has no header for it. */
 size_t __sanitizer_get_allocated_size(const volatile void *address);
 int __sanitizer_install_malloc_and_free_hooks(
 	void (*allocated)(const volatile void *, size_t),
 	void (*freed)(const volatile void *));
 
-/* Of this thread; libFuzzer has another one. */
+/* Per thread; libFuzzer has another one. */
 static struct memory memory;
 static _Thread_local bool counting;
 
@@ -154,7 +152,7 @@ unsigned int messages_told(void)
 	return count;
 }
 
-/* Formats it, which is the reader's business too, and throws it away. */
+/* Formats a message, since that is the reader's code, too, and drops it. */
 static void tell(const char *format, va_list args)
 {
 	char text[512];

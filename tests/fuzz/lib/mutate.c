@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An image is taken apart into its members, these are changed, and an image is
- * made of them again; or its fields are changed where they lie. Nothing of the
- * reader or the writer under test is used.
+ * Splits an image into its members, changes these, and makes an image of them
+ * again; or changes fields in place. Uses nothing of the reader or writer under
+ * test.
  */
 #include "tests/fuzz/lib/mutate.h"
 
@@ -14,7 +14,7 @@
 #include "tests/fuzz/lib/harness.h"
 #include "tests/fuzz/lib/truth.h"
 
-#define MEMBERS_MAX 1024	/* a page of the index, no more */
+#define MEMBERS_MAX 1024	/* one page of the index at most */
 #define CONTENTS_MAX (1U << 20)
 #define MEMBER_MAX 65536
 #define FRONT 66
@@ -32,7 +32,7 @@ struct model {
 	uint64_t last;		/* of ours: bytes in the last chunk */
 	unsigned int count;
 	struct member members[MEMBERS_MAX];
-	const uint8_t *tail;	/* what is behind them */
+	const uint8_t *tail;	/* the data after the members */
 	size_t tail_length;
 };
 
@@ -46,7 +46,7 @@ static uint32_t below(uint32_t limit)
 	return limit ? next_random(&state) % limit : 0;
 }
 
-/* One in @n times. */
+/* True once in @n calls. */
 static bool once_in(uint32_t n)
 {
 	return !below(n);
@@ -67,7 +67,7 @@ static uint64_t get(const uint8_t *from, unsigned int bytes)
 	return value;
 }
 
-/* Near what it was, near a limit, or any. */
+/* Returns a number near the old one, near a limit, or any. */
 static uint64_t other_number(uint64_t old)
 {
 	uint64_t any = (uint64_t)next_random(&state) << 32 |
@@ -100,7 +100,7 @@ static size_t put_private(uint8_t *to, const void *fields, size_t length)
 	return length + 26;
 }
 
-/* Makes the checksums of front and index right, wherever they are. */
+/* Corrects the checksums of front and index, wherever they are. */
 static void sign(uint8_t *data, size_t size)
 {
 	uint64_t index;
@@ -119,7 +119,7 @@ static void sign(uint8_t *data, size_t size)
 	}
 }
 
-/* Another number in a field of the front, or in an entry of the index. */
+/* Changes a field of the front or an entry of the index. */
 static void change_fields(uint8_t *data, size_t size)
 {
 	static const uint8_t fields[][2] = {
@@ -143,7 +143,7 @@ static void change_fields(uint8_t *data, size_t size)
 	}
 }
 
-/* What a made-up chunk holds: zeroes, a line again and again, or noise. */
+/* Contents of a new chunk: zeroes, one line repeated, or random bytes. */
 static const uint8_t *make_contents(size_t length)
 {
 	static uint8_t contents[CONTENTS_MAX];
@@ -156,14 +156,16 @@ static const uint8_t *make_contents(size_t length)
 	return contents;
 }
 
-/* Sets the length in the BC subfield, where it is the first. */
+/* Sets the length in the BC subfield, which must be the first. */
 static void put_bc(uint8_t *member, size_t length)
 {
 	if (length >= END && member[3] & 4 && !memcmp(member + 12, "BC", 2))
 		put(member + 16, length - 1, 2);
 }
 
-/* A member of @length bytes of some contents. Returns its length, or 0. */
+/*
+ * Makes a member with @length bytes of some contents. Returns its length, or 0.
+ */
 static size_t make_member(uint8_t *to, bool bc, size_t length)
 {
 	const uint8_t *contents = make_contents(length);
@@ -192,7 +194,7 @@ static size_t make_member(uint8_t *to, bool bc, size_t length)
 	return size;
 }
 
-/* Takes apart what is in @data; false where it is nothing of the kind. */
+/* Splits the data. Returns false if it is no such file. */
 static bool take_apart(struct model *model, const uint8_t *data, size_t size)
 {
 	struct truth_image image;
@@ -231,7 +233,7 @@ static bool take_apart(struct model *model, const uint8_t *data, size_t size)
 	return model->ours || model->count;
 }
 
-/* Adds to @to, unless there is no room; @at is past the room from then on. */
+/* Appends to @to if there is room. Otherwise @at stays beyond the room. */
 static void append(uint8_t *to, size_t room, size_t *at, const void *data,
 		   size_t length)
 {
@@ -267,7 +269,7 @@ static void append_index(const struct model *model, uint8_t *to, size_t room,
 	       put_private(page, fields, 24 + 4 * model->count));
 }
 
-/* The file of @model; 0 where it does not fit. */
+/* Makes the file of @model. Returns its size, or 0 if it does not fit. */
 static size_t put_together(const struct model *model, uint8_t *to, size_t room)
 {
 	uint8_t fields[40] = "D\1";
@@ -297,7 +299,7 @@ static size_t put_together(const struct model *model, uint8_t *to, size_t room)
 	return at == SIZE_MAX ? 0 : at;
 }
 
-/* Makes a member's trailer and BC what its stream wants. */
+/* Makes a member's trailer and BC fit its stream. */
 static void refit(uint8_t *member, size_t length)
 {
 	static uint8_t contents[CONTENTS_MAX];
@@ -311,7 +313,7 @@ static void refit(uint8_t *member, size_t length)
 	put_bc(member, length);
 }
 
-/* Another stream, header or trailer for a member. */
+/* Changes stream, header or trailer of a member. */
 static void change_member(struct member *member)
 {
 	static uint8_t bytes[MEMBER_MAX];
@@ -324,7 +326,7 @@ static void change_member(struct member *member)
 		from = bytes[3] & 4 ? 18 : 10;
 		to = length - 8;
 	}
-	/* The part that changes, then what was behind it. */
+	/* The changed part, followed by the rest. */
 	made = LLVMFuzzerMutate(bytes + from, to - from, to - from + 64);
 	memmove(bytes + from + made, member->data + to, length - to);
 	length = from + made + (length - to);
@@ -334,7 +336,7 @@ static void change_member(struct member *member)
 	member->length = length;
 }
 
-/* Another subfield before BC. */
+/* Inserts another subfield before BC. */
 static void add_subfield(struct member *member)
 {
 	static uint8_t bytes[MEMBER_MAX];
@@ -459,7 +461,7 @@ size_t mutate_image(uint8_t *data, size_t size, size_t max_size,
 	return length;
 }
 
-/* Makes each member's trailer what its stream wants, as far as they go. */
+/* Makes the trailer of every member fit its stream, until one is invalid. */
 static void refit_all(uint8_t *data, size_t size)
 {
 	static uint8_t contents[12 * CONTENTS_MAX];
@@ -485,7 +487,7 @@ size_t mutate_gzip(uint8_t *data, size_t size, size_t max_size,
 
 	state = seed * 2654435761U | 1;
 	if (once_in(8)) {
-		/* A member more, behind the last one. */
+		/* Appends another member. */
 		length = make_member(made, false, below(once_in(3) ?
 							200000 : 300));
 		if (length && length <= max_size - size) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A main() for a fuzzer where there is no libFuzzer: its inputs once more, and
- * some variants of each, the same ones every time.
+ * A main() for a fuzzer without libFuzzer: runs its inputs again, and some
+ * variants of each, always the same.
  *
  *   NAME [-variants=N] [-save=PATH] FILE...
  *
- * An input that ends it is told, and left at PATH.
+ * If an input crashes it, prints which, and saves it as PATH.
  */
 #include <sanitizer/common_interface_defs.h>
 #include <signal.h>
@@ -25,7 +25,7 @@
 static uint32_t state;
 static const char *save;
 
-/* What is being tried. */
+/* The current input. */
 static struct {
 	const char *path;
 	unsigned int variant;
@@ -33,7 +33,7 @@ static struct {
 	size_t size;
 } current;
 
-/* A byte changed, repeated or left out, here and there. */
+/* Changes, repeats or removes bytes at a few places. */
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 {
 	for (int n = 1 + next_random(&state) % 4; n; n--) {
@@ -62,7 +62,7 @@ size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size)
 	return size;
 }
 
-/* Memory that ends where the input does. */
+/* Allocates memory that ends with the input. */
 static void try_input(const uint8_t *data, size_t size)
 {
 	uint8_t *copy = malloc(size + !size);
@@ -77,7 +77,7 @@ static void try_input(const uint8_t *data, size_t size)
 	free(copy);
 }
 
-/* Whatever ends it, which input it was is worth knowing. */
+/* Called for any crash, to print which input it was. */
 static void tell_input(void)
 {
 	FILE *file = save ? fopen(save, "wb") : NULL;
@@ -123,7 +123,7 @@ static void try_variant(const uint8_t *data, size_t size)
 	try_input(copy, size);
 }
 
-/* The input of a file, and variants that depend on it alone. */
+/* Tries the input of a file, and variants that depend only on it. */
 static void try_file(const char *path, unsigned int variants)
 {
 	static uint8_t data[INPUT_MAX];

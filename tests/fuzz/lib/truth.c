@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * Gzip members, BGZF files and images of ours, read the plain way.
- */
+/* Reads gzip members, BGZF files and images of ours in the simplest way. */
 #include "tests/fuzz/lib/truth.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 
-/* Less than zlib's fast path wants of either. */
+/* Too little for zlib's fast path, for input and output. */
 #define PIECE_IN 61
 #define PIECE_OUT 200
 
@@ -38,7 +36,10 @@ uint32_t truth_crc32(const uint8_t *data, size_t length)
 	return ~crc;
 }
 
-/* Behind the zero byte that ends a name or comment at @at; 0 without one. */
+/*
+ * Returns the offset after the zero byte that ends a name or comment at @at, or
+ * 0 if there is none.
+ */
 static size_t behind_text(const uint8_t *data, size_t length, size_t at)
 {
 	while (at < length)
@@ -47,7 +48,7 @@ static size_t behind_text(const uint8_t *data, size_t length, size_t at)
 	return 0;
 }
 
-/* Bytes of a gzip header of anyone's making; 0 when it is none. */
+/* Returns the length of any gzip header, or 0 if it is invalid. */
 static size_t gzip_header(const uint8_t *data, size_t length)
 {
 	enum { HEADER_CRC = 2, EXTRA = 4, NAME = 8, COMMENT = 16 };
@@ -73,7 +74,7 @@ static size_t gzip_header(const uint8_t *data, size_t length)
 	return at < length ? at : 0;
 }
 
-/* Piece by piece until the stream ends. */
+/* Expands piece by piece until the stream ends. */
 static bool expand_stream(z_stream *stream, const uint8_t *data, size_t length,
 			  uint8_t *to, size_t room)
 {
@@ -85,7 +86,7 @@ static bool expand_stream(z_stream *stream, const uint8_t *data, size_t length,
 		size_t in = length - used < PIECE_IN ? length - used : PIECE_IN;
 		size_t out = room - made < PIECE_OUT ? room - made : PIECE_OUT;
 
-		/* An end needs no room; more than there is room for does. */
+		/* The end of a stream needs no room; excess data does. */
 		stream->next_in = (z_const Bytef *)(uintptr_t)(data + used);
 		stream->avail_in = in;
 		stream->next_out = out ? to + made : &beyond;
@@ -226,7 +227,7 @@ static uint64_t divide_up(uint64_t number, uint64_t by)
 	return number / by + (number % by != 0);
 }
 
-/* One page, of which the first chunk is @first. */
+/* Reads a page whose first chunk is @first. */
 static bool read_page(const uint8_t *page, uint64_t first, uint64_t *base,
 		      struct truth_image *image)
 {

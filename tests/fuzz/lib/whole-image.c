@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Opening and reading an image beside the truth. All of it is read the way that
- * `ublk check` and `ublk unpack` do it, by image_walk(), in one thread: a run
- * is then the same each time.
+ * Opens and reads an image, and compares it with the truth. Reads like `ublk
+ * check` and `ublk unpack`, with image_walk(), in one thread, so that every run
+ * is the same.
  */
 #include "tests/fuzz/lib/whole-image.h"
 
@@ -16,12 +16,12 @@
 #include "lib/parallel.h"
 #include "tests/fuzz/lib/harness.h"
 
-/* Disks beyond this size are read, but not kept for zcat. */
+/* Larger disks are read, but not stored for zcat. */
 #define DISK_MAX (256U << 10)
 
 #define LOOKUPS 32
 
-/* Disks of gzip files beyond this size are not looked at. */
+/* Larger disks of gzip files are skipped. */
 #define GZIP_DISK_MAX (12U << 20)
 
 static uint8_t gzip_disk[GZIP_DISK_MAX];
@@ -59,7 +59,7 @@ unsigned int parallel_cpus(void)
 	return 1;
 }
 
-/* What a file of @size bytes may cost to open, whatever is in it. */
+/* Limits the cost of opening any file of @size bytes. */
 static void must_be_modest(const struct image *image, int ret, size_t size,
 			   struct memory memory)
 {
@@ -77,8 +77,10 @@ static void must_be_modest(const struct image *image, int ret, size_t size,
 		     "and it is read once: %llu of %zu",
 		     (unsigned long long)backing_bytes(), size);
 	} else {
-		/* A block has 26 bytes at least, and while an array is made
-		   larger there are three halves of it. */
+		/*
+		 * A block has at least 26 bytes, and during the growth of an
+		 * array its memory exists one and a half times.
+		 */
 		must(memory.peak <= (int64_t)size * 3 + (200 << 10),
 		     "BGZF's index is smaller than its file: %lld of %zu",
 		     (long long)memory.peak, size);
@@ -101,8 +103,8 @@ bool whole_image_is_ours(const uint8_t *data, size_t size)
 }
 
 /*
- * A block that is as long as neither of its neighbours was expanded, unless it
- * is the last one. (Of a length that is wrong twice in a row nobody knows.)
+ * A block whose length differs from both neighbours was expanded, unless it is
+ * the last one. (A length that is wrong twice in a row is not noticed.)
  */
 static void must_be_certain(const uint8_t *data,
 			    const struct truth_image *truth)
@@ -139,7 +141,7 @@ static void must_be_bgzf(const struct image *image, const uint8_t *data,
 	must_be_certain(data, truth);
 }
 
-/* Its chunks, but for where they are in the file. */
+/* The chunks, except for their place in the file. */
 static void cut_sections(struct truth_image *truth, const uint8_t *disk)
 {
 	truth->count = (truth->disk_size + WHOLE_IMAGE_SECTION - 1) /
@@ -160,7 +162,7 @@ static void cut_sections(struct truth_image *truth, const uint8_t *disk)
 	}
 }
 
-/* A gzip is accepted just when zcat does. */
+/* A gzip file is accepted exactly if zcat accepts it. */
 static void must_be_gzip(const struct image *image, const uint8_t *data,
 			 size_t size, int ret, struct truth_image *truth)
 {
@@ -218,7 +220,7 @@ bool whole_image_open(struct image *image, const uint8_t *data, size_t size,
 	return true;
 }
 
-/* What was read so far, beside the truth. */
+/* What was read so far, and the truth. */
 struct reading {
 	const struct image *image;
 	const uint8_t *data;
@@ -226,7 +228,7 @@ struct reading {
 	uint64_t count;
 	bool damaged;
 	uint8_t *expected;
-	uint8_t *disk;		/* NULL where it is too large */
+	uint8_t *disk;		/* NULL if it is too large */
 };
 
 static bool same_chunk(const struct image *image,
@@ -248,7 +250,10 @@ static bool same_chunk(const struct image *image,
 	       chunk->zero == truth->zero;
 }
 
-/* Whether the chunk can be read; what it holds in @reading->expected. */
+/*
+ * Returns whether the chunk can be read, and its contents in
+ * @reading->expected.
+ */
 static bool expect(struct reading *reading, const struct truth_chunk *chunk)
 {
 	const uint8_t *data = reading->data + chunk->file_offset;
@@ -310,7 +315,7 @@ static int finish(void *context, struct image_walk_item *item)
 	return 0;
 }
 
-/* All chunks are good, and so the disk is what zcat says. */
+/* All chunks are valid, so the disk must be what zcat prints. */
 static void must_be_zcat(const struct reading *reading)
 {
 	static uint8_t disk[DISK_MAX];
@@ -323,7 +328,7 @@ static void must_be_zcat(const struct reading *reading)
 	     "zcat gives back the disk");
 }
 
-/* Chunks are found in any order, by any byte of them. */
+/* Finds chunks in any order, by any of their bytes. */
 static void look_up(const struct image *image, const struct truth_image *truth)
 {
 	uint32_t state = truth->file_size * 2654435761U | 1;

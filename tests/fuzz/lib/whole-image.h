@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Opening an image and reading all of it, with each thing that the reader says
- * beside the truth. What the fuzzers of whole files share.
+ * Shared by the fuzzers of whole files: opens an image and reads all of it, and
+ * compares all that the reader returns with the truth.
  */
 #ifndef TESTS_FUZZ_WHOLE_IMAGE_H
 #define TESTS_FUZZ_WHOLE_IMAGE_H
@@ -9,27 +9,30 @@
 #include "image/image.h"
 #include "tests/fuzz/lib/truth.h"
 
-/* What a reader keeps besides the pages of a large index; more for any gzip. */
+/*
+ * Memory of a reader, without the pages of a large index; more for any gzip
+ * file.
+ */
 #define READER_MEMORY (10 << 10)
 #define READER_GZIP_MEMORY (80 << 10)
 
-/* Of a gzip: so that no input holds too little of a disk. */
+/* For gzip files: small, so that even small inputs have several sections. */
 #define WHOLE_IMAGE_SECTION 16384
 
-/* What the gzip that was opened last holds. */
+/* The contents of the gzip file that was opened last. */
 const uint8_t *whole_image_disk(void);
 
-/* Whether @size bytes at @data are taken for an image of ours. */
+/* Whether @size bytes at @data are recognized as an image of ours. */
 bool whole_image_is_ours(const uint8_t *data, size_t size);
 
 /*
- * Opens the image that is the backing store of @size bytes at @data. True
- * where it is accepted: with @truth, to be freed, and an @image to be released.
+ * Opens the image of @size bytes at @data, which is the backing store. Returns
+ * whether it is accepted: then the caller frees @truth and releases @image.
  */
 bool whole_image_open(struct image *image, const uint8_t *data, size_t size,
 		      struct truth_image *truth);
 
-/* Opens it, and reads all of it where it is accepted. */
+/* Opens the image, and reads all of it if it is accepted. */
 void whole_image_read(const uint8_t *data, size_t size);
 
 #endif
