@@ -309,7 +309,7 @@ const struct ublk_target target_ram = {
 		  "recover` finds them, and are lost when the device is "
 		  "stopped.\n"
 		  "\nWith --cow the disk starts as zeroes. It may be larger "
-		  "than the memory of the machine.\n"),
+		  "than the machine's\nmemory.\n"),
 	.system_calls = { SYS_fallocate },
 	.open = ram_open,
 	.start = ram_start,

@@ -269,7 +269,7 @@ done
 	put_direct "$dev" 2 <"$tmp/new"
 	ok "take the lower one away" ublk stop --force "$lower"
 	fails 1 "stop fails" ublk stop "$dev"
-	like "$err" "device $id: what was written is not all in its place" \
+	like "$err" "device $id: some writes are not in the --cow file yet" \
 		"and says so"
 	like "$(ublk list)" "^$id .* (dead|gone) " "the device is left"
 	[ -e "/run/ublk.memory/$id" ] && pass "with what was written" ||
