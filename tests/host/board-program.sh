@@ -41,14 +41,7 @@ echo "lacks $(ublk help | sed -n "s/^Built without: //p")"
 cd / && sha256sum -c /sums >/run/sums 2>&1 && echo "files $(wc -l </run/sums)"
 off
 INIT
-i=0
-while [ $i -lt 20 ]; do
-	i=$((i + 1))
-	pattern file$i $((i * 4999)) >"$tmp/root/usr/file$i"
-done
-(cd "$tmp/root" && find . -type f ! -name sums -exec sha256sum {} + >"$tmp/sums")
-mv "$tmp/sums" "$tmp/root/sums"
-files=$(wc -l <"$tmp/root/sums")
+fill root 20
 squashfs root
 pack "$tmp/root.squashfs"
 initramfs "$tmp/root.squashfs.gz"
