@@ -88,10 +88,11 @@ CFLAGS += $(call without,$(WITHOUT))
 BOARD := $(O)/board
 BOARD_OBJECTS := $(SOURCES:%.c=$(BOARD)/obj/%.o)
 BOARD_CFLAGS := $(CFLAGS) $(call without,$(PARTS))
+$(BOARD)/obj/image/inflate.o: BOARD_CFLAGS += -O2
 
 # Objects depend on the compiler's command line, in .flags. That file is written
 # only when the command line changes.
-FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(ASAN_CFLAGS))
+FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(BOARD_CFLAGS) $(ASAN_CFLAGS))
 ifneq ($(if $(wildcard $(O)/.flags),$(file <$(O)/.flags)),$(FLAGS))
 .PHONY: $(O)/.flags
 endif
