@@ -22,7 +22,12 @@
 
 #define DIRECT_BLOCK_MAX 4096
 #define SAMPLE 4096
-#define CLAIM_MS 5000
+/*
+ * How long to wait for a claim to be released. The kernel closes the files of a
+ * killed server a moment after the process is gone, as io_uring has them.
+ */
+#define CLAIM_RESUMED_MS 5000	/* of the last server of the same device */
+#define CLAIM_MS 500
 #define CLAIM_TICK_MS 10
 
 static int backing_busy(const char *path)
@@ -152,10 +157,10 @@ static int backing_claim_device(int *fd, const char *path,
 }
 
 int backing_claim(int *fd, const char *path, const struct stat *st,
-		  const struct backing_use *use, bool wait)
+		  const struct backing_use *use, bool resumed)
 {
 	bool block_device = S_ISBLK(st->st_mode);
-	int left = wait ? CLAIM_MS : 0;
+	int left = resumed ? CLAIM_RESUMED_MS : CLAIM_MS;
 	int err;
 
 	for (;;) {

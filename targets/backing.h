@@ -42,11 +42,12 @@ struct backing_use {
  * Keeps other writers away from a range of *@fd. Two writers would destroy a
  * filesystem, so nobody else may use the range of a writer. Refuses to write to
  * a mounted block device. May replace *@fd by another descriptor of the same
- * file. If @wait is set, waits a few seconds for an earlier owner to release
- * its claim. Returns 0, or -errno after printing why.
+ * file. Waits a moment for an earlier owner to release its claim, and some
+ * seconds if @resumed: then that is the last server of the same device. Returns
+ * 0, or -errno after printing why.
  */
 int backing_claim(int *fd, const char *path, const struct stat *st,
-		  const struct backing_use *use, bool wait);
+		  const struct backing_use *use, bool resumed);
 
 /*
  * Switches @fd to direct I/O, if that works in blocks of @block bytes, counted

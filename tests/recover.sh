@@ -260,6 +260,9 @@ mv "$tmp/writes.first" "$tmp/writes"
 back "with its own"
 kill_all
 first=$id
+# The kernel releases the locks of the killed server a moment later.
+# shellcheck disable=SC2016 # sh expands it
+wait_until 30 sh -c '! grep -q ":$0 " /proc/locks' "$(stat -c %i "$tmp/writes")"
 served "another device over the same" file "$tmp/data" --cow "$tmp/writes"
 head -c 8192 "$tmp/other" | put "$dev" 262144
 stopped "which writes and is stopped" "$dev"

@@ -161,6 +161,13 @@ stopped "unmounted it is not" "$dev"
 # seconds, unless this setting is changed.
 echo on >/proc/sys/kernel/printk_devkmsg
 mkdir "$tmp/ns"
+# opened PID DESCRIPTOR NODE: waits until `sleep` runs there and has it open.
+# The shell goes on before it has.
+opened() {
+	# shellcheck disable=SC2016 # sh expands them
+	wait_until 30 sh -c '[ "$(cat "/proc/$0/comm")" = sleep ] &&
+		[ "$(readlink "/proc/$0/fd/$1")" = "$2" ]' "$@"
+}
 held() {
 	fails 1 "$1: stop is refused" ublk stop "$dev"
 	like "$err" "^ublk: device $id is in use: $2;" "$1: and says by what"
@@ -220,16 +227,19 @@ for how in "file $lower" "file $lower -r"; do
 done
 sleep 1000 3<>"$lower" &
 holder=$!
+opened $holder 3 "$lower"
 held "a program that has it open" "open in process $holder .sleep."
 kill $holder
 wait $holder 2>/dev/null
 sleep 1000 3<"$lower" &
 holder=$!
+opened $holder 3 "$lower"
 held "one that only reads" "open in process $holder .sleep."
 kill $holder
 wait $holder 2>/dev/null
 # A process that looks at every new disk closes it soon.
 sleep 1 3<"$lower" &
+opened $! 3 "$lower"
 stopped "one that has it open for a moment is waited for" "$lower"
 wait $!
 
@@ -260,6 +270,7 @@ if [ -n "$prompt" ]; then
 	# shellcheck disable=SC2217 # only to hold it
 	sleep 1000 <"$dev" &
 	reader=$!
+	opened $reader 0 "$dev"
 	start=$(cut -d . -f 1 /proc/uptime)
 	ok "is stopped by force" ublk stop --force "$dev"
 	[ $(($(cut -d . -f 1 /proc/uptime) - start)) -lt 8 ] &&

@@ -209,7 +209,7 @@ static void zimg_free(struct zimg *zimg)
  * Opens the image and keeps writers away from it. Returns the descriptor, or
  * -errno after printing why.
  */
-static int zimg_open_claimed(const char *path, bool wait)
+static int zimg_open_claimed(const char *path, bool resumed)
 {
 	const struct backing_use use = { .read_only = true, .claims = true };
 	uint64_t size;
@@ -220,7 +220,7 @@ static int zimg_open_claimed(const char *path, bool wait)
 	if (fd < 0)
 		return fd;
 	ret = fstat(fd, &st) ? message_fail(errno, "%s", path) :
-			       backing_claim(&fd, path, &st, &use, wait);
+			       backing_claim(&fd, path, &st, &use, resumed);
 	if (!ret)
 		return fd;
 	close(fd);

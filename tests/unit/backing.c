@@ -8,9 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int number, failures;
@@ -22,8 +26,8 @@ static void check(bool good, const char *claim)
 	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
 }
 
-/* Claims the range. Returns the descriptor, or -errno. */
-static int claim(bool read_only, uint64_t offset, uint64_t size)
+static int claim_again(bool read_only, uint64_t offset, uint64_t size,
+		       bool resumed)
 {
 	const struct backing_use use = {
 		.read_only = read_only, .offset = offset, .size = size,
@@ -35,11 +39,17 @@ static int claim(bool read_only, uint64_t offset, uint64_t size)
 
 	if (fd < 0 || fstat(fd, &st))
 		abort();
-	err = backing_claim(&fd, path, &st, &use, false);
+	err = backing_claim(&fd, path, &st, &use, resumed);
 	if (!err)
 		return fd;
 	close(fd);
 	return err;
+}
+
+/* Claims the range. Returns the descriptor, or -errno. */
+static int claim(bool read_only, uint64_t offset, uint64_t size)
+{
+	return claim_again(read_only, offset, size, false);
 }
 
 static bool refused(bool read_only, uint64_t offset, uint64_t size)
@@ -115,6 +125,61 @@ static void test_others(void)
 	close(fd);
 }
 
+/* Whether the process sleeps. */
+static bool sleeps(pid_t pid)
+{
+	char name[32], text[16] = "";
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/syscall", pid);
+	fd = open(name, O_RDONLY);
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		abort();
+	close(fd);
+	return atoi(text) == SYS_clock_nanosleep;
+}
+
+/* A child locks all of the file until its parent waits in a claim. */
+static bool waits_for_release(bool resumed)
+{
+	int said[2], fd, status;
+	pid_t child;
+	char byte;
+
+	if (pipe(said))
+		abort();
+	child = fork();
+	if (!child) {
+		fd = open(path, O_RDWR);
+		if (flock(fd, LOCK_EX) || write(said[1], "", 1) != 1)
+			_exit(1);
+		while (!sleeps(getppid()))
+			sched_yield();
+		_exit(0);
+	}
+	if (child < 0 || read(said[0], &byte, 1) != 1)
+		abort();
+	fd = claim_again(false, 0, 4096, resumed);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	close(said[0]);
+	close(said[1]);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static void test_release(void)
+{
+	int tries = 0;
+
+	check(waits_for_release(true), "the device's last server is waited for");
+	/* Half a second may pass on a busy machine before the child runs. */
+	while (tries < 10 && !waits_for_release(false))
+		tries++;
+	check(tries < 10, "another one is, for a moment");
+}
+
 int main(void)
 {
 	int fd = mkstemp(path);
@@ -125,6 +190,7 @@ int main(void)
 	test_ranges();
 	test_inherited();
 	test_others();
+	test_release();
 	unlink(path);
 	printf("1..%d\n", number);
 	return failures != 0;
