@@ -190,6 +190,29 @@ void memory_release(void)
 		rmdir(MEMORY_DIR);
 }
 
+/*
+ * Such a kernel maps shared memory only at addresses that the cache does not
+ * tell apart. Two neighbouring pages never are both.
+ */
+bool memory_has_aliases(void)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	bool refused = false;
+	char *pages;
+	int i;
+
+	pages = mmap(NULL, 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		     0);
+	if (pages == MAP_FAILED)
+		return false;
+	for (i = 0; i < 2; i++)
+		refused |= mmap(pages + i * page, page, PROT_READ,
+				MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1,
+				0) == MAP_FAILED && errno == EINVAL;
+	munmap(pages, 2 * page);
+	return refused;
+}
+
 uint64_t memory_of_machine(void)
 {
 	struct sysinfo info;

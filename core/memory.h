@@ -48,6 +48,13 @@ void memory_release(void);
 int memory_unnamed(const char *name);
 int memory_program(const char *name);
 
+/*
+ * Whether the data cache keeps the same memory at two addresses twice, on a
+ * kernel whose pages are smaller than a way of it, as MIPS processors may have.
+ * Rings and descriptors, which kernel and server both map, then go wrong.
+ */
+bool memory_has_aliases(void);
+
 /* Total memory of the machine in bytes; UINT64_MAX if unknown. */
 uint64_t memory_of_machine(void);
 

@@ -138,6 +138,13 @@ int serve_device(const struct ublk_target *target, const char *argument,
 		.settings = settings,
 	};
 
+	if (memory_has_aliases()) {
+		message("cannot serve: pages of %ld bytes are too small for the "
+			"data cache of this processor, where memory that is "
+			"mapped twice differs; the kernel needs larger ones",
+			sysconf(_SC_PAGESIZE));
+		return EXIT_FAILED;
+	}
 	if (settings->foreground)
 		return serve_run(&device);
 	return process_background(serve_run, &device);
