@@ -161,10 +161,11 @@ same() {
 	fi
 }
 
-# wait_until SECONDS COMMAND...: repeats the command until it succeeds. Returns
-# 1 after SECONDS.
+# wait_until SECONDS COMMAND...: repeats the command until it succeeds. SECONDS are
+# enough on a quiet machine; a busy one gets four times as many before this
+# returns 1.
 wait_until() {
-	tries=$(($1 * 20))
+	tries=$(($1 * 80))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $tries -gt 0 ] || return 1

@@ -87,8 +87,8 @@ FUZZ_KERNEL := $(KERNEL_FILE:-debug=)-debug
 fuzz_seconds = $$(($(T) * 60 / $(if $(FUZZ_DRIVER),$(if $(FUZZ_NAMES),2,1),1)))
 
 FUZZ_NEEDS := $(FUZZ_NAMES:%=$(FUZZ)/%) \
-	$(if $(FUZZ_DRIVER),driver-programs $(FUZZ_KERNEL)) \
-	$(if $(FUZZ_FAULTS),all driver-programs $(KERNEL_FILE))
+	$(if $(FUZZ_DRIVER),busybox driver-programs $(FUZZ_KERNEL)) \
+	$(if $(FUZZ_FAULTS),all busybox driver-programs unit-programs $(KERNEL_FILE))
 
 # The driver is fuzzed even if the images have failed.
 fuzz: $(FUZZ_NEEDS) ## hostile images and random commands, for T minutes
@@ -96,7 +96,7 @@ fuzz: $(FUZZ_NEEDS) ## hostile images and random commands, for T minutes
 	$(if $(FUZZ_NAMES),tests/fuzz/run --seconds $(fuzz_seconds) \
 		$(if $(SEED),--seed $$seed) $(FUZZ_NAMES) || status=1;) \
 	$(if $(FUZZ_FAULTS),EVERY=1 tests/run -v --kernel $(KERNEL_FILE) \
-		host/faults faults || status=1;) \
+		host/faults faults unit/image-flips || status=1;) \
 	$(if $(FUZZ_DRIVER),tests/vm --kernel $(FUZZ_KERNEL) \
 		--add tests/lib.sh --add $(O)/driver/fuzz --mem 512M \
 		--timeout $$(($(fuzz_seconds) + 300)) \
