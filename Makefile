@@ -13,11 +13,20 @@ MAKEOVERRIDES :=
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-HOST_ARCH := $(shell uname -m)
-## ARCH=x86_64          architecture of the board; the only one so far
-ARCH ?= x86_64
-## CROSS_COMPILE=       prefix of the compiler's name, when the host has another
-CROSS_COMPILE ?=
+# linux/boards has what is known of an architecture.
+ARCHES := $(shell linux/board)
+HOST_ARCH := $(firstword $(foreach arch,$(ARCHES),$(if $(filter $(shell \
+	linux/board $(arch) machine),$(shell uname -m)),$(arch))))
+## ARCH=x86_64          architecture of the board: x86_64, arm64, armv7, mips,
+##                      mipsel or riscv64; this machine's when it is not given
+ARCH ?= $(or $(HOST_ARCH),x86_64)
+ifeq ($(filter $(ARCHES),$(ARCH)),)
+$(error ARCH=$(ARCH): there are only $(ARCHES))
+endif
+of_arch = $(shell linux/board $(ARCH) $(1))
+## CROSS_COMPILE=       prefix of the compiler's name; that of linux/boards when
+##                      this machine is another one
+CROSS_COMPILE ?= $(if $(filter $(HOST_ARCH),$(ARCH)),,$(call of_arch,compiler))
 ## MUSL= ZLIB= LIBURING=  prefix of one that you have (DIR/bin/musl-gcc,
 ##                      DIR/include, DIR/lib), compiled against musl; it is
 ##                      used as it is and nothing is fetched for it
@@ -35,6 +44,9 @@ AR := $(CROSS_COMPILE)ar
 RANLIB := $(CROSS_COMPILE)ranlib
 STRIP := $(CROSS_COMPILE)strip
 HOST_CC := gcc
+ARCH_CFLAGS := $(call of_arch,flags)
+# The tests' scripts look at it, too.
+export ARCH
 export REALGCC := $(CROSS_COMPILE)gcc
 
 Q := $(if $(filter 1,$(V)),,@)
@@ -66,9 +78,9 @@ WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
 # kernel that we build; they come after musl's, but before those of the host's
 # kernel.
 COMMON := -std=gnu11 -D_GNU_SOURCE= -I. -I linux/include/uapi $(WARNINGS)
-CFLAGS := $(COMMON) -Os -g $(LIB_CFLAGS) -isystem $(ZLIB_PREFIX)/include \
+CFLAGS := $(COMMON) $(ARCH_CFLAGS) -Os -g $(LIB_CFLAGS) -isystem $(ZLIB_PREFIX)/include \
 	-isystem $(LIBURING_PREFIX)/include -idirafter $(KERNEL_HEADERS)
-LDFLAGS := -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
+LDFLAGS := $(ARCH_CFLAGS) -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
 	-Wl,-z,noseparate-code -Wl,-z,norelro
 LIBRARIES := $(LIBURING_PREFIX)/lib/liburing.a $(ZLIB_PREFIX)/lib/libz.a
 ASAN_CFLAGS := $(COMMON) $(SANITIZE) -isystem $(ASAN)/include \
@@ -85,14 +97,14 @@ $(error WITHOUT: $(filter-out $(PARTS),$(WITHOUT)): none of $(PARTS))
 endif
 without = $(foreach part,$(shell echo $(1) | tr a-z A-Z),-DWITH_$(part)=0)
 CFLAGS += $(call without,$(WITHOUT))
-BOARD := $(O)/board
-BOARD_OBJECTS := $(SOURCES:%.c=$(BOARD)/obj/%.o)
-BOARD_CFLAGS := $(CFLAGS) $(call without,$(PARTS))
-$(BOARD)/obj/image/inflate.o: BOARD_CFLAGS += -O2
+SMALL := $(O)/board
+SMALL_OBJECTS := $(SOURCES:%.c=$(SMALL)/obj/%.o)
+SMALL_CFLAGS := $(CFLAGS) $(call without,$(PARTS))
+$(SMALL)/obj/image/inflate.o: SMALL_CFLAGS += -O2
 
 # Objects depend on the compiler's command line, in .flags. That file is written
 # only when the command line changes.
-FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(BOARD_CFLAGS) $(ASAN_CFLAGS))
+FLAGS := $(filter-out -Werror,$(MUSL_CC) $(CFLAGS) $(LDFLAGS) $(SMALL_CFLAGS) $(ASAN_CFLAGS))
 ifneq ($(if $(wildcard $(O)/.flags),$(file <$(O)/.flags)),$(FLAGS))
 .PHONY: $(O)/.flags
 endif
@@ -115,21 +127,27 @@ $(O)/ublk: $(O)/ublk.debug
 	$(Q)$(STRIP) -R .comment -o $@.new $<
 	$(Q)mv $@.new $@
 
-$(BOARD_OBJECTS): $(BOARD)/obj/%.o: %.c $(O)/.flags $(DEPS)
+$(SMALL_OBJECTS): $(SMALL)/obj/%.o: %.c $(O)/.flags $(DEPS)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
-	$(Q)$(MUSL_CC) $(BOARD_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(MUSL_CC) $(SMALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BOARD)/ublk: $(BOARD_OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
+$(SMALL)/ublk: $(SMALL_OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
 	$(call say,LD,$@)
-	$(Q)$(MUSL_CC) $(LDFLAGS) -Wl,-Map,$(BOARD)/ublk.map -o $@.debug \
-		$(BOARD_OBJECTS) $(LIBRARIES)
+	$(Q)$(MUSL_CC) $(LDFLAGS) -Wl,-Map,$(SMALL)/ublk.map -o $@.debug \
+		$(SMALL_OBJECTS) $(LIBRARIES)
 	$(Q)$(STRIP) -R .comment -o $@.new $@.debug
 	$(Q)mv $@.new $@
 
 # The program for this machine. Programs for other boards are only in build/.
-ublk: build/$(HOST_ARCH)/ublk
+ifeq ($(ARCH),$(HOST_ARCH))
+ublk: $(O)/ublk
 	@ln -f $< $@
+else
+.PHONY: ublk
+ublk:
+	@$(MAKE) ARCH=$(HOST_ARCH) CROSS_COMPILE= $@
+endif
 
 $(ASAN_OBJECTS): $(ASAN)/obj/%.o: %.c $(O)/.flags $(ASAN_DEPS)
 	$(call say,CC,$@)
@@ -192,7 +210,7 @@ $(O)/handover/other: $(O)/handover/handover.o $(O)/ublk.debug
 
 driver-programs: $(O)/handover/other
 
--include $(OBJECTS:.o=.d) $(BOARD_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
+-include $(OBJECTS:.o=.d) $(SMALL_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all board deps asan unit unit-programs driver-programs test test-all \
 	test-host test-module fuzz soak bench bench-plot manual lint lint-driver \
@@ -202,7 +220,7 @@ all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
 		"$$(wc -c <$(O)/ublk)" $(ARCH)
 
-board: $(BOARD)/ublk ## build/ARCH/board/ublk: what serves, boots and recovers, only
+board: $(SMALL)/ublk ## build/ARCH/board/ublk: what serves, boots and recovers, only
 	@printf 'ublk for a board is up to date: %s bytes, static, %s\n' \
 		"$$(wc -c <$<)" $(ARCH)
 
@@ -230,10 +248,18 @@ TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board $(TESTS_OF_MORE),\
 TEST_KERNELS = $(KERNEL_FILE) \
 	$(if $(CONFIG),,$(if $(TESTS_ARE_OF_MORE),$(KERNEL_FILE)-tests))
 
-TEST_NEEDS = all board asan unit-programs driver-programs initramfs $(TEST_KERNELS)
+TEST_NEEDS = all board busybox asan unit-programs driver-programs initramfs $(TEST_KERNELS)
 
+## BOARD=               a real board for the board's tests: root@HOST, or a serial
+##                      line with a root shell (/dev/ttyUSB0)
+BOARD ?=
+ifeq ($(BOARD),)
 test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFIG=
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
+else
+test: all busybox driver-programs
+	@tests/run --on $(BOARD) $(TEST_NAMES)
+endif
 
 # One after the other, because each test uses all processors. All run even if
 # one fails. 17 rounds with each of the six kinds of server in the driver's load
@@ -251,7 +277,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	$(MAKE) test-module || failed="$$failed, test-module"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
-test-host: all board asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
+test-host: all board busybox asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
 
 # A kernel package of the distribution, fetched once.
@@ -264,7 +290,7 @@ test-module: all driver-programs $(PACKAGED_KERNEL) ## the driver as a module of
 
 include tests/fuzz/rules.mk
 
-soak: all $(SOAK_PROGRAMS) $(O)/driver/strike $(KERNEL_FILE) ## load, kills, upgrades, no memory: nothing is lost; T=, SEED=
+soak: all busybox $(SOAK_PROGRAMS) $(O)/driver/strike $(KERNEL_FILE) ## load, kills, upgrades, no memory: nothing is lost; T=, SEED=
 	@tests/soak --kernel $(KERNEL_FILE) --minutes $(T) \
 		$(SEED:%=--seed %)
 
@@ -272,9 +298,9 @@ soak: all $(SOAK_PROGRAMS) $(O)/driver/strike $(KERNEL_FILE) ## load, kills, upg
 B ?=
 # The figures of another kernel are beside those of the appliance's kernel.
 BENCH_OTHER := $(addprefix -,$(filter-out 6.12,$(KERNEL)))
-BENCH_OURS := $(O)/bzImage$(BENCH_OTHER)-tests
-BENCH_INTREE := $(O)/bzImage$(BENCH_OTHER)-intree-tests
-BENCH_NEEDS := all board $(BENCH_OURS) $(BENCH_INTREE) $(O)/bzImage initramfs
+BENCH_OURS := $(KERNEL_DEFAULT)$(BENCH_OTHER)-bench
+BENCH_INTREE := $(KERNEL_DEFAULT)$(BENCH_OTHER)-intree-bench
+BENCH_NEEDS := all board busybox $(BENCH_OURS) $(BENCH_INTREE) $(KERNEL_DEFAULT) initramfs
 bench: $(BENCH_NEEDS) ## what an I/O costs, beside others of its kind; KERNEL=
 	@KERNEL_OURS=$(BENCH_OURS) KERNEL_INTREE=$(BENCH_INTREE) \
 		JSON=build/bench$(BENCH_OTHER).json tests/bench $(B)
@@ -288,7 +314,7 @@ manual: ublk ## docs/ublk.8, the manual page out of the help texts
 		{ rm -f docs/ublk.8.new; exit 1; }
 
 LINT_PACKAGES := cppcheck shellcheck sparse perl mandoc
-SCRIPTS = .ci/run deps/packages deps/fetch deps/newest-kernel \
+SCRIPTS = .ci/run deps/busybox deps/packages deps/fetch deps/newest-kernel \
 	deps/packaged-kernel deps/suite.lib docs/make-manual \
 	packaging/completions/ublk.bash \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
@@ -341,11 +367,11 @@ lint-driver: $(LINT_BUILD)/.config build/linux-6.12/.ready
 		>$(LINT_BUILD).log 2>&1 || { tail -n 40 $(LINT_BUILD).log; exit 1; }
 	$(Q)! grep -E 'drivers/block/ublk/.*(warning|error)' $(LINT_BUILD).log
 
-size: $(O)/ublk $(BOARD)/ublk ## what ublk and the kernel weigh, and where the bytes are
+size: $(O)/ublk $(SMALL)/ublk ## what ublk and the kernel weigh, and where the bytes are
 	@tests/size $(O)/linux-$(KERNEL)
 
 clean: ## remove what was compiled from this tree, keep what was fetched
-	@rm -rf ublk $(O)/obj $(O)/ublk* $(BOARD) $(ASAN)/obj $(ASAN)/unit \
+	@rm -rf ublk $(O)/obj $(O)/ublk* $(SMALL) $(ASAN)/obj $(ASAN)/unit \
 		$(ASAN)/ublk $(ASAN)/lib/ublk.a
 
 distclean: ## remove build/ as well

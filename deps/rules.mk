@@ -25,7 +25,7 @@ LIBURING_READY := $(if $(LIBURING),,$(O)/lib/liburing.a)
 DEPS := $(MUSL_READY) $(ZLIB_READY) $(LIBURING_READY) $(KERNEL_HEADERS_READY)
 
 # What the host needs to compile anything; checked before everything else.
-BUILD_PACKAGES := gcc libc6-dev
+BUILD_PACKAGES := gcc libc6-dev $(call of_arch,packages)
 FETCH_PACKAGES := dpkg-dev
 
 SRC := build/src
@@ -35,7 +35,7 @@ ASAN_DEPS := $(ASAN)/lib/libz.a $(ASAN)/lib/liburing.a $(KERNEL_HEADERS_READY)
 # Unused code and data are removed per function. A program that is not relocated
 # needs neither PIC nor unwind tables.
 LIB_CFLAGS := -ffunction-sections -fdata-sections -fno-pie \
-	-fno-asynchronous-unwind-tables -fno-unwind-tables -fcf-protection=none
+	-fno-asynchronous-unwind-tables -fno-unwind-tables
 SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 
@@ -71,7 +71,7 @@ $(O)/musl/.ready: $(SRC)/musl/.unpacked
 	$(Q)deps/packages $(BUILD_PACKAGES)
 	$(Q)$(call logged,$(O)/musl.log,cd $(O)/obj/musl && \
 		CC=$(REALGCC) CROSS_COMPILE=$(CROSS_COMPILE) \
-		CFLAGS="-Oz $(LIB_CFLAGS)" $(abspath $(SRC)/musl)/configure \
+		CFLAGS="-Oz $(ARCH_CFLAGS) $(LIB_CFLAGS)" $(abspath $(SRC)/musl)/configure \
 		--prefix=$(abspath $(@D)) --syslibdir=$(abspath $(@D))/lib \
 		--disable-shared --enable-wrapper=gcc && \
 		$(MAKE) $(JOBS) install DESTDIR=$(abspath $(O))/obj/musl/new)
@@ -128,12 +128,38 @@ define liburing
 endef
 
 $(O)/lib/libz.a: $(SRC)/zlib/.unpacked $(MUSL_READY)
-	$(call zlib,$(O),$(MUSL_CC),$(LIB_CFLAGS))
+	$(call zlib,$(O),$(MUSL_CC),$(ARCH_CFLAGS) $(LIB_CFLAGS))
 
 $(O)/lib/liburing.a: $(SRC)/liburing/.unpacked $(MUSL_READY) \
 		$(KERNEL_HEADERS_READY)
 	$(call liburing,$(O),$(MUSL_CC) -idirafter $(abspath \
-		$(KERNEL_HEADERS)),-Os $(LIB_CFLAGS),-static -no-pie)
+		$(KERNEL_HEADERS)),-Os $(ARCH_CFLAGS) $(LIB_CFLAGS),$(ARCH_CFLAGS) \
+		-static -no-pie)
+
+# BusyBox, for the demo's root and the tests' boards, and the paths of its
+# applets. For this machine's processor it is the distribution's. For others it
+# is compiled: the distribution has none for some of them.
+$(O)/busybox:
+	$(call say,BUSYBOX,$@)
+ifeq ($(ARCH),$(HOST_ARCH))
+	$(Q)deps/packages busybox-static
+	$(Q)mkdir -p $(@D)
+	$(Q)busybox --list-full >$@.links
+	$(Q)cp "$$(command -v busybox)" $@
+else
+	$(Q)deps/packages $(BUILD_PACKAGES) busybox-static bzip2
+	$(Q)$(call logged,$@.log,deps/busybox $(SRC)/busybox $(abspath $(O)) \
+		$(MUSL_CC) "$(CROSS_COMPILE)" "$(ARCH_CFLAGS)" \
+		$(abspath $(KERNEL_HEADERS)))
+endif
+
+ifneq ($(ARCH),$(HOST_ARCH))
+$(O)/busybox: deps/busybox deps/busybox.config $(SRC)/busybox/.unpacked \
+	$(MUSL_READY) $(KERNEL_HEADERS_READY)
+endif
+
+.PHONY: busybox
+busybox: $(O)/busybox
 
 $(ASAN)/lib/libz.a: $(SRC)/zlib/.unpacked
 	$(call zlib,$(ASAN),$(HOST_CC),$(SANITIZE))

@@ -31,7 +31,7 @@ $(GEN_INIT_CPIO): $(KERNEL_TREE)/.unpacked
 	$(Q)deps/packages $(BUILD_PACKAGES)
 	$(Q)$(HOST_CC) -O2 -o $@ $(KERNEL_TREE)/usr/gen_init_cpio.c
 
-$(DEMO_IMAGE): $(DEMO_FILES) $(KERNEL_TREE)/.unpacked $(O)/ublk | ublk
+$(DEMO_IMAGE): $(DEMO_FILES) $(KERNEL_TREE)/.unpacked $(O)/ublk | ublk $(O)/busybox
 	$(call say,ROOT,$@)
 	@mkdir -p $(@D)
 	$(Q)initramfs/demo/make-root $(ROOT) $(FS) $(O)/ublk \
@@ -61,5 +61,5 @@ $(O)/initramfs-bare.cpio: initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk
 initramfs: $(O)/initramfs.cpio $(O)/initramfs-bare.cpio ## the initramfs, with the image of a root
 	@printf 'initramfs is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
 
-demo: $(O)/bzImage initramfs ## boot a board that runs from a compressed root
+demo: $(KERNEL_DEFAULT) initramfs ## boot a board that runs from a compressed root
 	@O=$(O) MEM=$(MEM) initramfs/demo/run $(INITRAMFS_IMAGE)

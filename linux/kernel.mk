@@ -14,11 +14,11 @@ KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
 DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
 ## CONFIG=              kernel configuration: empty for the appliance's, tests,
-##                      debug, kcsan or xfstests (linux/README.md)
+##                      bench, debug, kcsan or xfstests (linux/README.md)
 CONFIG ?=
 
 KERNELS := 6.12 6.1 newest
-CONFIGS := tests debug kcsan xfstests
+CONFIGS := tests bench debug kcsan xfstests
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
 endif
@@ -32,21 +32,32 @@ ifeq ($(KERNEL)-$(DRIVER),6.1-own)
 $(error DRIVER=own: our driver is made for 6.12 and later; KERNEL=6.1 has its own one only)
 endif
 
-KERNEL_ARCH := $(or $(KERNEL_ARCH_$(ARCH)),x86)
-KERNEL_IMAGE := bzImage
+KERNEL_ARCH := $(call of_arch,kernel)
+KERNEL_BUILT := $(call of_arch,image)
+KERNEL_IMAGE := $(notdir $(KERNEL_BUILT))
+KERNEL_DEFAULT := $(O)/$(KERNEL_IMAGE)
 # Programs are always compiled with the headers of 6.12, whatever kernel is
 # built.
 KERNEL_TREE := build/linux-6.12
-KERNEL_PACKAGES := gcc libc6-dev make bc bison flex libelf-dev xz-utils ccache patch
+KERNEL_PACKAGES := gcc libc6-dev $(call of_arch,packages) make bc bison flex libelf-dev xz-utils ccache patch
 
 # Each configuration is a list of fragments; later ones override earlier ones.
-FRAGMENTS := appliance $(ARCH) board-qemu
-FRAGMENTS_tests := tests
-FRAGMENTS_debug := tests debug
-FRAGMENTS_kcsan := tests kcsan
-FRAGMENTS_xfstests := tests xfstests
-# Fragments for options whose names differ between versions.
-FRAGMENTS_newest_debug := linux-newest-debug
+# A configuration may have more for an architecture (x86_64-debug), and for a
+# version, whose names of options may differ (linux-newest-debug).
+BOARD_FRAGMENTS := $(call of_arch,configs)
+fragments = appliance linux-$(1) $(BOARD_FRAGMENTS) $(FRAGMENTS_$(2)) \
+	$(if $(2),$(patsubst linux/configs/%.config,%,$(wildcard \
+	linux/configs/linux-$(1)-$(2).config)))
+of_config = $(1) $(patsubst linux/configs/%.config,%,$(wildcard \
+	linux/configs/$(ARCH)-$(1).config))
+FRAGMENTS_tests := $(call of_config,tests)
+FRAGMENTS_bench := $(FRAGMENTS_tests) $(call of_config,bench)
+FRAGMENTS_debug := $(FRAGMENTS_tests) $(call of_config,debug)
+FRAGMENTS_kcsan := $(FRAGMENTS_tests) $(call of_config,kcsan)
+FRAGMENTS_xfstests := $(FRAGMENTS_tests) $(call of_config,xfstests)
+# Few files depend on the options of these: their build directory begins as a copy
+# of the appliance's, and only those files are compiled again.
+CONFIGS_COPIED := tests bench xfstests
 
 DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
 DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
@@ -101,13 +112,14 @@ kernel_make = CCACHE_DEPEND=1 CCACHE_BASEDIR=$(CURDIR) \
 
 # Both drivers are built in one build directory: switching between them takes a
 # few files and a link. Only one make at a time works there.
-# $(call build_rules,VERSION,BUILD DIRECTORY,FRAGMENTS)
+# $(call build_rules,VERSION,BUILD DIRECTORY,FRAGMENTS,DIRECTORY TO COPY,ITS IMAGE)
 define build_rules
 $(2)/.config: linux/configure build/linux-$(1)/.unpacked \
-		$(3:%=linux/configs/%.config) | build/linux-$(1)/.ready
+		$(3:%=linux/configs/%.config) | build/linux-$(1)/.ready $(5)
 	$$(call say,CONFIG,$(2))
 	@deps/packages $(KERNEL_PACKAGES)
 	$$(Q)mkdir -p $(2)
+	$(if $(4),$$(Q)[ -e $(2)/.config ] || flock $(4) linux/copy-build $(4) $(2))
 	$$(Q)$$(call logged,$(2).log,flock $(2) linux/configure $(2) \
 		'$$(call kernel_make,$(1),$(2))' $(3:%=linux/configs/%.config))
 	@touch $$@
@@ -120,32 +132,34 @@ $(3): $(2)/.config build/linux-$(1)/.ready
 	$$(Q)$$(call logged,$(3).log,flock $(2) sh -c '$$(call kernel_make,$(1),$(2)) \
 		UBLK_DRIVER=$(4) $(KERNEL_IMAGE) && \
 		cp $(2)/System.map $(3).map && \
-		cp $(2)/arch/$(KERNEL_ARCH)/boot/$(KERNEL_IMAGE) $(3).new')
+		cp $(2)/$(KERNEL_BUILT) $(3).new')
 	$$(Q)mv $$@.new $$@
 endef
 
-# $(call kernel_rules,VERSION,BUILD DIRECTORY,FRAGMENTS,OWN IMAGE,INTREE IMAGE)
+# $(call kernel_rules,VERSION,BUILD DIRECTORY,FRAGMENTS,OWN IMAGE,INTREE IMAGE,
+#   DIRECTORY TO COPY,ITS IMAGE)
 define kernel_rules
-$(call build_rules,$(1),$(2),$(3))
+$(call build_rules,$(1),$(2),$(3),$(6),$(7))
 $(if $(4),$(call image_rules,$(1),$(2),$(4)))
 
 $(call image_rules,$(1),$(2),$(5),ublk_drv.o)
 endef
 
-# Fragments for options whose names differ between versions.
 # $(call kernels,VERSION,OWN NAME,INTREE NAME): all configurations of a kernel.
 define kernels
-$(eval $(call kernel_rules,$(1),$(O)/linux-$(1),$(FRAGMENTS) linux-$(1),$(2),$(3)))
+$(eval $(call kernel_rules,$(1),$(O)/linux-$(1),$(call fragments,$(1)),$(2),$(3)))
 $(foreach config,$(CONFIGS),$(eval $(call kernel_rules,$(1),$(O)/linux-$(1)-$(config),\
-	$(FRAGMENTS) linux-$(1) linux-$(1)-tests $(FRAGMENTS_$(config)) $(FRAGMENTS_$(1)_$(config)),$(2:%=%-$(config)),$(3)-$(config))))
+	$(call fragments,$(1),$(config)),$(2:%=%-$(config)),$(3)-$(config),\
+	$(if $(filter $(config),$(CONFIGS_COPIED)),$(O)/linux-$(1)),\
+	$(if $(filter $(config),$(CONFIGS_COPIED)),$(or $(2),$(3))))))
 endef
-$(call kernels,6.12,$(O)/bzImage,$(O)/bzImage-intree)
-$(call kernels,6.1,,$(O)/bzImage-6.1)
-$(call kernels,newest,$(O)/bzImage-newest,$(O)/bzImage-newest-intree)
+$(call kernels,6.12,$(KERNEL_DEFAULT),$(KERNEL_DEFAULT)-intree)
+$(call kernels,6.1,,$(KERNEL_DEFAULT)-6.1)
+$(call kernels,newest,$(KERNEL_DEFAULT)-newest,$(KERNEL_DEFAULT)-newest-intree)
 
-$(eval $(call build_rules,6.12,$(O)/linux-6.12-lint,$(FRAGMENTS) linux-6.12))
+$(eval $(call build_rules,6.12,$(O)/linux-6.12-lint,$(call fragments,6.12)))
 
-KERNEL_CHOSEN := $(O)/bzImage$(if $(filter-out 6.12,$(KERNEL)),-$(KERNEL))$(if \
+KERNEL_CHOSEN := $(KERNEL_DEFAULT)$(if $(filter-out 6.12,$(KERNEL)),-$(KERNEL))$(if \
 	$(filter intree,$(DRIVER)),$(if $(filter-out 6.1,$(KERNEL)),-intree))
 KERNEL_FILE := $(KERNEL_CHOSEN)$(addprefix -,$(CONFIG))
 

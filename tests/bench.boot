@@ -13,7 +13,7 @@ set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 out=$here/build/${ARCH:-x86_64}
 PATH=$PATH:/usr/sbin:/sbin
-"$here/deps/packages" qemu-system-x86 busybox-static squashfs-tools cpio >&2
+"$here/deps/packages" squashfs-tools cpio >&2
 
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/boot.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
@@ -22,12 +22,10 @@ trap 'exit 1' HUP INT TERM
 # board INITRAMFS MEMORY WORDS: prints what the console said, of a board that
 # counts its instructions.
 board() {
-	timeout -k 5 60 qemu-system-x86_64 -machine q35 -m "$2" \
-		-icount shift=0,sleep=off -accel tcg,thread=single \
-		-cpu max,-erms,-fsrm -nodefaults -no-user-config -display none \
-		-no-reboot -kernel "$out/bzImage" -initrd "$1" -serial stdio \
-		-append "console=ttyS0 quiet panic=-1 ublk.rescue=reboot $3" \
-		</dev/null 2>&1 | tr -d '\r\0'
+	"$here/linux/emulate" --icount --seconds 60 \
+		"$("$here/linux/default-kernel")" "quiet ublk.rescue=reboot $3" \
+		-m "$2" -initrd "$1" -serial stdio </dev/null 2>&1 |
+		tr -d '\r\0'
 }
 
 # busybox FOLDER: puts it there with its applets.
@@ -35,10 +33,10 @@ busybox_in() {
 	for folder in bin sbin usr/bin usr/sbin proc sys dev run tmp mnt; do
 		mkdir -p "$1/$folder"
 	done
-	cp "$(command -v busybox)" "$1/bin/busybox"
-	busybox --list-full | while read -r applet; do
+	cp "$out/busybox" "$1/bin/busybox"
+	while read -r applet; do
 		[ "$applet" = bin/busybox ] || ln -s /bin/busybox "$1/$applet"
-	done
+	done <"$out/busybox.links"
 }
 
 # until_init DEVICE INITRAMFS

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/strike --timeout 1200
+# board: --add tests/devices.lib --add $O/driver/strike --timeout 1200
 #
 # A control command that fails says nothing about the device: no device is taken
 # for gone, none is deleted, and no data is lost. Temporary errors are waited

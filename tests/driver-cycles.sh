@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add build/x86_64/driver/cycles --timeout 3600
+# board: --add $O/driver/cycles --timeout 3600
 #
 # Disks that are created, written, read back, and removed by STOP_DEV or with
 # their server: 60 of them, with every byte compared. With ROUNDS there are 300

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
+# board: --add tests/driver.lib --add $O/driver/server --tool fio
 # board: --mem 512M --timeout 1800
 #
 # The server ends by itself under load: it exits without closing anything,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server --mem 1G
+# board: --add tests/driver.lib --add $O/driver/server --mem 1G
 # board: --add tests/files.lib
 # board: --tool mkfs.ext4 --tool e2fsck --tool mkfs.xfs --tool xfs_repair
 # board: --tool stress-ng --timeout 1800

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add build/x86_64/driver/fuzz --mem 512M --timeout 600
+# board: --add $O/driver/fuzz --mem 512M --timeout 600
 #
 # Random and almost right commands from processes that are killed at random.
 # Afterwards the driver works. The seed is fixed, and the test takes half a

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add build/x86_64/driver/interface --timeout 600
+# board: --add $O/driver/interface --timeout 600
 #
 # Every command of the driver's interface with valid and invalid arguments, from
 # a program that uses it directly: tests/driver/interface.c, which prints the

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
+# board: --add tests/driver.lib --add $O/driver/server --mem 512M
 # board: --timeout 300
 #
 # What becomes of each request if the server dies while it serves four, and four

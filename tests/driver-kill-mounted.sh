@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
+# board: --add tests/driver.lib --add $O/driver/server --mem 512M
 # board: --tool mkfs.ext4 --tool e2fsck --timeout 300
 #
 # The server is killed under a mounted ext4 that is being written: the writers

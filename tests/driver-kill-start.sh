@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server --mem 512M
+# board: --add tests/driver.lib --add $O/driver/server --mem 512M
 # board: --timeout 600
 #
 # The server is killed between any two steps of its start, with and without

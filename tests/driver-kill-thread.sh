@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server --tool fio
+# board: --add tests/driver.lib --add $O/driver/server --tool fio
 # board: --mem 512M --timeout 300
 #
 # One of several threads ends, under load: the effect is that of the death of

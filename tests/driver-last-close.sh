@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/lastclose
+# board: --add tests/devices.lib --add $O/driver/lastclose
 # board: --tool mkfs.ext4 --mem 1G --smp 4 --timeout 3600
 # kernel: tests
 #
@@ -115,6 +115,10 @@ for queues in 1 4; do
 	closes "$raw" none --any-data null 32M -q $queues
 done
 for scheduler in mq-deadline kyber bfq; do
+	if ! grep -qsw $scheduler /sys/block/*/queue/scheduler; then
+		skip "scheduler $scheduler" "only kernels that check themselves have it"
+		continue
+	fi
 	closes "$raw $mounted" $scheduler ram 32M -q 2
 done
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/driver.lib --add build/x86_64/driver/server
-# board: --add build/x86_64/driver/reuse --timeout 600
+# board: --add tests/driver.lib --add $O/driver/server
+# board: --add $O/driver/reuse --timeout 600
 # kernel: tests
 #
 # A thousand devices (or DEVICES) come and go under the same numbers, in every

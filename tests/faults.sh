@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add tests/faults.lib
-# board: --add build/x86_64/driver/strike --timeout 20000
+# board: --add $O/driver/strike --timeout 20000
 #
 # System calls that fail, one after the other, for each verb that needs the
 # driver and for the servers. A command succeeds or says why not; a disk keeps

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/strike --tool mkfs.ext4 --disk 32M --timeout 900
+# board: --add tests/devices.lib --add $O/driver/strike --tool mkfs.ext4 --disk 32M --timeout 900
 #
 # `ublk recover`: after all processes of a device were killed, its disk is back
 # with its contents, and waiting requests proceed. A record that does not fit is

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/strike
+# board: --add tests/devices.lib --add $O/driver/strike
 # board: --tool blkdiscard --mem 512M --timeout 900
 #
 # Processes that serve have no rights: no capabilities, no new ones, few system

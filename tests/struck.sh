@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/strike --timeout 900
+# board: --add tests/devices.lib --add $O/driver/strike --timeout 900
 #
 # A process is killed between any two of its system calls. A device that was
 # being stopped, recovered or upgraded is, one command later, gone completely or

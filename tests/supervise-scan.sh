@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/server --timeout 900
+# board: --add tests/devices.lib --add $O/driver/server --timeout 900
 #
 # Processes of a disk that are killed during its partition scan, by ublk or by
 # the kernel: another worker continues, or the disk waits for `ublk recover`,

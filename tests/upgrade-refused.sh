@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/handover/other
-# board: --add build/x86_64/driver/strike --timeout 300
+# board: --add tests/devices.lib --add $O/handover/other
+# board: --add $O/driver/strike --timeout 300
 #
 # `ublk upgrade` to a program that must not take the device: another version of
 # the handover protocol, unknown words, or programs in memory are forbidden. The

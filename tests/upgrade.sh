@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add build/x86_64/driver/slow
-# board: --add build/x86_64/driver/strike --tool fio --mem 512M --timeout 900
+# board: --add tests/devices.lib --add $O/driver/slow
+# board: --add $O/driver/strike --tool fio --mem 512M --timeout 900
 #
 # `ublk upgrade`: another program takes over a running device under load,
 # without an error. If it does not start, the old one stays.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # kernel: tests
-# board: --add tests/devices.lib --add build/x86_64/driver/writer
-# board: --add build/x86_64/driver/replay --tool dmsetup --tool mkfs.ext4
+# board: --add tests/devices.lib --add $O/driver/writer
+# board: --add $O/driver/replay --tool dmsetup --tool mkfs.ext4
 # board: --tool e2fsck --disk 16M --disk 128M --disk 16M --disk 16M
 # board: --mem 512M --timeout 900
 #

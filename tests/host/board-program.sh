@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
+# packages: squashfs-tools e2fsprogs fdisk cpio
 #
 # The program of `make board`: it says what was left out, and boots a board
 # whose root it serves.

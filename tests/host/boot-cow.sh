@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static e2fsprogs fdisk
+# packages: e2fsprogs fdisk
 #
 # ublk.cow=: the root in a compressed image is an ext4 that is mounted writable.
 # Writes go to memory, or to a partition, where the next boot finds them.

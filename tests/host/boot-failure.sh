@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs cpio
+# packages: squashfs-tools e2fsprogs cpio
 #
 # A boot that fails says why, on the console and in the kernel log, and then
 # does what ublk.rescue= says: a shell, a reboot, or nothing.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools cpio
+# packages: squashfs-tools cpio
 #
 # Memory: that of the initramfs is freed, and a board with hardly any memory
 # left still reads its whole root, again and again.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs cpio
+# packages: squashfs-tools e2fsprogs cpio
 #
 # ublk.overlay=: a root whose writes go to memory, up to a limit; and a root as
 # it is, read-only or written through to the disk.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
+# packages: squashfs-tools e2fsprogs fdisk cpio
 #
 # A root on a partition of the served disk: named by ublk.root=...,part=, or
 # found, or refused with a list of what there is.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
+# packages: squashfs-tools e2fsprogs fdisk cpio
 #
 # Every place where the root can be: in the initramfs, on a partition that is
 # named in each of the possible ways, on a whole disk; compressed or not;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools e2fsprogs fdisk cpio
+# packages: squashfs-tools e2fsprogs fdisk cpio
 #
 # The demo's own BusyBox system: a user types at its console, kills all
 # processes, and powers it off. The root stays until the end, and what was

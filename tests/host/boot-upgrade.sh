@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools cpio
+# packages: squashfs-tools cpio
 #
 # A board of 32 MiB: the server of its root is upgraded to a program on that
 # root while all of it is read, keeps the old program if the new one does not

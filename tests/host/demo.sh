@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools fdisk cpio bsdutils
+# packages: squashfs-tools fdisk cpio bsdutils
 #
 # Without a terminal, the demo checks its own boots, and notices a bad one. With
 # a terminal, it ends in a shell.

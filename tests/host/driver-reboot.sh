@@ -6,7 +6,7 @@
 . "${0%/*}/../lib.sh"
 
 arch=${ARCH:-x86_64}
-kernel=${TESTS_KERNEL:-build/$arch/bzImage}
+kernel=${TESTS_KERNEL:-$(linux/default-kernel)}
 program=build/$arch/driver/server
 [ -x "$program" ] || skip_all "no $program: run make driver-programs"
 deps/packages e2fsprogs >&2

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: busybox-static squashfs-tools e2fsprogs cpio
+# packages: squashfs-tools e2fsprogs cpio
 #
 # What is in the initramfs and in the demo's root, and that the same input
 # always results in the same bytes.

@@ -8,12 +8,12 @@
 . "${0%/*}/../lib.sh"
 
 arch=${ARCH:-x86_64}
-image=$PWD/build/$arch/bzImage
+image=$(linux/default-kernel)
 built=build/$arch/linux-6.12
 [ -f "$image" ] && [ -f "$built/vmlinux.map" ] || skip_all "no $image: make kernel"
 
 bytes=$(wc -c <"$image")
-goal=$(tests/size | sed -n 's/.* bzImage (goal: \([0-9]*\)).*/\1/p')
+goal=$(tests/size | sed -n 's/.* kernel (goal: \([0-9]*\)).*/\1/p')
 if [ "$bytes" -le "$goal" ]; then
 	pass "it has no more bytes than are promised"
 else

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static e2fsprogs e2fsck-static fdisk cpio
+# packages: e2fsprogs e2fsck-static fdisk cpio
 #
 # The power of a board is cut (QEMU is killed) while it writes to disks that
 # `ublk file` serves, from a file on ext4 and from a bare disk. Everything for

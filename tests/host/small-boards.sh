@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# packages: qemu-system-x86 busybox-static squashfs-tools gzip pigz tabix zopfli
+# packages: squashfs-tools gzip pigz tabix zopfli
 # packages: p7zip-full python3
 #
 # On boards of 32 and 64 MiB, any gzip file is the disk that zcat makes of it,
@@ -108,7 +108,7 @@ echo "devices left: $(ublk list --json | grep -c id)"
 ublk list
 SCRIPT
 
-kernel=${TESTS_KERNEL:-build/x86_64/bzImage}
+kernel=${TESTS_KERNEL:-$(linux/default-kernel)}
 for size in 64 32; do
 	run tests/vm --kernel "$kernel" --mem ${size}M --timeout 400 \
 		--allow-log 'I/O error|Buffer I/O' --disk "$tmp/squashfs" \
