@@ -187,25 +187,26 @@ static void cow_free(struct cow *cow)
 
 /*
  * Allocates the state, without its files. @place is the value of --cow. Returns
- * NULL after printing why.
+ * NULL after printing why, with *@err set to -errno.
  */
-static struct cow *cow_make(const char *place)
+static struct cow *cow_make(const char *place, int *err)
 {
 	struct cow *cow;
 	uint64_t size;
-	int err = size_parse(place, &size);
+	bool sized = !size_parse(place, &size);
 
-	if (!err && size < COW_BLOCK) {
+	if (sized && size < COW_BLOCK) {
 		message("--cow %s: neither a size of 4K or more nor a path",
 			place);
+		*err = -EINVAL;
 		return NULL;
 	}
 	cow = calloc(1, sizeof(*cow));
 	if (!cow) {
-		message_fail(ENOMEM, "--cow %s", place);
+		*err = message_fail(ENOMEM, "--cow %s", place);
 		return NULL;
 	}
-	cow->limit = err ? 0 : size / COW_BLOCK;
+	cow->limit = sized ? size / COW_BLOCK : 0;
 	cow->memory_fd = -1;
 	cow->file.fd = -1;
 	return cow;
@@ -249,9 +250,9 @@ static int cow_open(struct ublk_device *device, const char *argument,
 	if (!place)
 		return ublk_device_open_instead(device, base, argument,
 						settings, disk);
-	cow = cow_make(place);
+	cow = cow_make(place, &err);
 	if (!cow)
-		return -EINVAL;
+		return err;
 	cow->base = base;
 	err = ublk_device_open_base(device, base, argument, settings, disk);
 	if (!err) {
