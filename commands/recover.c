@@ -140,8 +140,12 @@ static void recover_failed(struct server *server)
 		return;
 	if (!recover_record(device)) {
 		message("device %d: all its I/O still fails", id);
-		if (!supervise_failing(server) && !settle_device(id))
-			device_delete(&device->ctrl, id);
+		if (!supervise_failing(server)) {
+			if (settle_device(id))
+				device_report_unfinished(id);
+			else
+				device_delete(&device->ctrl, id);
+		}
 	}
 	buffers_close(&device->buffers);
 }
@@ -237,8 +241,8 @@ static int recover_lookup(struct ublk_ctrl *ctrl, int id, struct lookup *listed)
 static int clean_up(struct ublk_ctrl *ctrl, int id, const char *why)
 {
 	if (settle_device(id)) {
-		message("device %d %s; its writes are kept until `ublk stop %d` "
-			"succeeds", id, why, id);
+		message("device %d %s", id, why);
+		device_report_unfinished(id);
 		return -ENODEV;
 	}
 	device_delete(ctrl, id);

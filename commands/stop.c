@@ -317,8 +317,7 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	/* No process is left that could do it. */
 	err = settle_device(stop->id);
 	if (err && !force) {
-		message("device %d: some writes are not in the --cow file yet; "
-			"try again, or use --force to lose them", stop->id);
+		device_report_unfinished(stop->id);
 		return err;
 	}
 	return device_delete(ctrl, stop->id);

@@ -334,6 +334,13 @@ int device_delete(struct ublk_ctrl *ctrl, int id)
 	return 0;
 }
 
+void device_report_unfinished(int id)
+{
+	message("device %d: some writes are not in the --cow file yet; "
+		"`ublk stop %d` tries again, `ublk stop --force %d` loses them",
+		id, id, id);
+}
+
 int device_end(struct ublk_device *device)
 {
 	int id = device->info.dev_id;
@@ -343,8 +350,7 @@ int device_end(struct ublk_device *device)
 		err = device->target->finish(device);
 	/* Another try needs the memory that outlives this process. */
 	if (err && memory_is_kept(id)) {
-		message("device %d: what was written is not all in its place; "
-			"it stays until `ublk stop %d` succeeds", id, id);
+		device_report_unfinished(id);
 		return err;
 	}
 	deleted = device_delete(&device->ctrl, id);

@@ -148,6 +148,13 @@ int device_announce(const struct ublk_device *device);
 int device_end(struct ublk_device *device);
 
 /*
+ * Prints that device @id stays because its --cow file lacks some writes, and
+ * what to do. For callers of settle_device() that keep the device after an
+ * error.
+ */
+void device_report_unfinished(int id);
+
+/*
  * Deletes device @id from the driver and removes its record. It is no error if
  * the device is gone already. The record is removed last: if the deletion is
  * interrupted, the record shows what is left. Returns 0, or -errno after

@@ -51,6 +51,6 @@ int settle_device(int id)
 	err = device.target->finish ? device.target->finish(&device) : 0;
 	device.target->close(&device);
 	if (!err)
-		message("device %d: what was written is in its place now", id);
+		message("device %d: all writes are in the --cow file now", id);
 	return err;
 }

@@ -288,7 +288,8 @@ done
 	fails 1 "stop fails" ublk stop "$id"
 	mv "$tmp/moved" "$tmp/last"
 	ok "with it, it is stopped" ublk stop "$id"
-	like "$err" "what was written is in its place now" "which says so"
+	like "$err" "device $id: all writes are in the --cow file now" \
+		"which says so"
 	kept "moved"
 }
 # The file for writes cannot be the base.
