@@ -17,14 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "targets/cow/file.h"
-#include "tests/unit/plain-transfer.h"
-
 #define QUEUES 3
 #define DEPTH 8
 #define SLOTS (QUEUES * DEPTH)
@@ -37,6 +33,9 @@
 #define BLOCKS (DISK_SIZE / COW_BLOCK + 1)
 #define DATA_AT (COW_BLOCK * (1ULL + MAP_PAGES))
 
+#include "tests/unit/cow-device.h"
+#include "tests/unit/plain-transfer.h"
+
 /*
  * The parts of the disk that are used: the start, where two pages of the map
  * meet, and the end.
@@ -46,13 +45,6 @@
 #define HOT (REGIONS * REGION)			/* blocks */
 #define HOT_SECTORS (HOT * 8)
 #define STORE_PAGES (1 + MAP_PAGES + HOT)
-
-struct ublk_device {
-	void *wrapper;		/* the state of copy on write */
-	int files;		/* number of registered files */
-	bool resumed;
-	int inherited[2];	/* the cow file, the memory */
-};
 
 struct ublk_queue {
 	unsigned int id;
@@ -65,7 +57,6 @@ struct operation {
 	struct io_uring_sqe sqe;
 	bool message;
 	int result;
-	unsigned int life;		/* which server submitted it */
 	unsigned long submitted;
 };
 
@@ -98,20 +89,15 @@ static struct {
 
 static int number, failures;
 static uint32_t seed = 88172645;
-static struct ublk_device device;
 static struct ublk_queue queues[QUEUES];
 static struct slot slots[SLOTS];
 static struct operation operations[4096];
-static unsigned int pending, life;
+static unsigned int pending;
 static unsigned long now = 1;
 static uint8_t store[STORE_PAGES][COW_BLOCK], durable[STORE_PAGES][COW_BLOCK];
 static struct change *changes, **changes_end = &changes;
-static struct cow_target cow;
-static const struct ublk_target *instead;	/* what replaced the wrapper */
-static int memory = -1, cow_fd = -1;
-static char cow_path[] = "/tmp/cow.XXXXXX", base_path[] = "/tmp/base.XXXXXX";
-static struct cow_base base = { .size = 100000 };
-static unsigned int base_opened;	/* and not closed yet */
+static int cow_fd = -1;
+static char cow_path[] = "/tmp/cow.XXXXXX";
 static bool in_memory, base_fails;
 static unsigned int wrong, forgotten, answers, errors, full, cuts, deaths, flushes;
 
@@ -193,106 +179,6 @@ static bool has_one_of(const void *bytes, unsigned int sector, uint32_t from,
 	return false;
 }
 
-/* The functions of the device that copy on write calls. */
-bool ublk_device_read_only(const struct ublk_device *self)
-{
-	(void)self;
-	return false;
-}
-
-bool ublk_device_resumed(const struct ublk_device *self)
-{
-	return self->resumed;
-}
-
-unsigned int ublk_device_queues(const struct ublk_device *self)
-{
-	(void)self;
-	return QUEUES;
-}
-
-unsigned int ublk_device_depth(const struct ublk_device *self)
-{
-	(void)self;
-	return DEPTH;
-}
-
-int ublk_device_identify(struct ublk_device *self, const char *name,
-			 const char *path, int fd,
-			 const struct identity_contents *contents)
-{
-	(void)self;
-	(void)name;
-	(void)path;
-	(void)fd;
-	(void)contents;
-	return 0;
-}
-
-void ublk_device_unfinished(struct ublk_device *self)
-{
-	(void)self;
-}
-
-int ublk_device_register_file(struct ublk_device *self, int fd,
-			      const char *name)
-{
-	(void)fd;
-	(void)name;
-	return ++self->files;
-}
-
-int ublk_device_inherited_file(struct ublk_device *self, const char *name)
-{
-	(void)name;
-	return self->resumed ? self->inherited[0] : -1;
-}
-
-int ublk_device_memory(struct ublk_device *self, uint64_t size)
-{
-	int fd;
-
-	if (self->resumed)
-		return self->inherited[1];
-	if (memory >= 0)
-		close(memory);
-	memory = memfd_create("cow", MFD_CLOEXEC);
-	fd = dup(memory);
-	return ftruncate(memory, size) ? -1 : fd;
-}
-
-const struct ublk_target *ublk_device_target(const struct ublk_device *self)
-{
-	(void)self;
-	return &cow.target;
-}
-
-void ublk_device_set_wrapper(struct ublk_device *self, void *state)
-{
-	self->wrapper = state;
-}
-
-void *ublk_device_wrapper(const struct ublk_device *self)
-{
-	return self->wrapper;
-}
-
-int ublk_device_open_base(struct ublk_device *self,
-			  const struct ublk_target *target, const char *argument,
-			  const void *settings, struct ublk_disk *disk)
-{
-	return target->open(self, argument, settings, disk);
-}
-
-int ublk_device_open_instead(struct ublk_device *self,
-			     const struct ublk_target *target,
-			     const char *argument, const void *settings,
-			     struct ublk_disk *disk)
-{
-	instead = target;
-	return target->open(self, argument, settings, disk);
-}
-
 struct ublk_device *ublk_queue_device(const struct ublk_queue *queue)
 {
 	(void)queue;
@@ -314,7 +200,6 @@ static struct operation *add_operation(struct ublk_queue *queue,
 	*operation = (struct operation){
 		.queue = queue,
 		.completion = completion,
-		.life = life,
 		.submitted = now++,
 	};
 	return operation;
@@ -355,30 +240,6 @@ static int base_read(struct ublk_queue *queue, struct ublk_request *request)
 		return read_base_now(request);
 	add_operation(queue, NULL)->inner = request;
 	return UBLK_LATER;
-}
-
-static int base_open(struct ublk_device *self, const char *argument,
-		     const void *settings, struct ublk_disk *disk)
-{
-	(void)self;
-	(void)argument;
-	(void)settings;
-	disk->size = DISK_SIZE;
-	disk->read_only = true;
-	base_opened++;
-	return 0;
-}
-
-static void base_close(struct ublk_device *self)
-{
-	(void)self;
-	base_opened--;
-}
-
-static void base_is(const struct ublk_device *self, struct ublk_base *is)
-{
-	(void)self;
-	*is = (struct ublk_base){ base_path, base.fd, base.offset, base.size };
 }
 
 static const struct ublk_target base_target = {
@@ -686,7 +547,6 @@ static void die(void)
 		    dice(2))
 			end_ring(&operations[i]);
 	pending = 0;
-	life++;
 	wrong += !open_cow(true);
 	cow.target.close(&dead);
 	for (i = 0; i < SLOTS; i++)
@@ -836,7 +696,7 @@ static void one_disk(void)
 	if (in_memory)
 		fill_after_discard();
 	cow.target.close(&device);
-	wrong += base_opened;
+	wrong += base_opened != 0;
 }
 
 static void test_disks(bool memory_store, unsigned int rounds)
@@ -855,159 +715,19 @@ static void test_disks(bool memory_store, unsigned int rounds)
 						   "it never was full");
 }
 
-/* Tries to use an existing file that starts with @bytes. */
-static int try_file(const uint8_t *bytes, size_t length, bool make_empty,
-		    const struct cow_base *below, uint64_t disk_size)
-{
-	char path[] = "/tmp/cow.XXXXXX";
-	struct cow_file file;
-	int fd = mkstemp(path), err;
-
-	if (!make_empty && ftruncate(fd, cow_layout(disk_size).size))
-		abort();
-	if (pwrite(fd, bytes, length, 0) != (ssize_t)length)
-		abort();
-	err = cow_file_open(&file, path, below, disk_size, false, -1, false);
-	if (!err)
-		close(file.fd);
-	close(fd);
-	unlink(path);
-	return err;
-}
-
-static void test_header(void)
-{
-	static _Alignas(COW_BLOCK) uint8_t header[COW_BLOCK];
-	uint8_t torn[COW_BLOCK];
-	struct cow_base other = base;
-	unsigned int i, bad = 0;
-	struct cow_file file;
-
-	check(!try_file(header, 0, true, &base, DISK_SIZE),
-	      "an empty file is new");
-	check(!try_file(header, 0, false, &base, DISK_SIZE),
-	      "and so is one of zeroes");
-	if (pread(cow_fd, header, sizeof(header), 0) != sizeof(header))
-		abort();
-	memset(torn, 0xff, sizeof(torn));
-	check(!try_file(torn, sizeof(torn), false, &base, DISK_SIZE),
-	      "erased flash is new");
-	memset(torn, 0, 1536);
-	check(!try_file(torn, sizeof(torn), false, &base, DISK_SIZE),
-	      "also where the power went while it was made a map of zeroes");
-	torn[600] = 0xff;
-	check(try_file(torn, sizeof(torn), false, &base, DISK_SIZE) == -EINVAL,
-	      "ones and zeroes in a sector are something else");
-	check(!try_file(header, sizeof(header), false, &base, DISK_SIZE),
-	      "its own header is taken");
-	for (i = 0; i < 1000; i++) {
-		unsigned int j, cut = i < 64 ? i : 64;
-
-		memset(torn, 0, sizeof(torn));
-		for (j = 0; j < cut; j++)
-			torn[j] = i < 64 || dice(2) ? header[j] : 0;
-		bad += try_file(torn, sizeof(torn), false, &base,
-				DISK_SIZE) != 0;
-	}
-	check(!bad, "a header of which parts were written is written again");
-	for (i = 0; i < 64; i++) {
-		memcpy(torn, header, sizeof(torn));
-		torn[i] ^= 0x55;
-		bad += try_file(torn, sizeof(torn), false, &base,
-				DISK_SIZE) != -EINVAL;
-	}
-	check(!bad, "any other byte in it is refused");
-	check(try_file(header, sizeof(header), true, &base, DISK_SIZE) ==
-	      -EINVAL, "a file that is too short is refused");
-	check(try_file(header, sizeof(header), false, &base,
-		       DISK_SIZE + COW_BLOCK) == -EINVAL, "another disk");
-	other.size--;
-	check(try_file(header, sizeof(header), false, &other, DISK_SIZE) ==
-	      -EINVAL, "a base of another size");
-	if (pwrite(base.fd, "x", 1, base.size - 1) != 1)
-		abort();
-	check(try_file(header, sizeof(header), false, &base, DISK_SIZE) ==
-	      -EINVAL, "a base with other contents");
-	memset(torn, 0, sizeof(torn));
-	torn[1080] = 0x53;
-	check(try_file(torn, sizeof(torn), false, &base, DISK_SIZE) == -EINVAL,
-	      "something else is refused");
-	check(cow_file_open(&file, "/dev/there/is/none", &base, DISK_SIZE,
-			    false, -1, false) == -ENOENT,
-	      "a device that is not there is not made");
-}
-
-/* A wrapper around a target that has options and system calls of its own. */
-static void test_wrapper(void)
-{
-	struct base_settings {
-		bool flag;
-		uint64_t size;
-		bool last;
-	};
-	static const struct base_settings defaults = { .size = 7, .last = true };
-	static const struct option_spec options[] = {
-		{ "flag", 0, OPTION_FLAG, offsetof(struct base_settings, flag),
-		  0, 0, NULL, "" },
-		{ "size", 0, OPTION_SIZE, offsetof(struct base_settings, size),
-		  0, 0, "SIZE", "" },
-		{ 0 }
-	};
-	struct ublk_target target = base_target;
-	struct cow_target wrapped;
-	const struct ublk_target *outer;
-	struct ublk_disk disk = { 0 };
-	const int *calls;
-
-	target.options = options;
-	target.defaults = &defaults;
-	target.settings_size = sizeof(defaults);
-	target.system_calls[0] = SYS_fallocate;
-	outer = cow_around(&wrapped, &target);
-	calls = outer->system_calls;
-	check(!strcmp(outer->name, "base") && !outer->base,
-	      "the wrapper has its base's name");
-	check(!strcmp(outer->options[0].name, "flag") &&
-	      !strcmp(outer->options[1].name, "size") &&
-	      !strcmp(outer->options[2].name, "cow") &&
-	      outer->options[2].offset >= sizeof(defaults) &&
-	      !outer->options[3].name, "its options, and --cow");
-	check(outer->settings_size > sizeof(defaults) &&
-	      !memcmp(outer->defaults, &defaults, sizeof(defaults)) &&
-	      !*(const char *const *)((const char *)outer->defaults +
-				      outer->options[2].offset),
-	      "its defaults, and none for --cow");
-	check(calls[0] == SYS_fallocate && calls[1] == SYS_pread64 &&
-	      calls[2] == SYS_pwrite64 && !calls[3] && !target.system_calls[1],
-	      "its system calls, and those of copy on write, each once");
-	cow = wrapped;
-	check(!outer->open(&device, "", outer->defaults, &disk) &&
-	      instead == &target && disk.read_only && base_opened == 1,
-	      "without --cow the base serves the device alone");
-	target.close(&device);
-}
-
 int main(void)
 {
-	static const char text[] = "a base that is told from others";
-
 	for (unsigned int i = 0; i < QUEUES; i++)
 		queues[i].id = i;
 	cow_around(&cow, &base_target);
-	base.fd = mkstemp(base_path);
-	if (ftruncate(base.fd, base.size) ||
-	    pwrite(base.fd, text, sizeof(text), 0) != sizeof(text))
-		abort();
+	make_base();
 	cow_fd = mkstemp(cow_path);
 	test_disks(true, 300);
 	test_disks(false, 300);
-	test_header();
-	test_wrapper();
-	close(memory);
+	forget_memory();
 	close(cow_fd);
-	close(base.fd);
 	unlink(cow_path);
-	unlink(base_path);
+	remove_base();
 	printf("1..%d\n", number);
 	return failures != 0;
 }
