@@ -105,8 +105,7 @@ int ublk_device_register_file(struct ublk_device *self, int fd,
 
 int ublk_device_inherited_file(struct ublk_device *self, const char *name)
 {
-	(void)name;
-	return self->resumed ? self->inherited[0] : -1;
+	return self->resumed && !strcmp(name, "cow") ? self->inherited[0] : -1;
 }
 
 static void forget_memory(void)

@@ -35,7 +35,7 @@ static int base_error, start_error;
 static unsigned int base_starts;
 static bool base_is_wrapped;	/* it was opened as a base */
 static bool base_has_path = true;
-static int allocations = -1;	/* so many more succeed; -1: all */
+static int allocation_fails;	/* the next is 1; 0: none */
 
 static void check(bool good, const char *claim)
 {
@@ -60,12 +60,10 @@ void *__interceptor_calloc(size_t count, size_t size);
 __attribute__((no_sanitize("address", "undefined")))
 void *calloc(size_t count, size_t size)
 {
-	if (!allocations) {
+	if (allocation_fails && !--allocation_fails) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	if (allocations > 0)
-		allocations--;
 	return __interceptor_calloc(count, size);
 }
 
@@ -264,6 +262,12 @@ static int open_disk(const struct ublk_device *as, const char *place,
 	return cow.target.open(&device, "", settings, disk);
 }
 
+static void close_disk(void)
+{
+	if (device.wrapper)
+		cow.target.close(&device);
+}
+
 /* Opens it as the first server does. It must succeed. */
 static struct cow *open_new(const char *place, struct ublk_disk *disk)
 {
@@ -317,14 +321,14 @@ static void test_memory(void)
 	check(!device.unfinished && !cow.target.finish(&device),
 	      "nothing is left to do when it ends");
 	check(device.identities == 1, "only the base is identified");
-	cow.target.close(&device);
+	close_disk();
 	forget_memory();
 	check(!base_opened && count_descriptors() == before,
 	      "closing it closes everything, once");
 	base_has_path = false;
 	open_new("8K", &disk);
 	check(!device.identities, "a base without a path is not identified");
-	cow.target.close(&device);
+	close_disk();
 	base_has_path = true;
 	check(is_refused((struct ublk_device){ 0 }, "0", -EINVAL) &&
 	      is_refused((struct ublk_device){ 0 }, "4095", -EINVAL),
@@ -354,10 +358,11 @@ static void test_file(void)
 	      device.identity[0].contents.sampled &&
 	      device.identity[0].contents.samples == samples,
 	      "with samples of its contents");
-	check(!strcmp(device.identity[1].name, "cow") &&
+	check(device.identities == 2 &&
+	      !strcmp(device.identity[1].name, "cow") &&
 	      device.identity[1].path == cow_path &&
 	      device.identity[1].fd == made->file.fd, "and so is the file");
-	cow.target.close(&device);
+	close_disk();
 	forget_memory();
 	check(!base_opened && count_descriptors() == before,
 	      "closing it closes everything, once");
@@ -365,7 +370,7 @@ static void test_file(void)
 			 &disk) && disk.read_only && !disk.flush &&
 	      !device.unfinished && !cow.target.finish(&device),
 	      "only to be read, it has nothing to flush");
-	cow.target.close(&device);
+	close_disk();
 	unlink(cow_path);
 }
 
@@ -392,18 +397,21 @@ static void test_failures(void)
 	unlink(cow_path);
 }
 
-/* Opens with memory for one allocation more each time, until it succeeds. */
-static void test_shortage(const char *place, const char *claim)
+/* Opens with one of its @count allocations failing, and with none. */
+static void test_shortage(const char *place, int count, const char *claim)
 {
-	int n = -1;
+	struct ublk_disk disk;
+	unsigned int bad = 0;
 
-	do {
-		allocations = ++n;
-	} while (is_refused((struct ublk_device){ 0 }, place, -ENOMEM));
-	allocations = -1;
-	check(n && device.wrapper && base_opened == 1, claim);
-	if (device.wrapper)
-		cow.target.close(&device);
+	for (int n = 1; n <= count; n++) {
+		allocation_fails = n;
+		bad += !is_refused((struct ublk_device){ 0 }, place, -ENOMEM);
+	}
+	allocation_fails = count + 1;
+	open_new(place, &disk);
+	check(!bad && allocation_fails == 1, claim);
+	allocation_fails = 0;
+	close_disk();
 }
 
 static void test_start(void)
@@ -415,18 +423,18 @@ static void test_start(void)
 	base_starts = 0;
 	check(!cow.target.start(&device) && base_starts == 1,
 	      "its base is started first");
-	cow.target.close(&device);
+	close_disk();
 	open_new("8K", &disk);
 	start_error = -EIO;
 	check(cow.target.start(&device) == -EIO, "and can fail");
 	start_error = 0;
-	cow.target.close(&device);
-	for (int n = 0; n < 2; n++) {
+	close_disk();
+	for (int n = 1; n <= 2; n++) {
 		open_new("8K", &disk);
-		allocations = n;
+		allocation_fails = n;
 		bad += cow.target.start(&device) != -ENOMEM;
-		allocations = -1;
-		cow.target.close(&device);
+		allocation_fails = 0;
+		close_disk();
 	}
 	check(!bad && !base_opened, "a lack of memory is ENOMEM there, too");
 }
@@ -444,14 +452,17 @@ static bool map_has(uint8_t first, uint8_t second)
 	return same;
 }
 
-/* Opens as a server does that replaces a dead one. */
-static int open_resumed(void)
+/*
+ * Opens as a server does that replaces a dead one. @fd is the file if that is
+ * inherited, or -1.
+ */
+static int open_resumed(int fd)
 {
 	struct ublk_disk disk;
 
 	return open_disk(&(struct ublk_device){
 				.resumed = true,
-				.inherited = { -1, dup(memory) },
+				.inherited = { fd, dup(memory) },
 			 }, cow_path, &disk);
 }
 
@@ -464,37 +475,46 @@ static void test_map(void)
 
 	made->present[0] = 1;
 	made->present[second] = 2;
-	check(cow.target.start(&device) == 0 && map_has(0, 0) &&
+	check(!cow.target.start(&device) && map_has(0, 0) &&
 	      !cow.target.finish(&device) && map_has(1, 2),
 	      "at the end the map is written");
-	cow.target.close(&device);
+	close_disk();
 	made = open_new(cow_path, &disk);
 	check(made->present[0] == 1 && made->present[second] == 2,
 	      "and read by the next device");
 	made->present[0] = 5;
-	cow.target.close(&device);
-	check(!open_resumed(), "the next server of a device has the memory");
+	close_disk();
+	if (open_resumed(-1))
+		abort();
 	made = device.wrapper;
-	check(made && made->present[0] == 5 && made->present[second] == 2,
-	      "where the map is newer than in the file");
-	if (!made)
-		return;
+	check(made->present[0] == 5 && made->present[second] == 2,
+	      "the next server of a device has its newer map, in memory");
 	/* `ublk stop` does so for a dead server, and starts nothing. */
 	check(!cow.target.finish(&device) && map_has(5, 2),
-	      "it is written also if no server was started");
-	cow.target.close(&device);
-	fd = open(cow_path, O_WRONLY | O_CLOEXEC);
+	      "which is written also if no server was started");
+	close_disk();
+	fd = open(cow_path, O_RDWR | O_CLOEXEC);
+	if (open_resumed(fd))
+		abort();
+	made = device.wrapper;
+	check(made->file.fd == fd, "it uses a file that it inherits");
+	close_disk();
+	fd = open(cow_path, O_RDWR | O_CLOEXEC);
 	if (pwrite(fd, "\010", 1, COW_MAP_AT + COW_BLOCK) != 1)
 		abort();
 	close(fd);
-	check(open_resumed() == -ESTALE && !base_opened,
+	check(open_resumed(-1) == -ESTALE && !base_opened,
 	      "a file that was written by another device is refused");
-	forget_memory();
 	unlink(cow_path);
+	check(open_resumed(-1) == -ENOENT && access(cow_path, F_OK),
+	      "and none is made where it is missing");
+	forget_memory();
 }
 
 int main(void)
 {
+	/* A report of AddressSanitizer must not lose what was printed. */
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!mkdtemp(directory))
 		return 1;
 	snprintf(cow_path, sizeof(cow_path), "%s/kept", directory);
@@ -505,8 +525,8 @@ int main(void)
 	test_memory();
 	test_file();
 	test_failures();
-	test_shortage("8K", "without memory for its state it is ENOMEM");
-	test_shortage(cow_path, "and so it is for the map of a file");
+	test_shortage("8K", 1, "a lack of memory for the state is ENOMEM");
+	test_shortage(cow_path, 2, "and so it is with a file");
 	test_start();
 	unlink(cow_path);
 	test_map();
