@@ -135,7 +135,7 @@ static unsigned int class_of(uint64_t ns)
 }
 
 /* The middle of a class, in ns. */
-static double class_ns(unsigned int class)
+static uint64_t class_ns(unsigned int class)
 {
 	unsigned int shift = class >> CLASS_BITS;
 	uint64_t low = class & ((1 << CLASS_BITS) - 1);
@@ -143,12 +143,14 @@ static double class_ns(unsigned int class)
 	if (!shift)
 		return low;
 	shift--;
-	return (low + (1 << CLASS_BITS) + 0.5) * (UINT64_C(1) << shift);
+	return ((low + (1 << CLASS_BITS)) << shift) +
+	       (UINT64_C(1) << shift >> 1);
 }
 
-static double bench_percentile(const struct bench *bench, double part)
+static uint64_t bench_percentile(const struct bench *bench,
+				 unsigned int percent)
 {
-	uint64_t rest = bench->done * part;
+	uint64_t rest = bench->done * percent / 100;
 	unsigned int class = 0;
 
 	while (class < CLASSES - 1 && rest >= bench->classes[class])
@@ -264,29 +266,68 @@ static int bench_load(struct bench *bench)
 	return err;
 }
 
+static uint64_t rounded(uint64_t value, uint64_t divisor)
+{
+	uint64_t rest = value % divisor;
+
+	return value / divisor + (rest >= divisor - rest);
+}
+
+/*
+ * @count in @ns, per second, in units of 10^-@decimals. It divides digit by
+ * digit, because @count * 10^9 may not fit into 64 bits.
+ */
+static uint64_t per_second(uint64_t count, uint64_t ns, unsigned int decimals)
+{
+	uint64_t whole = count / ns, rest = count % ns;
+
+	for (decimals += 9; decimals; decimals--) {
+		whole = whole * 10 + rest * 10 / ns;
+		rest = rest * 10 % ns;
+	}
+	return whole + (rest >= ns - rest);
+}
+
+/* No floating point: the processor may have none (deps/patches/musl). */
+#define TENTHS_FORMAT "%" PRIu64 ".%u"
+#define TENTHS(number) (number) / 10, (unsigned int)((number) % 10)
+
 static void bench_report(const struct bench *bench)
 {
 	const struct settings *settings = bench->settings;
-	double seconds = (bench->end - bench->start) / 1e9;
-	double mean = (double)bench->latency / bench->done;
-	double iops = bench->done / seconds;
+	uint64_t ns = bench->end - bench->start, us = rounded(ns, 1000);
+	uint64_t bytes = bench->done * settings->bs;
+	uint64_t p99 = bench_percentile(bench, 99);
+	uint64_t iops, mib, mean;
 	char bs[SIZE_TEXT_MAX];
 
-	if (settings->json)
+	/* A clock that ticks slowly may not have moved. */
+	if (ns < 1000)
+		ns = 1000;
+	if (settings->json) {
+		iops = per_second(bench->done, ns, 1);
 		printf("{\"rw\": \"%s\", \"bs\": %" PRIu64
 		       ", \"depth\": %" PRId64 ", \"ios\": %" PRIu64
-		       ", \"seconds\": %.6f, \"iops\": %.1f, \"bandwidth\": %.0f"
-		       ", \"latency_mean_ns\": %.0f, \"latency_p99_ns\": %.0f}\n",
+		       ", \"seconds\": %" PRIu64 ".%06u"
+		       ", \"iops\": " TENTHS_FORMAT
+		       ", \"bandwidth\": %" PRIu64
+		       ", \"latency_mean_ns\": %" PRIu64
+		       ", \"latency_p99_ns\": %" PRIu64 "}\n",
 		       bench->pattern->name, settings->bs, settings->depth,
-		       bench->done, seconds, iops,
-		       iops * settings->bs, mean,
-		       bench_percentile(bench, 0.99));
-	else
-		printf("%s, %s, depth %" PRId64 ": %.0f IOPS, %.1f MiB/s, "
-		       "latency mean %.1f us, p99 %.1f us\n",
+		       bench->done, us / 1000000, (unsigned int)(us % 1000000),
+		       TENTHS(iops), per_second(bytes, ns, 0),
+		       rounded(bench->latency, bench->done), p99);
+	} else {
+		mib = rounded(per_second(bytes, ns, 1), 1 << 20);
+		mean = rounded(bench->latency, bench->done * 100);
+		p99 = rounded(p99, 100);
+		printf("%s, %s, depth %" PRId64 ": %" PRIu64 " IOPS, "
+		       TENTHS_FORMAT " MiB/s, latency mean " TENTHS_FORMAT
+		       " us, p99 " TENTHS_FORMAT " us\n",
 		       bench->pattern->name, size_text(settings->bs, bs),
-		       settings->depth, iops, iops * settings->bs / (1 << 20),
-		       mean / 1000, bench_percentile(bench, 0.99) / 1000);
+		       settings->depth, per_second(bench->done, ns, 0),
+		       TENTHS(mib), TENTHS(mean), TENTHS(p99));
+	}
 }
 
 #define LOOKED_AT (UINT64_C(1) << 20)
