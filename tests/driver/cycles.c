@@ -40,25 +40,26 @@ static const char *const step_names[STEPS] = {
 };
 
 static struct {
-	double longest;
+	unsigned long longest;	/* us */
 	unsigned long cycle;
 } waits[STEPS];
 
 static unsigned long cycle;
-static double began;
+static unsigned long began;
 
-static double seconds(void)
+/* The C library that programs get prints no floating point. */
+static unsigned long clock_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
+	return now.tv_sec * 1000000UL + now.tv_nsec / 1000;
 }
 
 /* Records how long @step took. Ends the program if @result is -errno. */
 static int ended(enum step step, int result)
 {
-	double now = seconds();
+	unsigned long now = clock_us();
 
 	if (result < 0) {
 		printf("cycle %lu: %s: %s\n", cycle, step_names[step],
@@ -70,7 +71,7 @@ static int ended(enum step step, int result)
 		waits[step].longest = now - began;
 		waits[step].cycle = cycle;
 	}
-	began = seconds();
+	began = clock_us();
 	return result;
 }
 
@@ -174,7 +175,7 @@ static void one_cycle(struct raw_ctrl *ctrl, struct server *server)
 	server->dies = cycle % 4 == 3;
 	server->served = false;
 	raw_params(&params, DISK_BYTES, MAX_IO);
-	began = seconds();
+	began = clock_us();
 	ended(ADD, raw_add(ctrl, &info));
 	id = info.dev_id;
 	ended(PARAMS, raw_set_params(ctrl, id, &params));
@@ -197,25 +198,28 @@ int main(int argc, char *argv[])
 {
 	static struct server server;
 	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-	double most = argc > 2 ? strtod(argv[2], NULL) / 1000 : 0, start;
+	unsigned long most = argc > 2 ? strtoul(argv[2], NULL, 10) : 0, start;
 	struct raw_ctrl ctrl;
 	int status = 0;
 
-	if (argc > 3 || !count || (argc > 2 && most <= 0)) {
+	if (argc > 3 || !count || (argc > 2 && !most)) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	start = seconds();
+	start = clock_us();
 	began = start;
 	ended(ADD, raw_ctrl_open(&ctrl));
 	for (cycle = 0; cycle < count; cycle++)
 		one_cycle(&ctrl, &server);
 	raw_ctrl_close(&ctrl);
-	printf("%lu cycles in %.1f s\n", count, seconds() - start);
+	start = clock_us() - start;
+	printf("%lu cycles in %lu.%lu s\n", count, start / 1000000,
+	       start / 100000 % 10);
 	for (int i = 0; i < STEPS; i++) {
-		printf("%s: %.1f ms at most, cycle %lu\n", step_names[i],
-		       waits[i].longest * 1000, waits[i].cycle);
-		if (most && waits[i].longest > most)
+		printf("%s: %lu.%lu ms at most, cycle %lu\n", step_names[i],
+		       waits[i].longest / 1000, waits[i].longest / 100 % 10,
+		       waits[i].cycle);
+		if (most && waits[i].longest > most * 1000)
 			status = 1;
 	}
 	return status;

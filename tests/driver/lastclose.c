@@ -185,20 +185,22 @@ static void tell(const char *kind, const char *why, const char *names,
 	_exit(3);
 }
 
-static double seconds(void)
+/* The C library that programs get prints no floating point. */
+static unsigned long clock_ms(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec + now.tv_nsec / 1e9;
+	return now.tv_sec * 1000UL + now.tv_nsec / 1000000;
 }
 
 /* Watches until the rounds have ended. Returns their exit status. */
-static int watch(pid_t pid, const char *kind, char **pids, double *longest)
+static int watch(pid_t pid, const char *kind, char **pids,
+		 unsigned long *longest)
 {
 	unsigned long counts[3], counts_before[3] = {}, steps = 0, switches = 0;
 	unsigned int still = 0, asleep = 0;
-	double since = seconds();
+	unsigned long since = clock_ms();
 	struct sleepers sleepers;
 	char stat[256];
 	int status;
@@ -210,9 +212,9 @@ static int watch(pid_t pid, const char *kind, char **pids, double *longest)
 		look_at_server(&sleepers, pids);
 		if (steps != progress->steps ||
 		    memcmp(counts, counts_before, sizeof(counts))) {
-			if (seconds() - since > *longest)
-				*longest = seconds() - since;
-			since = seconds();
+			if (clock_ms() - since > *longest)
+				*longest = clock_ms() - since;
+			since = clock_ms();
 			steps = progress->steps;
 			memcpy(counts_before, counts, sizeof(counts));
 			still = 0;
@@ -240,8 +242,7 @@ int main(int argc, char *argv[])
 {
 	bool any_data = argc > 1 && !strcmp(argv[1], "--any-data");
 	const struct kind *kind;
-	double longest = 0, start;
-	unsigned long count;
+	unsigned long count, start, longest = 0;
 	int status;
 	pid_t pid;
 
@@ -264,7 +265,7 @@ int main(int argc, char *argv[])
 		return 1;
 	}
 	step("start");
-	start = seconds();
+	start = clock_ms();
 	pid = fork();
 	if (pid < 0) {
 		perror("fork");
@@ -275,9 +276,10 @@ int main(int argc, char *argv[])
 		_exit(0);
 	}
 	status = watch(pid, kind->name, argv + 5, &longest);
-	printf("%lu rounds of %s, %lu ended before their I/O, %.1f s, "
-	       "longest wait %.2f s\n", atomic_load(&progress->round) + !status,
-	       kind->name, atomic_load(&progress->in_flight),
-	       seconds() - start, longest);
+	start = clock_ms() - start;
+	printf("%lu rounds of %s, %lu ended before their I/O, %lu.%lu s, "
+	       "longest wait %lu ms\n", atomic_load(&progress->round) + !status,
+	       kind->name, atomic_load(&progress->in_flight), start / 1000,
+	       start / 100 % 10, longest);
 	return status;
 }
