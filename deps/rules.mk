@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Fetches and compiles the libraries of ublk (musl, zlib and liburing, from the
-# distribution's source packages) and the headers of the kernel that we build.
-# Everything is built once; a new version in deps/versions rebuilds it.
+# Fetches, patches and compiles the libraries of ublk (musl, zlib and liburing,
+# from the distribution's source packages) and the headers of the kernel that we
+# build. Everything is built once; a new version in deps/versions, or another
+# patch in deps/patches/PACKAGE/, rebuilds it.
 #
 # If the user names a library (MUSL=, ZLIB=, LIBURING=: its installation
 # prefix), that one is used. It must have been compiled with musl. The sanitized
@@ -26,7 +27,7 @@ DEPS := $(MUSL_READY) $(ZLIB_READY) $(LIBURING_READY) $(KERNEL_HEADERS_READY)
 
 # What the host needs to compile anything; checked before everything else.
 BUILD_PACKAGES := gcc libc6-dev $(call of_arch,packages)
-FETCH_PACKAGES := dpkg-dev
+FETCH_PACKAGES := dpkg-dev patch
 
 SRC := build/src
 ASAN := build/asan
@@ -44,10 +45,26 @@ SANITIZE := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
 logged = (set -e; $(2)) >$(1) 2>&1 || { tail -n 40 $(1) >&2; \
 	echo "failed; all of it is in $(1)" >&2; exit 1; }
 
-$(SRC)/%/.unpacked: deps/versions
-	$(Q)deps/packages $(FETCH_PACKAGES)
-	$(Q)deps/fetch $* $(SRC)/$*
-	$(Q)touch $@
+# $(call source_rules,PACKAGE). The stamp contains a checksum of our patches: if
+# they change, the package is fetched and unpacked again.
+define source_rules
+$(1)_PATCHES := $(sort $(wildcard deps/patches/$(1)/*.patch))
+$(1)_PATCHES_SUM := $$(if $$($(1)_PATCHES),$$(shell cat $$($(1)_PATCHES) | cksum))
+ifneq ($$(file <$(SRC)/$(1)/.unpacked),$$($(1)_PATCHES_SUM))
+.PHONY: $(SRC)/$(1)/.unpacked
+endif
+
+$(SRC)/$(1)/.unpacked: deps/versions
+	$$(Q)deps/packages $(FETCH_PACKAGES)
+	$$(Q)deps/fetch $(1) $$(@D)
+	$$(Q)for patch in $$($(1)_PATCHES); do \
+		patch -d $$(@D) -p1 -s -f --no-backup-if-mismatch <$$$$patch || \
+		{ echo "deps/rules.mk: $$$$patch does not apply to $(1)"; exit 1; }; \
+	done
+	$$(Q)printf '%s' '$$($(1)_PATCHES_SUM)' >$$@
+endef
+
+$(foreach package,musl zlib liburing busybox,$(eval $(call source_rules,$(package))))
 
 $(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
 	$(call say,HEADERS,$(KERNEL_TREE))
