@@ -20,6 +20,7 @@
 #include "lib/array.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 #define GROUP_BLOCKS 128	/* most blocks that a search steps over */
@@ -68,19 +69,20 @@ static const uint8_t *bgzf_look(struct hop *hop, uint64_t offset,
 				size_t *length)
 {
 	uint64_t rest = hop->available - offset;
-	int ret;
+	ssize_t got;
 
 	if (*length > rest)
 		*length = rest;
 	if (offset < hop->window_offset || offset + *length >
 	    hop->window_offset + hop->window_length) {
+		got = whole_pread_part(hop->fd, hop->window,
+				       rest < WINDOW ? rest : WINDOW, offset);
 		hop->window_offset = offset;
-		hop->window_length = rest < WINDOW ? rest : WINDOW;
-		ret = whole_pread(hop->fd, hop->window,
-				  hop->window_length, offset);
-		if (ret) {
-			message_fail(ret, "%s: cannot read at byte %" PRIu64,
-				     hop->name, offset);
+		hop->window_length = got < 0 ? 0 : got;
+		if (hop->window_length < *length) {
+			message_fail(got < 0 ? got : -EIO,
+				     "%s: cannot read at byte %" PRIu64,
+				     hop->name, offset + hop->window_length);
 			return NULL;
 		}
 	}
@@ -279,6 +281,18 @@ static int bgzf_rest_is_blank(struct hop *hop)
 }
 
 /*
+ * Whether what follows cannot be read, on a device: blocks of flash memory that
+ * no image uses may be bad.
+ */
+static bool bgzf_is_bad(const struct hop *hop)
+{
+	uint8_t byte;
+
+	return storage_is_device(hop->fd) &&
+	       whole_pread_part(hop->fd, &byte, 1, hop->offset) < 0;
+}
+
+/*
  * Finds the next member. Returns 1, 0 at the end of the image, or -errno. The
  * image ends at the end of the file. On a larger partition it ends at an end
  * marker that no other member follows, or where the rest is empty.
@@ -292,6 +306,8 @@ static int bgzf_next_member(struct hop *hop, uint32_t *length)
 
 	if (hop->offset == hop->available)
 		return hop->ended ? 0 : bgzf_warn_no_end(hop);
+	if (hop->ended && bgzf_is_bad(hop))
+		return 0;
 	header = bgzf_look(hop, hop->offset, &size);
 	if (!header)
 		return -EIO;

@@ -129,7 +129,7 @@ static int image_check_end(const struct image *image)
 /*
  * Whether another image follows @image: to zcat, all members of a file together
  * are its disk. On a partition or flash device the remains of an older image
- * may follow, so there only a valid front counts.
+ * may follow, or blocks that are bad, so there only a valid front counts.
  */
 static int image_goes_on(const struct image *image, uint64_t available)
 {
@@ -143,11 +143,11 @@ static int image_goes_on(const struct image *image, uint64_t available)
 	if (!length)
 		return 0;
 	ret = whole_pread(image->fd, behind, length, image->file_size);
-	if (ret)
-		return image_refuse_read(image, image->file_size, ret);
 	if (!fstat(image->fd, &st) && S_ISREG(st.st_mode))
-		return WITH_GZIP && restart_resembles_member(behind, length);
-	return length == IMAGE_FRONT && !image_get_front(behind, &front);
+		return ret ? image_refuse_read(image, image->file_size, ret) :
+			     WITH_GZIP &&
+			     restart_resembles_member(behind, length);
+	return !ret && length == IMAGE_FRONT && !image_get_front(behind, &front);
 }
 
 /*

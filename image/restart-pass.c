@@ -19,6 +19,7 @@
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/progress.h"
+#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 #define IN_SIZE (128U << 10)	/* a member's header has to fit */
@@ -42,6 +43,7 @@ struct pass {
 	struct deflater deflater;
 
 	uint64_t read;		/* bytes of the file, to the end of in[] */
+	int unreadable;		/* -errno: what follows cannot be read */
 	size_t used;		/* of out[] */
 	uint64_t member_made;	/* the member's output so far, and its CRC */
 	uint32_t member_crc;
@@ -63,8 +65,18 @@ static uint64_t pass_position(const struct pass *pass)
 	return pass->read - pass->inflater.stream.avail_in;
 }
 
+static int pass_fail(const struct pass *pass, int err)
+{
+	progress_clear(&pass->progress);
+	return message_fail(err, "%s: at byte %" PRIu64, pass->name,
+			    pass->read);
+}
+
 static int pass_refuse(const struct pass *pass, const char *why)
 {
+	/* Then that is why something is missing. */
+	if (pass->unreadable)
+		return pass_fail(pass, pass->unreadable);
 	progress_clear(&pass->progress);
 	message("%s: %s (at byte %" PRIu64 ", sector %" PRIu64 " of the disk)",
 		pass->name, why, pass_position(pass),
@@ -81,20 +93,17 @@ static int pass_refuse_size(const struct pass *pass, const char *why)
 	return -EINVAL;
 }
 
-static int pass_fail(const struct pass *pass, int err)
-{
-	progress_clear(&pass->progress);
-	return message_fail(err, "%s: at byte %" PRIu64, pass->name,
-			    pass->read);
-}
-
-/* Makes @size bytes available in in[], or fewer at the end of the file. */
+/*
+ * Makes @size bytes available in in[], or fewer at the end of the file. On a
+ * device, what cannot be read is behind the end, unless a member goes on there:
+ * blocks of flash memory that no image uses may be bad.
+ */
 static int pass_fill(struct pass *pass, size_t size)
 {
 	z_stream *stream = &pass->inflater.stream;
 	uint64_t rest = pass->available - pass->read;
 	size_t room = IN_SIZE - stream->avail_in;
-	int ret;
+	ssize_t got;
 
 	if (stream->avail_in >= size || !rest)
 		return 0;
@@ -102,13 +111,20 @@ static int pass_fill(struct pass *pass, size_t size)
 	stream->next_in = pass->in;
 	if (room > rest)
 		room = rest;
-	ret = whole_pread(pass->fd, pass->in + stream->avail_in, room,
-			  pass->read);
-	if (ret)
-		return pass_fail(pass, ret);
-	stream->avail_in += room;
-	pass->read += room;
-	progress_add(&pass->progress, room);
+	got = whole_pread_part(pass->fd, pass->in + stream->avail_in, room,
+			       pass->read);
+	if (got < 0) {
+		if (!storage_is_device(pass->fd))
+			return pass_fail(pass, got);
+		pass->unreadable = got;
+		pass->available = pass->read;
+		return 0;
+	}
+	if (!got)
+		return pass_fail(pass, -ENODATA);
+	stream->avail_in += got;
+	pass->read += got;
+	progress_add(&pass->progress, got);
 	return 0;
 }
 

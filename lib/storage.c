@@ -20,3 +20,10 @@ int storage_size(int fd, uint64_t *size)
 	*size = st.st_size;
 	return 0;
 }
+
+bool storage_is_device(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISBLK(st.st_mode);
+}

@@ -3,6 +3,7 @@
 #ifndef LIB_STORAGE_H
 #define LIB_STORAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -10,5 +11,8 @@
  * -errno: -EISDIR for a directory, -ESPIPE for what else has no size.
  */
 int storage_size(int fd, uint64_t *size);
+
+/* Whether @fd is a block device. */
+bool storage_is_device(int fd);
 
 #endif

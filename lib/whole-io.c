@@ -23,6 +23,25 @@ int whole_pread(int fd, void *data, size_t length, uint64_t offset)
 	return 0;
 }
 
+ssize_t whole_pread_part(int fd, void *data, size_t length, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = pread(fd, (char *)data + done, length - done,
+				  offset + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && !done)
+			return -errno;
+		if (n <= 0)
+			break;
+		done += n;
+	}
+	return done;
+}
+
 int whole_pwrite(int fd, const void *data, size_t length, uint64_t offset)
 {
 	const char *at = data;

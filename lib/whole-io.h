@@ -13,6 +13,12 @@
  */
 int whole_pread(int fd, void *data, size_t length, uint64_t offset);
 
+/*
+ * Reads @length bytes at @offset, or fewer at the end of the file or before what
+ * cannot be read. Returns the count, or -errno if not a byte can be read.
+ */
+ssize_t whole_pread_part(int fd, void *data, size_t length, uint64_t offset);
+
 /* Write @length bytes. Return 0 or -errno. */
 int whole_pwrite(int fd, const void *data, size_t length, uint64_t offset);
 int whole_write(int fd, const void *data, size_t length);
