@@ -242,8 +242,8 @@ TESTS ?=
 TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board))
 # Few tests need the kernel with more options: it is built only for them.
 TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
-	grep -lE '^\# kernel:.* tests' tests/*.sh))
-TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board $(TESTS_OF_MORE),\
+	grep -lE '^\# kernel:.* tests' tests/*.sh tests/host/*.sh))
+TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board host $(TESTS_OF_MORE),\
 	$(patsubst tests/%,%,$(patsubst ./%,%,$(TESTS:.sh=)))),all)
 TEST_KERNELS = $(KERNEL_FILE) \
 	$(if $(CONFIG),,$(if $(TESTS_ARE_OF_MORE),$(KERNEL_FILE)-tests))

@@ -15,6 +15,8 @@
 #include "lib/clock.h"
 
 #define WAIT_STEP_MS 50
+#define FLASH_SPEC "mtd:"		/* and the name of a flash partition */
+#define FLASH_BLOCK "mtdblock"		/* and its number: the block device */
 
 /* Looks once for the partition that @spec names. */
 static bool partition_find(const char *spec, char *path, size_t size)
@@ -37,8 +39,56 @@ static bool partition_find(const char *spec, char *path, size_t size)
 	return found;
 }
 
+/*
+ * Reads the name of the flash partition whose block device is @entry of
+ * PARTITION_CLASS. Returns false if it is not one.
+ */
+static bool flash_name(const char *entry, char *name, size_t size)
+{
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	if (strncmp(entry, FLASH_BLOCK, strlen(FLASH_BLOCK)))
+		return false;
+	snprintf(path, sizeof(path), "/sys/class/mtd/mtd%.16s/name",
+		 entry + strlen(FLASH_BLOCK));
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	got = read(fd, name, size - 1);
+	close(fd);
+	if (got < 0)
+		return false;
+	name[got] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	return true;
+}
+
+/* Looks once for the block device of the flash partition @wanted. */
+static bool flash_find(const char *wanted, char *path, size_t size)
+{
+	char name[PARTITION_TEXT];
+	struct dirent *entry;
+	bool found = false;
+	DIR *dir;
+
+	dir = opendir(PARTITION_CLASS);
+	if (!dir)
+		return false;
+	while (!found && (entry = readdir(dir)))
+		found = flash_name(entry->d_name, name, sizeof(name)) &&
+			!strcmp(name, wanted);
+	if (found)
+		snprintf(path, size, "/dev/%s", entry->d_name);
+	closedir(dir);
+	return found;
+}
+
 static bool root_look(const char *spec, char *path, size_t size)
 {
+	if (!strncmp(spec, FLASH_SPEC, strlen(FLASH_SPEC)))
+		return flash_find(spec + strlen(FLASH_SPEC), path, size);
 	if (!strncmp(spec, "PART", 4))
 		return partition_find(spec, path, size);
 	snprintf(path, size, "%s", spec);
@@ -48,15 +98,19 @@ static bool root_look(const char *spec, char *path, size_t size)
 /* Prints a line for each partition, with the names by which it can be found. */
 static void report_partitions(void)
 {
-	char names[PARTITION_DESCRIPTION];
+	char names[PARTITION_DESCRIPTION], name[PARTITION_TEXT];
 	struct partition partition;
 	struct dirent *entry;
 	DIR *dir;
 
 	dir = opendir(PARTITION_CLASS);
 	while (dir && (entry = readdir(dir))) {
-		if (*entry->d_name == '.' ||
-		    !partition_read(entry->d_name, &partition))
+		if (*entry->d_name == '.')
+			continue;
+		if (flash_name(entry->d_name, name, sizeof(name)))
+			report(REPORT_ERROR, "/dev/%s: " FLASH_SPEC "%s",
+			       entry->d_name, name);
+		if (!partition_read(entry->d_name, &partition))
 			continue;
 		partition_describe(&partition, names);
 		report(REPORT_ERROR, "/dev/%s: %s", partition.node, names);
@@ -89,9 +143,11 @@ static void report_missing(const char *word, const char *spec)
 	report_partitions();
 }
 
-static bool is_partition_spec(const char *spec)
+static bool is_device_spec(const char *spec)
 {
-	return !strncmp(spec, "PARTUUID=", 9) || !strncmp(spec, "PARTLABEL=", 10);
+	return !strncmp(spec, "PARTUUID=", 9) ||
+	       !strncmp(spec, "PARTLABEL=", 10) ||
+	       !strncmp(spec, FLASH_SPEC, strlen(FLASH_SPEC));
 }
 
 int root_find(const char *word, const char *spec, unsigned int wait,
@@ -99,9 +155,9 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 {
 	unsigned int left = wait * (1000 / WAIT_STEP_MS);
 
-	if (*spec != '/' && !is_partition_spec(spec)) {
-		report(REPORT_ERROR, "%s=%s: not PARTUUID=, PARTLABEL=, a device "
-		       "such as /dev/vda2 or a path in the initramfs",
+	if (*spec != '/' && !is_device_spec(spec)) {
+		report(REPORT_ERROR, "%s=%s: not PARTUUID=, PARTLABEL=, mtd:, a "
+		       "device such as /dev/vda2 or a path in the initramfs",
 		       word, spec);
 		return -EINVAL;
 	}

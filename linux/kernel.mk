@@ -50,7 +50,7 @@ fragments = appliance linux-$(1) $(BOARD_FRAGMENTS) $(FRAGMENTS_$(2)) \
 	linux/configs/linux-$(1)-$(2).config)))
 of_config = $(1) $(patsubst linux/configs/%.config,%,$(wildcard \
 	linux/configs/$(ARCH)-$(1).config))
-FRAGMENTS_tests := $(call of_config,tests)
+FRAGMENTS_tests := flash $(call of_config,tests)
 FRAGMENTS_bench := $(FRAGMENTS_tests) $(call of_config,bench)
 FRAGMENTS_debug := $(FRAGMENTS_tests) $(call of_config,debug)
 FRAGMENTS_kcsan := $(FRAGMENTS_tests) $(call of_config,kcsan)
