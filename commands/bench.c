@@ -421,7 +421,9 @@ static int bench_prepare(struct bench *bench)
 	int err;
 
 	bench->slots = calloc(bench->settings->depth, sizeof(*bench->slots));
-	bench->buffers = aligned_alloc(4096, (size + 4095) & ~UINT64_C(4095));
+	if (size < SIZE_MAX - 4095)
+		bench->buffers = aligned_alloc(4096, (size + 4095) &
+					       ~UINT64_C(4095));
 	if (!bench->slots || !bench->buffers)
 		return message_fail(ENOMEM, "%s", bench->node);
 	bench->random = UINT64_C(88172645463325252);

@@ -13,14 +13,16 @@
 #include "core/memory.h"
 #include "lib/message.h"
 
-int buffers_open(struct buffers *buffers, int fd, size_t bytes,
+int buffers_open(struct buffers *buffers, int fd, uint64_t bytes,
 		 enum buffers_use use)
 {
 	void *data = MAP_FAILED;
 
 	if (fd < 0)
 		fd = memory_unnamed("ublk-buffers");
-	if (fd >= 0 && !ftruncate(fd, bytes))
+	if (bytes > SIZE_MAX)
+		errno = ENOMEM;
+	else if (fd >= 0 && !ftruncate(fd, bytes))
 		data = mmap(NULL, bytes, use == BUFFERS_ADDRESSES ?
 			    PROT_NONE : PROT_READ | PROT_WRITE, MAP_SHARED,
 			    fd, 0);

@@ -8,6 +8,7 @@
 #define CORE_BUFFERS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffers {
 	int fd;		/* a memfd, to pass to another program */
@@ -27,7 +28,7 @@ enum buffers_use {
  * Processes that are forked later share the mapping. Returns 0, or -errno after
  * printing why.
  */
-int buffers_open(struct buffers *buffers, int fd, size_t bytes,
+int buffers_open(struct buffers *buffers, int fd, uint64_t bytes,
 		 enum buffers_use use);
 
 /* Undoes buffers_open(). Does nothing to a zeroed struct. */

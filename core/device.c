@@ -232,8 +232,8 @@ bool device_takes_memory(const struct ublk_device *device)
 int device_open_buffers(struct ublk_device *device, int fd)
 {
 	const struct ublksrv_ctrl_dev_info *info = &device->info;
-	size_t bytes = (size_t)info->nr_hw_queues * info->queue_depth *
-		       info->max_io_buf_bytes;
+	uint64_t bytes = (uint64_t)info->nr_hw_queues * info->queue_depth *
+			 info->max_io_buf_bytes;
 	enum buffers_use use = device_takes_memory(device) ?
 			       BUFFERS_TAKEN : BUFFERS_ON_DEMAND;
 

@@ -71,7 +71,7 @@ static void file_find_discard(struct file *file, const struct stat *st,
 		return;
 	if (backing_punches(file->fd, st, total)) {
 		disk->discard_granularity = file->block_device ?
-			disk->logical_block : st->st_blksize;
+			disk->logical_block : (uint32_t)st->st_blksize;
 	} else if (file->block_device &&
 		   backing_limit(st->st_rdev, "discard_max_bytes")) {
 		file->discard_only = true;

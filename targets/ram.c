@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,11 +15,10 @@
 
 #include "core/memory.h"
 #include "core/target.h"
+#include "lib/bits.h"
 #include "lib/build.h"
 #include "lib/message.h"
 #include "lib/size.h"
-
-#define WORD_BITS 64
 
 /*
  * The disk is a mapped file in memory. @written has a bit for each page that
@@ -33,26 +31,8 @@ struct ram {
 	char *memory;		/* NULL: a base, which is all zeroes */
 	uint64_t size;
 	unsigned int page_shift;
-	_Atomic uint64_t *written;
+	bits_word *written;
 };
-
-static bool ram_page_written(const struct ram *ram, uint64_t page)
-{
-	return ram->written[page / WORD_BITS] >> page % WORD_BITS & 1;
-}
-
-static void ram_mark_written(struct ram *ram, uint64_t page)
-{
-	uint64_t bit = UINT64_C(1) << page % WORD_BITS;
-
-	if (!(ram->written[page / WORD_BITS] & bit))
-		ram->written[page / WORD_BITS] |= bit;
-}
-
-static void ram_mark_unwritten(struct ram *ram, uint64_t page)
-{
-	ram->written[page / WORD_BITS] &= ~(UINT64_C(1) << page % WORD_BITS);
-}
 
 static void ram_free(struct ram *ram)
 {
@@ -103,6 +83,8 @@ static int ram_map(struct ram *ram, struct ublk_device *device)
 	ram->fd = ublk_device_memory(device, ram->size);
 	if (ram->fd < 0)
 		return ram->fd;
+	if (ram->size > SIZE_MAX)
+		return -ENOMEM;
 	ram->memory = mmap(NULL, ram->size, PROT_READ | PROT_WRITE, MAP_SHARED,
 			   ram->fd, 0);
 	return ram->memory == MAP_FAILED ? -errno : 0;
@@ -159,7 +141,7 @@ static void ram_find_written(struct ram *ram)
 		if (end <= at)
 			break;
 		for (; at < end; at += page)
-			ram_mark_written(ram, at >> ram->page_shift);
+			bits_set(ram->written, at >> ram->page_shift);
 	}
 }
 
@@ -198,7 +180,7 @@ static int ram_read(const struct ram *ram, const struct ublk_request *request)
 	while (left) {
 		uint32_t n = ram_on_page(ram, offset, left);
 
-		if (ram_page_written(ram, offset >> ram->page_shift))
+		if (bits_has(ram->written, offset >> ram->page_shift))
 			memcpy(to, ram->memory + offset, n);
 		else
 			memset(to, 0, n);
@@ -217,7 +199,7 @@ static int ram_write(struct ram *ram, const struct ublk_request *request)
 
 	memcpy(ram->memory + request->offset, request->data, request->length);
 	for (; page <= last; page++)
-		ram_mark_written(ram, page);
+		bits_set(ram->written, page);
 	return request->length;
 }
 
@@ -235,7 +217,7 @@ static int ram_discard(struct ram *ram, uint64_t offset, uint32_t length)
 	if (start >= end)
 		return 0;
 	for (at = start; at < end; at += page)
-		ram_mark_unwritten(ram, at >> ram->page_shift);
+		bits_clear(ram->written, at >> ram->page_shift);
 	if (fallocate(ram->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		      start, end - start))
 		return -errno;
@@ -252,8 +234,8 @@ static int ram_write_zeroes(struct ram *ram, const struct ublk_request *request)
 
 		/* NOUNMAP: the page must be allocated afterwards. */
 		if (request->flags & UBLK_IO_F_NOUNMAP)
-			ram_mark_written(ram, offset >> ram->page_shift);
-		if (ram_page_written(ram, offset >> ram->page_shift) &&
+			bits_set(ram->written, offset >> ram->page_shift);
+		if (bits_has(ram->written, offset >> ram->page_shift) &&
 		    (n < 1u << ram->page_shift ||
 		     request->flags & UBLK_IO_F_NOUNMAP))
 			memset(ram->memory + offset, 0, n);
@@ -292,7 +274,7 @@ static int ram_start(struct ublk_device *device)
 
 	if (!ram->memory)
 		return 0;
-	ram->written = calloc(pages / WORD_BITS + 1, sizeof(*ram->written));
+	ram->written = calloc(bits_words(pages), sizeof(*ram->written));
 	if (!ram->written)
 		return message_fail(ENOMEM, "ram");
 	ram_find_written(ram);

@@ -19,7 +19,6 @@
 
 #include "core/identity.h"
 #include "lib/build.h"
-#include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/size.h"
 #include "targets/backing.h"
@@ -31,11 +30,12 @@
  */
 static int cow_load_map(struct cow *cow)
 {
-	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
+	uint64_t word, words = cow->layout.map_size / sizeof(bits_word);
 	int err = cow_file_load(&cow->file, cow->map);
 
 	for (word = 0; !err && word < words; word++) {
-		uint64_t bits = get_le64(cow->map + word * sizeof(uint64_t));
+		unsigned long bits = bits_get_file(cow->map +
+						   word * sizeof(bits_word));
 
 		if (bits)
 			cow->present[word] = bits;
@@ -50,11 +50,11 @@ static int cow_load_map(struct cow *cow)
  */
 static int cow_check_map(struct cow *cow)
 {
-	uint64_t word, words = cow->layout.map_size / sizeof(uint64_t);
+	uint64_t word, words = cow->layout.map_size / sizeof(bits_word);
 	int err = cow_file_load(&cow->file, cow->map);
 
 	for (word = 0; !err && word < words; word++) {
-		if (!(get_le64(cow->map + word * sizeof(uint64_t)) &
+		if (!(bits_get_file(cow->map + word * sizeof(bits_word)) &
 		      ~cow->present[word]))
 			continue;
 		message("%s: was written by another device since",
@@ -73,13 +73,15 @@ static int cow_open_memory(struct cow *cow, struct ublk_device *device)
 	cow->memory_fd = ublk_device_memory(device, maps + blocks * COW_BLOCK);
 	if (cow->memory_fd < 0)
 		return cow->memory_fd;
+	if (maps > SIZE_MAX)
+		return -ENOMEM;
 	map = mmap(NULL, maps, PROT_READ | PROT_WRITE, MAP_SHARED,
 		   cow->memory_fd, 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	cow->present = map;
 	cow->has_memory = cow->present +
-			  cow->layout.map_size / sizeof(uint64_t);
+			  cow->layout.map_size / sizeof(bits_word);
 	cow->data = maps;
 	return 0;
 }
@@ -117,11 +119,11 @@ static int cow_open_store(struct cow *cow, struct ublk_device *device,
 	cow->data = cow->layout.data;
 	cow->map = mmap(NULL, cow->layout.map_size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	cow->stale = calloc(2, cow->layout.map_size / COW_BLOCK);
-	if (cow->map == MAP_FAILED || !cow->stale)
+	cow->stale = calloc(1, cow->layout.map_size / COW_BLOCK);
+	cow->changed = calloc(bits_words(cow->layout.map_size / COW_BLOCK),
+			      sizeof(*cow->changed));
+	if (cow->map == MAP_FAILED || !cow->stale || !cow->changed)
 		return message_fail(ENOMEM, "--cow %s", place);
-	cow->changed = (_Atomic uint8_t *)cow->stale +
-		       cow->layout.map_size / COW_BLOCK;
 	if (!cow->file.read_only)
 		ublk_device_unfinished(device);
 	return ublk_device_resumed(device) ? cow_check_map(cow) :
@@ -180,6 +182,7 @@ static void cow_free(struct cow *cow)
 		munmap(cow->fills, (size_t)cow->queue_count * cow->depth *
 		       COW_BLOCK);
 	free(cow->stale);
+	free(cow->changed);
 	free(cow->requests);
 	free(cow->queues);
 	free(cow);
@@ -192,7 +195,7 @@ static void cow_free(struct cow *cow)
 static struct cow *cow_make(const char *place, int *err)
 {
 	struct cow *cow;
-	uint64_t size;
+	uint64_t size, page;
 	bool sized = !size_parse(place, &size);
 
 	if (sized && size < COW_BLOCK) {
@@ -206,7 +209,12 @@ static struct cow *cow_make(const char *place, int *err)
 		*err = message_fail(ENOMEM, "--cow %s", place);
 		return NULL;
 	}
-	cow->limit = sized ? size / COW_BLOCK : 0;
+	/* What is written takes whole pages, which may be larger than blocks. */
+	page = sysconf(_SC_PAGESIZE);
+	while (COW_BLOCK << cow->page_shift < page)
+		cow->page_shift++;
+	if (sized)
+		cow->limit = size < page ? 1 : size / page;
 	cow->memory_fd = -1;
 	cow->file.fd = -1;
 	return cow;
@@ -272,19 +280,21 @@ static void cow_mark_all_changed(struct cow *cow)
 	uint64_t page;
 
 	for (page = 0; page * COW_BLOCK < cow->layout.map_size; page++)
-		cow->changed[page] = 1;
+		bits_set(cow->changed, page);
 }
 
 /* Allocates what requests need. */
 static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 {
-	size_t count, words, i;
+	uint64_t count, words, i;
 
 	cow->queue_count = ublk_device_queues(device);
 	cow->depth = ublk_device_depth(device);
 	cow->shared = cow->queue_count > 1;
 	pthread_mutex_init(&cow->lock, NULL);
-	count = (size_t)cow->queue_count * cow->depth;
+	count = (uint64_t)cow->queue_count * cow->depth;
+	if (count > SIZE_MAX / COW_BLOCK)
+		return message_fail(ENOMEM, "--cow");
 	cow->queues = calloc(cow->queue_count, sizeof(*cow->queues));
 	cow->requests = calloc(count, sizeof(*cow->requests));
 	cow->fills = mmap(NULL, count * COW_BLOCK, PROT_READ | PROT_WRITE,
@@ -295,9 +305,9 @@ static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 		cow->requests[i].cow = cow;
 		cow->requests[i].fill = cow->fills + i * COW_BLOCK;
 	}
-	words = cow->layout.map_size / sizeof(uint64_t);
+	words = cow->layout.map_size / sizeof(bits_word);
 	for (i = 0; cow->limit && i < words; i++)
-		cow->used += __builtin_popcountll(cow->has_memory[i]);
+		cow->used += __builtin_popcountl(cow->has_memory[i]);
 	/*
 	 * Nobody knows which pages of the map the last server had not written
 	 * to the file.

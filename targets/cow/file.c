@@ -105,7 +105,7 @@ static int cow_file_is_new(const struct cow_file *file,
 			return n < 0 ? n : 1;
 		if (cow_file_is_blank(page, n))
 			continue;
-		for (i = 0; !block && i < HEADER && i < n; i++)
+		for (i = 0; !block && i < HEADER && (ssize_t)i < n; i++)
 			if (page[i] == header[i])
 				page[i] = 0;
 		if (!cow_file_is_blank(page, n))

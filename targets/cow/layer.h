@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "core/target.h"
+#include "lib/bits.h"
 #include "targets/cow/file.h"
 
 struct cow_request;
@@ -19,7 +20,8 @@ struct cow_request;
 struct cow {
 	struct cow_layout layout;
 	uint64_t disk_size;
-	uint64_t limit;			/* blocks in memory; 0: uses a file */
+	uint64_t limit;			/* pages in memory; 0: uses a file */
+	unsigned int page_shift;	/* blocks of a page, as a power of 2 */
 	struct cow_file file;		/* if limit is 0 */
 	int memory_fd;
 	int store;			/* its index as registered file */
@@ -28,20 +30,20 @@ struct cow {
 
 	/*
 	 * Bitmaps in memory_fd. @present: the block is stored here, and not the
-	 * base's. @has_memory, if there is a limit: the block has memory.
+	 * base's. @has_memory, if there is a limit: the page has memory.
 	 */
-	_Atomic uint64_t *present;
-	_Atomic uint64_t *has_memory;
-	_Atomic uint64_t used;		/* number of bits in @has_memory */
-	atomic_bool full_reported;	/* "no space" was printed */
+	bits_word *present;
+	bits_word *has_memory;
+	atomic_ulong used;		/* number of bits in @has_memory */
+	atomic_uint full_reported;	/* "no space" was printed */
 
 	/*
-	 * The file's map. @present is newer. @changed has a byte for each
+	 * The file's map. @present is newer. @changed has a bit for each
 	 * page of the map in which @present may have bits that @map lacks.
 	 * @stale has a byte for each page of @map that is not in the file yet.
 	 * Only the FLUSH that has the claim may access @map and @stale.
 	 */
-	_Atomic uint8_t *changed;
+	bits_word *changed;
 	uint8_t *map;
 	uint8_t *stale;
 

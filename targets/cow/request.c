@@ -18,46 +18,31 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/size.h"
 #include "lib/whole-io.h"
 #include "targets/cow/layer.h"
 
-#define WORD_BITS 64
-#define PAGE_WORDS (COW_BLOCK / sizeof(uint64_t))	/* of the map */
+#define PAGE_WORDS (COW_BLOCK / sizeof(bits_word))	/* of the map */
 #define PAGE_BITS (COW_BLOCK * 8ULL)
-
-static bool cow_has_bit(const _Atomic uint64_t *bits, uint64_t number)
-{
-	return bits[number / WORD_BITS] >> number % WORD_BITS & 1;
-}
-
-static void cow_set_bit(_Atomic uint64_t *bits, uint64_t number)
-{
-	atomic_fetch_or(&bits[number / WORD_BITS],
-			UINT64_C(1) << number % WORD_BITS);
-}
 
 static bool cow_is_present(const struct cow *cow, uint64_t block)
 {
-	return cow_has_bit(cow->present, block);
+	return bits_has(cow->present, block);
 }
 
 /* Whether the block can be written in place. */
 static bool cow_is_ready(const struct cow *cow, uint64_t block)
 {
 	return cow_is_present(cow, block) &&
-	       (!cow->limit || cow_has_bit(cow->has_memory, block));
+	       (!cow->limit ||
+		bits_has(cow->has_memory, block >> cow->page_shift));
 }
 
 static void cow_mark_present(struct cow *cow, uint64_t block)
 {
-	if (cow_is_present(cow, block))
-		return;
-	cow_set_bit(cow->present, block);
-	if (!cow->limit)
-		cow->changed[block / PAGE_BITS] = 1;
+	if (!bits_set(cow->present, block) && !cow->limit)
+		bits_set(cow->changed, block / PAGE_BITS);
 }
 
 /*
@@ -153,13 +138,14 @@ static void cow_unclaim(struct cow_request *state)
 
 static void cow_report_full(struct cow *cow)
 {
+	uint64_t bytes = (cow->limit * COW_BLOCK) << cow->page_shift;
 	char size[SIZE_TEXT_MAX];
 
-	if (atomic_exchange(&cow->full_reported, true))
+	if (atomic_exchange(&cow->full_reported, 1))
 		return;
 	if (cow->limit)
 		message("--cow: the %s for what is written are full; writes "
-			"fail", size_text(cow->limit * COW_BLOCK, size));
+			"fail", size_text(bytes, size));
 	else
 		message("--cow: no space is left for %s to grow; writes fail",
 			cow->file.path);
@@ -345,15 +331,22 @@ static bool cow_gets_data(const struct cow_request *state, uint64_t block)
 	       (block == state->last && cow_part_left(state, 1, &start));
 }
 
-/* Reserves memory for those blocks that have none. Returns 0 or -ENOSPC. */
+/*
+ * Reserves memory for those pages of blocks that have none. Returns 0 or
+ * -ENOSPC.
+ */
 static int cow_reserve(struct cow_request *state)
 {
+	uint64_t block, page, before = UINT64_MAX, count = 0;
 	struct cow *cow = state->cow;
-	uint64_t block, count = 0;
 
-	for (block = state->first; block <= state->last; block++)
-		count += cow_gets_data(state, block) &&
-			 !cow_has_bit(cow->has_memory, block);
+	for (block = state->first; block <= state->last; block++) {
+		page = block >> cow->page_shift;
+		if (page == before || !cow_gets_data(state, block))
+			continue;
+		count += !bits_has(cow->has_memory, page);
+		before = page;
+	}
 	if (!count)
 		return 0;
 	if (atomic_fetch_add(&cow->used, count) + count > cow->limit) {
@@ -361,26 +354,25 @@ static int cow_reserve(struct cow_request *state)
 		return -ENOSPC;
 	}
 	for (block = state->first; block <= state->last; block++)
-		if (cow_gets_data(state, block))
-			cow_set_bit(cow->has_memory, block);
+		if (cow_gets_data(state, block) &&
+		    !bits_set(cow->has_memory, block >> cow->page_shift))
+			count--;
+	/* A request for other blocks of a page may have been faster. */
+	cow->used -= count;
 	return 0;
 }
 
-/* Gives back the memory of blocks that were zeroed as a whole. */
+/* Gives back the memory of pages that were zeroed as a whole. */
 static void cow_unreserve(struct cow_request *state)
 {
 	struct cow *cow = state->cow;
-	uint64_t block = (state->from + COW_BLOCK - 1) / COW_BLOCK;
-	uint64_t end = state->to / COW_BLOCK;
+	uint64_t bytes = (uint64_t)COW_BLOCK << cow->page_shift;
+	uint64_t page = (state->from + bytes - 1) / bytes;
+	uint64_t end = state->to / bytes;
 
-	for (; block < end; block++) {
-		uint64_t bit = UINT64_C(1) << block % WORD_BITS;
-		_Atomic uint64_t *word = &cow->has_memory[block / WORD_BITS];
-
-		if (cow_has_bit(cow->has_memory, block) &&
-		    atomic_fetch_and(word, ~bit) & bit)
+	for (; page < end; page++)
+		if (bits_clear(cow->has_memory, page))
 			cow->used--;
-	}
 }
 
 static int cow_change_done(struct cow_request *state, int result)
@@ -475,12 +467,12 @@ void cow_take_map(struct cow *cow)
 	uint64_t page, word;
 
 	for (page = 0; page * COW_BLOCK < cow->layout.map_size; page++) {
-		if (!atomic_exchange(&cow->changed[page], 0))
+		if (!bits_clear(cow->changed, page))
 			continue;
 		for (word = page * PAGE_WORDS; word < (page + 1) * PAGE_WORDS;
 		     word++)
-			put_le64(cow->map + word * sizeof(uint64_t),
-				 cow->present[word]);
+			bits_put_file(cow->map + word * sizeof(bits_word),
+				      cow->present[word]);
 		cow->stale[page] = 1;
 	}
 }

@@ -60,10 +60,9 @@ static void zimg_wake(struct zimg_queue *queue, struct zimg_waiter *list)
 static void zimg_report_damage(struct zimg *zimg,
 			       const struct image_chunk *chunk, const char *why)
 {
-	uint8_t bit = 1 << chunk->number % 8;
 	char text[IMAGE_DAMAGE_TEXT];
 
-	if (atomic_fetch_or(&zimg->reported[chunk->number / 8], bit) & bit)
+	if (bits_set(zimg->reported, chunk->number))
 		return;
 	message("%s: damaged: %s", zimg->path,
 		image_damage_text(chunk, why, text));

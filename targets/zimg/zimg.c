@@ -183,7 +183,7 @@ static int zimg_find_block(struct zimg *zimg, uint64_t asked, const char *path)
 /* Sets the fields besides the image itself. */
 static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 {
-	uint64_t bytes = zimg->image.chunks / 8 + 1;
+	uint64_t words = bits_words(zimg->image.chunks);
 
 	/*
 	 * An inherited file may have lost its path, like that of a root
@@ -192,9 +192,9 @@ static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
 	zimg->path = inherited ? strdup(path) : realpath(path, NULL);
 	if (!zimg->path)
 		return -errno;
-	if (bytes > SIZE_MAX)
+	if (words > SIZE_MAX)
 		return -ENOMEM;
-	zimg->reported = calloc(1, bytes);
+	zimg->reported = calloc(words, sizeof(*zimg->reported));
 	return zimg->reported ? 0 : -ENOMEM;
 }
 

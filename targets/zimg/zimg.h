@@ -7,10 +7,10 @@
 #ifndef TARGETS_ZIMG_ZIMG_H
 #define TARGETS_ZIMG_ZIMG_H
 
-#include <stdatomic.h>
 
 #include "core/target.h"
 #include "image/image.h"
+#include "lib/bits.h"
 #include "targets/zimg/cache.h"
 #include "targets/zimg/crew.h"
 #include "targets/zimg/load.h"
@@ -28,7 +28,7 @@ struct zimg {
 	int file;			/* index as registered file */
 	uint32_t block;			/* logical block, in bytes */
 	char *path;			/* absolute */
-	_Atomic uint8_t *reported;	/* bit per chunk: damage printed */
+	bits_word *reported;	/* bit per chunk: damage printed */
 };
 
 struct zimg_request {

@@ -468,7 +468,7 @@ static int open_resumed(int fd)
 
 static void test_map(void)
 {
-	const size_t second = COW_BLOCK / sizeof(uint64_t);
+	const size_t second = COW_BLOCK / sizeof(bits_word);
 	struct ublk_disk disk;
 	struct cow *made = open_new(cow_path, &disk);
 	int fd;
@@ -526,7 +526,7 @@ int main(void)
 	test_file();
 	test_failures();
 	test_shortage("8K", 1, "a lack of memory for the state is ENOMEM");
-	test_shortage(cow_path, 2, "and so it is with a file");
+	test_shortage(cow_path, 3, "and so it is with a file");
 	test_start();
 	unlink(cow_path);
 	test_map();
