@@ -43,11 +43,17 @@ proctype succeed()
 	start_dev(START);
 	if
 	:: ret == OK ->
-		info == DEAD || (info != LIVE && !in_use);
-		recovery_start();
 		if
-		:: ret == OK -> recovery_end(START)
-		:: else
+		:: info == DEAD || (info != LIVE && !in_use) ->
+			recovery_start();
+			if
+			:: ret == OK -> recovery_end(START)
+			:: else
+			fi
+#ifdef LATE_DEL
+		/* No server dies, and DEL_DEV waits for the end of this. */
+		:: timeout
+#endif
 		fi
 	:: else
 	fi;
