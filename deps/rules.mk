@@ -64,7 +64,7 @@ $(SRC)/$(1)/.unpacked: deps/versions
 	$$(Q)printf '%s' '$$($(1)_PATCHES_SUM)' >$$@
 endef
 
-$(foreach package,musl zlib liburing busybox,$(eval $(call source_rules,$(package))))
+$(foreach package,musl zlib liburing busybox glibc,$(eval $(call source_rules,$(package))))
 
 $(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
 	$(call say,HEADERS,$(KERNEL_TREE))
@@ -156,6 +156,7 @@ $(O)/lib/liburing.a: $(SRC)/liburing/.unpacked $(MUSL_READY) \
 # BusyBox, for the demo's root and the tests' boards, and the paths of its
 # applets. For this machine's processor it is the distribution's. For others it
 # is compiled: the distribution has none for some of them.
+SOFT_FLOAT := $(if $(filter soft,$(call of_arch,float)),$(O)/lib/libsoftfloat.a)
 $(O)/busybox:
 	$(call say,BUSYBOX,$@)
 ifeq ($(ARCH),$(HOST_ARCH))
@@ -167,12 +168,18 @@ else
 	$(Q)deps/packages $(BUILD_PACKAGES) busybox-static bzip2
 	$(Q)$(call logged,$@.log,deps/busybox $(SRC)/busybox $(abspath $(O)) \
 		$(MUSL_CC) "$(CROSS_COMPILE)" "$(ARCH_CFLAGS)" \
-		$(abspath $(KERNEL_HEADERS)))
+		$(abspath $(KERNEL_HEADERS)) $(abspath $(SOFT_FLOAT)))
 endif
+
+$(O)/lib/libsoftfloat.a: deps/soft-float/make deps/soft-float/sfp-machine.h \
+		$(SRC)/glibc/.unpacked
+	$(call say,FLOAT,$@)
+	$(Q)deps/packages $(BUILD_PACKAGES)
+	$(Q)deps/soft-float/make $(SRC)/glibc $(O) "$(REALGCC) $(ARCH_CFLAGS)" $(AR)
 
 ifneq ($(ARCH),$(HOST_ARCH))
 $(O)/busybox: deps/busybox deps/busybox.config $(SRC)/busybox/.unpacked \
-	$(MUSL_READY) $(KERNEL_HEADERS_READY)
+	$(MUSL_READY) $(KERNEL_HEADERS_READY) $(SOFT_FLOAT)
 endif
 
 .PHONY: busybox
