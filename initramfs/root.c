@@ -18,27 +18,6 @@
 #define FLASH_SPEC "mtd:"		/* and the name of a flash partition */
 #define FLASH_BLOCK "mtdblock"		/* and its number: the block device */
 
-/* Looks once for the partition that @spec names. */
-static bool partition_find(const char *spec, char *path, size_t size)
-{
-	struct partition partition;
-	struct dirent *entry;
-	bool found = false;
-	DIR *dir;
-
-	dir = opendir(PARTITION_CLASS);
-	if (!dir)
-		return false;
-	while (!found && (entry = readdir(dir))) {
-		found = partition_read(entry->d_name, &partition) &&
-			partition_is(&partition, spec);
-	}
-	closedir(dir);
-	if (found)
-		snprintf(path, size, "/dev/%s", partition.node);
-	return found;
-}
-
 /*
  * Reads the name of the flash partition whose block device is @entry of
  * PARTITION_CLASS. Returns false if it is not one.
@@ -65,34 +44,46 @@ static bool flash_name(const char *entry, char *name, size_t size)
 	return true;
 }
 
-/* Looks once for the block device of the flash partition @wanted. */
-static bool flash_find(const char *wanted, char *path, size_t size)
+/*
+ * Whether @spec names the device @entry of PARTITION_CLASS. If so, sets the path of
+ * its node.
+ */
+static bool root_is(const char *entry, const char *spec, char *path,
+		    size_t size)
 {
+	struct partition partition;
 	char name[PARTITION_TEXT];
+
+	if (!strncmp(spec, FLASH_SPEC, strlen(FLASH_SPEC))) {
+		snprintf(path, size, "/dev/%s", entry);
+		return flash_name(entry, name, sizeof(name)) &&
+		       !strcmp(name, spec + strlen(FLASH_SPEC));
+	}
+	if (!partition_read(entry, &partition) ||
+	    !partition_is(&partition, spec))
+		return false;
+	snprintf(path, size, "/dev/%s", partition.node);
+	return true;
+}
+
+/* Looks once. */
+static bool root_look(const char *spec, char *path, size_t size)
+{
 	struct dirent *entry;
 	bool found = false;
 	DIR *dir;
 
+	if (*spec == '/') {
+		snprintf(path, size, "%s", spec);
+		return !access(path, F_OK);
+	}
 	dir = opendir(PARTITION_CLASS);
 	if (!dir)
 		return false;
 	while (!found && (entry = readdir(dir)))
-		found = flash_name(entry->d_name, name, sizeof(name)) &&
-			!strcmp(name, wanted);
-	if (found)
-		snprintf(path, size, "/dev/%s", entry->d_name);
+		found = root_is(entry->d_name, spec, path, size);
 	closedir(dir);
 	return found;
-}
-
-static bool root_look(const char *spec, char *path, size_t size)
-{
-	if (!strncmp(spec, FLASH_SPEC, strlen(FLASH_SPEC)))
-		return flash_find(spec + strlen(FLASH_SPEC), path, size);
-	if (!strncmp(spec, "PART", 4))
-		return partition_find(spec, path, size);
-	snprintf(path, size, "%s", spec);
-	return !access(path, F_OK);
 }
 
 /* Prints a line for each partition, with the names by which it can be found. */

@@ -3,7 +3,7 @@
  * A device without a driver, and a base, for programs that test copy on write.
  * It implements the functions of target.h for a device. It remembers how they
  * were called, and makes them fail on demand. The functions for a queue are up
- * to the program.
+ * to the program. Also what both programs have: checks, and numbers at random.
  *
  * Include it once, after defining DISK_SIZE (bytes), QUEUES and DEPTH (tags per
  * queue).
@@ -12,6 +12,7 @@
 #define TESTS_UNIT_COW_DEVICE_H
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,6 +22,24 @@
 #include "core/target.h"
 #include "targets/cow/cow.h"
 #include "targets/cow/file.h"
+
+static int number, failures;
+static uint32_t seed = 88172645;
+
+static void check(bool good, const char *claim)
+{
+	failures += !good;
+	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
+}
+
+/* Less than @sides; the same numbers each time. */
+static uint32_t dice(uint32_t sides)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 17;
+	seed ^= seed << 5;
+	return seed % sides;
+}
 
 struct ublk_device {
 	bool read_only;

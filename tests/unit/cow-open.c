@@ -28,28 +28,12 @@
 
 #include "tests/unit/cow-device.h"
 
-static int number, failures;
-static uint32_t seed = 88172645;
 static char directory[] = "/tmp/cow-open.XXXXXX", cow_path[64];
 static int base_error, start_error;
 static unsigned int base_starts;
 static bool base_is_wrapped;	/* it was opened as a base */
 static bool base_has_path = true;
 static int allocation_fails;	/* the next is 1; 0: none */
-
-static void check(bool good, const char *claim)
-{
-	failures += !good;
-	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
-}
-
-static uint32_t dice(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 17;
-	seed ^= seed << 5;
-	return seed % sides;
-}
 
 /*
  * Replaces the C library's. The first calls come before AddressSanitizer is

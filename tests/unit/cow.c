@@ -87,8 +87,6 @@ static struct {
 	bool busy;
 } sectors[HOT_SECTORS];
 
-static int number, failures;
-static uint32_t seed = 88172645;
 static struct ublk_queue queues[QUEUES];
 static struct slot slots[SLOTS];
 static struct operation operations[4096];
@@ -100,20 +98,6 @@ static int cow_fd = -1;
 static char cow_path[] = "/tmp/cow.XXXXXX";
 static bool in_memory, base_fails;
 static unsigned int wrong, forgotten, answers, errors, full, cuts, deaths, flushes;
-
-static void check(bool good, const char *claim)
-{
-	failures += !good;
-	printf("%sok %d - %s\n", good ? "" : "not ", ++number, claim);
-}
-
-static uint32_t dice(uint32_t sides)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 17;
-	seed ^= seed << 5;
-	return seed % sides;
-}
 
 /* The disk's block for block @n of those in use, and the reverse. */
 static uint64_t cold_block(unsigned int n)
