@@ -314,7 +314,7 @@ manual: ublk ## docs/ublk.8, the manual page out of the help texts
 		{ rm -f docs/ublk.8.new; exit 1; }
 
 LINT_PACKAGES := cppcheck shellcheck sparse perl mandoc
-SCRIPTS = .ci/run deps/busybox deps/packages deps/fetch deps/newest-kernel \
+SCRIPTS = .ci/run deps/busybox deps/soft-float/make deps/packages deps/fetch deps/newest-kernel \
 	deps/packaged-kernel deps/suite.lib docs/make-manual \
 	packaging/completions/ublk.bash \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \

@@ -119,7 +119,7 @@ $(2)/.config: linux/configure build/linux-$(1)/.unpacked \
 	$$(call say,CONFIG,$(2))
 	@deps/packages $(KERNEL_PACKAGES)
 	$$(Q)mkdir -p $(2)
-	$(if $(4),$$(Q)[ -e $(2)/.config ] || flock $(4) linux/copy-build $(4) $(2))
+	$(if $(strip $(4)),$$(Q)[ -e $(2)/.config ] || flock $(4) linux/copy-build $(4) $(2))
 	$$(Q)$$(call logged,$(2).log,flock $(2) linux/configure $(2) \
 		'$$(call kernel_make,$(1),$(2))' $(3:%=linux/configs/%.config))
 	@touch $$@
