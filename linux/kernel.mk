@@ -50,12 +50,13 @@ fragments = appliance linux-$(1) $(BOARD_FRAGMENTS) $(FRAGMENTS_$(2)) \
 	linux/configs/linux-$(1)-$(2).config)))
 of_config = $(1) $(patsubst linux/configs/%.config,%,$(wildcard \
 	linux/configs/$(ARCH)-$(1).config))
-MORE := $(call of_config,tests)
-FRAGMENTS_tests := $(MORE) flash flash-simulated
-FRAGMENTS_bench := $(MORE) $(call of_config,bench)
-FRAGMENTS_debug := $(MORE) $(call of_config,debug)
-FRAGMENTS_kcsan := $(MORE) $(call of_config,kcsan)
-FRAGMENTS_xfstests := $(MORE) $(call of_config,xfstests)
+# What all but the appliance have.
+FRAGMENTS_more := $(call of_config,tests)
+FRAGMENTS_tests := $(FRAGMENTS_more) flash flash-simulated
+FRAGMENTS_bench := $(FRAGMENTS_more) $(call of_config,bench)
+FRAGMENTS_debug := $(FRAGMENTS_more) $(call of_config,debug)
+FRAGMENTS_kcsan := $(FRAGMENTS_more) $(call of_config,kcsan)
+FRAGMENTS_xfstests := $(FRAGMENTS_more) $(call of_config,xfstests)
 # Few files depend on the options of these: their build directory begins as a copy
 # of the appliance's, and only those files are compiled again.
 CONFIGS_COPIED := tests bench xfstests
