@@ -169,7 +169,7 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) $(ASAN_CFLAGS) -MMD -MP -MF $@.d -MT $@ \
-		-o $@ $(filter %.c %.a,$^) $(ASAN_LIBRARIES)
+		-o $@ $< $(ASAN)/lib/ublk.a $(ASAN_LIBRARIES)
 
 # Programs for tests on the board: tests/driver/PROGRAM.c, of which PROGRAM-*.c
 # are further parts. Programs that use the driver's raw interface do so through

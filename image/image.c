@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "image/bgzf.h"
@@ -137,13 +136,12 @@ static int image_goes_on(const struct image *image, uint64_t available)
 	uint8_t behind[IMAGE_FRONT] = { 0 };
 	size_t length = rest < sizeof(behind) ? rest : sizeof(behind);
 	struct image_front front;
-	struct stat st;
 	int ret;
 
 	if (!length)
 		return 0;
 	ret = whole_pread(image->fd, behind, length, image->file_size);
-	if (!fstat(image->fd, &st) && S_ISREG(st.st_mode))
+	if (!storage_is_device(image->fd))
 		return ret ? image_refuse_read(image, image->file_size, ret) :
 			     WITH_GZIP &&
 			     restart_resembles_member(behind, length);

@@ -33,7 +33,7 @@ hangs_with 'ublk.root=PARTLABEL=none: there is no such device; block devices her
 	"a partition that never comes" 'ublk.root=PARTLABEL=none ublk.wait=1' \
 	$(disk "$tmp/root.squashfs")
 shows 'waiting for PARTLABEL=none, up to 1 s' "it was waited for"
-hangs_with 'ublk.root=LABEL=x: not PARTUUID=, PARTLABEL=, a device' \
+hangs_with 'ublk.root=LABEL=x: not PARTUUID=, PARTLABEL=, mtd:, a device' \
 	"a root of a kind that there is not" ublk.root=LABEL=x
 hangs_with 'ublk.cache=much: not a size' "a bad value" \
 	'ublk.cache=much ublk.overlay=ramfs ublk.init=init'
