@@ -13,8 +13,15 @@ MAKEOVERRIDES :=
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
-# linux/boards has what is known of an architecture.
+# linux/boards has what is known of an architecture and of a board.
 ARCHES := $(shell linux/board)
+## BOARD=               for `make test` a real board: root@HOST, or a serial line
+##                      with a root shell (/dev/ttyUSB0); for `make sdcard` one of
+##                      linux/boards
+BOARD ?=
+ifneq ($(filter $(BOARD),$(foreach arch,$(ARCHES),$(shell linux/board --of $(arch)))),)
+ARCH := $(shell linux/board $(BOARD) arch)
+endif
 HOST_ARCH := $(firstword $(foreach arch,$(ARCHES),$(if $(filter $(shell \
 	linux/board $(arch) machine),$(shell uname -m)),$(arch))))
 ## ARCH=x86_64          architecture of the board: x86_64, arm64, armv7, mips,
@@ -23,10 +30,13 @@ ARCH ?= $(or $(HOST_ARCH),x86_64)
 ifeq ($(filter $(ARCHES),$(ARCH)),)
 $(error ARCH=$(ARCH): there are only $(ARCHES))
 endif
+CARD_BOARDS := $(shell linux/board --of $(ARCH))
 of_arch = $(shell linux/board $(ARCH) $(1))
+# Programs of the board do not run on this machine.
+FOREIGN := $(if $(filter $(HOST_ARCH),$(ARCH)),,1)
 ## CROSS_COMPILE=       prefix of the compiler's name; that of linux/boards when
 ##                      this machine is another one
-CROSS_COMPILE ?= $(if $(filter $(HOST_ARCH),$(ARCH)),,$(call of_arch,compiler))
+CROSS_COMPILE ?= $(if $(FOREIGN),$(call of_arch,compiler))
 ## MUSL= ZLIB= LIBURING=  prefix of one that you have (DIR/bin/musl-gcc,
 ##                      DIR/include, DIR/lib), compiled against musl; it is
 ##                      used as it is and nothing is fetched for it
@@ -140,12 +150,14 @@ $(SMALL)/ublk: $(SMALL_OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
 	$(Q)mv $@.new $@
 
 # The program for this machine. Programs for other boards are only in build/.
-ifeq ($(ARCH),$(HOST_ARCH))
+ifeq ($(FOREIGN),)
 ublk: $(O)/ublk
 	@ln -f $< $@
 else
 .PHONY: ublk
-ublk:
+# The make that is called here finds the sources ready: both would unpack them.
+ublk: | $(foreach package,musl zlib liburing,$(SRC)/$(package)/.unpacked) \
+		$(KERNEL_TREE)/.unpacked
 	@$(MAKE) ARCH=$(HOST_ARCH) CROSS_COMPILE= $@
 endif
 
@@ -216,7 +228,7 @@ driver-programs: $(O)/handover/other
 	test-host test-module fuzz soak bench bench-plot manual lint lint-driver \
 	size help clean distclean
 
-all: $(if $(filter $(HOST_ARCH),$(ARCH)),ublk,$(O)/ublk) ## the command: ./ublk
+all: $(if $(FOREIGN),$(O)/ublk,ublk) ## the command: ./ublk
 	@printf 'ublk is up to date: %s bytes, static, %s\n' \
 		"$$(wc -c <$(O)/ublk)" $(ARCH)
 
@@ -238,8 +250,11 @@ driver-programs: $(DRIVER_PROGRAMS)
 ## TESTS=               names of tests (tests/run --help); all when empty
 TESTS ?=
 # The debug kernel needs more memory than the boards of the host's tests have,
-# and those tests measure the appliance's kernel.
-TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board))
+# and those tests measure the appliance's kernel. With another processor than this
+# machine's the tests are those that boot a board.
+TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board,\
+	$(if $(FOREIGN),board $(TESTS_THAT_BOOT))))
+TESTS_THAT_BOOT = $(patsubst tests/%.sh,%,$(shell grep -l '/board\.lib"' tests/host/*.sh))
 # Few tests need the kernel with more options: it is built only for them.
 TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
 	grep -lE '^\# kernel:.* tests' tests/*.sh tests/host/*.sh))
@@ -248,11 +263,9 @@ TESTS_ARE_OF_MORE = $(if $(strip $(TESTS)),$(filter board host $(TESTS_OF_MORE),
 TEST_KERNELS = $(KERNEL_FILE) \
 	$(if $(CONFIG),,$(if $(TESTS_ARE_OF_MORE),$(KERNEL_FILE)-tests))
 
-TEST_NEEDS = all board busybox asan unit-programs driver-programs initramfs $(TEST_KERNELS)
+TEST_NEEDS = all board busybox driver-programs initramfs $(TEST_KERNELS) \
+	$(if $(FOREIGN),tools,asan unit-programs)
 
-## BOARD=               a real board for the board's tests: root@HOST, or a serial
-##                      line with a root shell (/dev/ttyUSB0)
-BOARD ?=
 ifeq ($(BOARD),)
 test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFIG=
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)

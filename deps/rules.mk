@@ -64,7 +64,7 @@ $(SRC)/$(1)/.unpacked: deps/versions
 	$$(Q)printf '%s' '$$($(1)_PATCHES_SUM)' >$$@
 endef
 
-$(foreach package,musl zlib liburing busybox glibc,$(eval $(call source_rules,$(package))))
+$(foreach package,musl zlib liburing busybox glibc e2fsprogs fio libaio u-boot,$(eval $(call source_rules,$(package))))
 
 $(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
 	$(call say,HEADERS,$(KERNEL_TREE))
@@ -159,7 +159,7 @@ $(O)/lib/liburing.a: $(SRC)/liburing/.unpacked $(MUSL_READY) \
 SOFT_FLOAT := $(if $(filter soft,$(call of_arch,float)),$(O)/lib/libsoftfloat.a)
 $(O)/busybox:
 	$(call say,BUSYBOX,$@)
-ifeq ($(ARCH),$(HOST_ARCH))
+ifeq ($(FOREIGN),)
 	$(Q)deps/packages busybox-static
 	$(Q)mkdir -p $(@D)
 	$(Q)busybox --list-full >$@.links
@@ -177,13 +177,32 @@ $(O)/lib/libsoftfloat.a: deps/soft-float/make deps/soft-float/sfp-machine.h \
 	$(Q)deps/packages $(BUILD_PACKAGES)
 	$(Q)deps/soft-float/make $(SRC)/glibc $(O) "$(REALGCC) $(ARCH_CFLAGS)" $(AR)
 
-ifneq ($(ARCH),$(HOST_ARCH))
+ifneq ($(FOREIGN),)
 $(O)/busybox: deps/busybox deps/busybox.config $(SRC)/busybox/.unpacked \
 	$(MUSL_READY) $(KERNEL_HEADERS_READY) $(SOFT_FLOAT)
 endif
 
 .PHONY: busybox
 busybox: $(O)/busybox
+
+# Programs that the tests' boards have from this machine, but boards with another
+# processor cannot.
+ifneq ($(FOREIGN),)
+$(O)/tools/.ready: deps/tools $(SRC)/e2fsprogs/.unpacked $(SRC)/fio/.unpacked \
+		$(SRC)/libaio/.unpacked $(MUSL_READY) $(KERNEL_HEADERS_READY) \
+		$(SOFT_FLOAT)
+	$(call say,TOOLS,$(@D))
+	$(Q)deps/packages $(BUILD_PACKAGES)
+	$(Q)$(call logged,$(O)/tools.log,deps/tools $(SRC) $(abspath $(O)) \
+		$(MUSL_CC) "$(CROSS_COMPILE)" "$(ARCH_CFLAGS)" \
+		$(abspath $(KERNEL_HEADERS)) $(abspath $(SOFT_FLOAT)))
+	$(Q)touch $@
+
+tools: $(O)/tools/.ready
+endif
+
+.PHONY: tools
+tools:
 
 $(ASAN)/lib/libz.a: $(SRC)/zlib/.unpacked
 	$(call zlib,$(ASAN),$(HOST_CC),$(SANITIZE))

@@ -13,6 +13,10 @@ IMAGE ?=
 ## MEM=                 memory of the demo's board: 64M, or 256M for debian
 MEM ?= $(if $(filter debian,$(ROOT)),256M,64M)
 
+## FIRMWARE=            folder with the files that a board's processor starts from
+##                      an SD card, where they are not free
+FIRMWARE ?=
+
 ifeq ($(filter busybox debian,$(ROOT)),)
 $(error ROOT=$(ROOT): there are only busybox and debian)
 endif
@@ -56,7 +60,60 @@ $(O)/initramfs-bare.cpio: initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk
 	$(call say,CPIO,$@)
 	$(Q)initramfs/make-cpio $(GEN_INIT_CPIO) $(O)/ublk none $@
 
-.PHONY: initramfs demo
+# A FIT image is what U-Boot starts. That of the emulated board has the demo's root
+# or IMAGE in its initramfs.
+FIT_PACKAGES := u-boot-tools device-tree-compiler
+$(O)/emulated.dtb: linux/boards linux/emulate
+	$(call say,TREE,$@)
+	@mkdir -p $(@D)
+	$(Q)linux/emulate --tree $@ 2>/dev/null
+
+$(O)/ublk.itb: initramfs/make-fit $(KERNEL_DEFAULT) $(O)/emulated.dtb $(O)/initramfs.cpio
+	$(call say,FIT,$@)
+	$(Q)deps/packages $(FIT_PACKAGES)
+	$(Q)initramfs/make-fit $(ARCH) $(KERNEL_DEFAULT) $(O)/emulated.dtb \
+		$(O)/initramfs.cpio $@
+
+# Cards: $(call card_rules,BOARD)
+FIRMWARE_FILES := $(if $(FIRMWARE),$(shell find $(FIRMWARE) -type f))
+define card_rules
+$(O)/uboot-$(1)/.ready: $(SRC)/u-boot/.unpacked
+	$$(call say,UBOOT,$$(@D))
+	$$(Q)deps/packages $(BUILD_PACKAGES) make bc bison flex libssl-dev swig \
+		python3-dev python3-setuptools
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(call logged,$$(@D).log,$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) \
+		$(shell linux/board $(1) uboot) && $$(MAKE) -C $(SRC)/u-boot \
+		O=$$(abspath $$(@D)) CROSS_COMPILE=$(CROSS_COMPILE) $$(JOBS))
+	$$(Q)touch $$@
+
+$(O)/$(1).itb: initramfs/make-fit $(KERNEL_DEFAULT)-$(1) $(O)/$(1).dtb \
+		$(O)/initramfs-bare.cpio
+	$$(call say,FIT,$$@)
+	$$(Q)deps/packages $(FIT_PACKAGES)
+	$$(Q)initramfs/make-fit $(1) $(KERNEL_DEFAULT)-$(1) $(O)/$(1).dtb \
+		$(O)/initramfs-bare.cpio $$@
+
+$(O)/$(1).img: initramfs/make-card $(O)/$(1).itb $(O)/uboot-$(1)/.ready \
+		$(INITRAMFS_IMAGE) $(FIRMWARE_FILES)
+	$$(call say,CARD,$$@)
+	$$(Q)deps/packages $(FIT_PACKAGES) dosfstools mtools fdisk
+	$$(Q)initramfs/make-card $(1) $(O)/uboot-$(1) $(O)/$(1).itb \
+		$(INITRAMFS_IMAGE) $$@ $(FIRMWARE)
+endef
+$(foreach board,$(CARD_BOARDS),$(eval $(call card_rules,$(board))))
+
+.PHONY: initramfs demo fit sdcard
+
+fit: $(O)/ublk.itb ## a FIT image, for boards that U-Boot starts
+	@printf 'FIT image is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
+
+sdcard: $(or $(BOARD:%=$(O)/%.img),no-board) ## an SD card; BOARD= one of linux/boards, FIRMWARE= its files
+	@printf 'card is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
+
+.PHONY: no-board
+no-board:
+	@echo 'sdcard: BOARD= one of: $(CARD_BOARDS)' >&2; exit 2
 
 initramfs: $(O)/initramfs.cpio $(O)/initramfs-bare.cpio ## the initramfs, with the image of a root
 	@printf 'initramfs is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"

@@ -159,6 +159,22 @@ $(call kernels,6.12,$(KERNEL_DEFAULT),$(KERNEL_DEFAULT)-intree)
 $(call kernels,6.1,,$(KERNEL_DEFAULT)-6.1)
 $(call kernels,newest,$(KERNEL_DEFAULT)-newest,$(KERNEL_DEFAULT)-newest-intree)
 
+# The kernel of a board that has a paragraph of its own in linux/boards. It begins
+# as a copy of its architecture's.
+define board_rules
+$(call kernel_rules,6.12,$(O)/linux-6.12-$(1),appliance linux-6.12 $(shell \
+	linux/board $(1) configs),$(KERNEL_DEFAULT)-$(1),$(KERNEL_DEFAULT)-intree-$(1),\
+	$(O)/linux-6.12,$(KERNEL_DEFAULT))
+
+$(O)/$(1).dtb: $(KERNEL_DEFAULT)-$(1)
+	$$(call say,TREE,$$@)
+	$$(Q)$$(call logged,$$@.log,flock $(O)/linux-6.12-$(1) sh -c '$$(call kernel_make,6.12,\
+		$(O)/linux-6.12-$(1)) $(shell linux/board $(1) tree)')
+	$$(Q)cp $(O)/linux-6.12-$(1)/arch/$(KERNEL_ARCH)/boot/dts/$(shell \
+		linux/board $(1) tree) $$@
+endef
+$(foreach board,$(shell linux/board --of $(ARCH)),$(eval $(call board_rules,$(board))))
+
 $(eval $(call build_rules,6.12,$(O)/linux-6.12-lint,$(call fragments,6.12)))
 
 KERNEL_CHOSEN := $(KERNEL_DEFAULT)$(if $(filter-out 6.12,$(KERNEL)),-$(KERNEL))$(if \
