@@ -64,7 +64,7 @@ $(SRC)/$(1)/.unpacked: deps/versions
 	$$(Q)printf '%s' '$$($(1)_PATCHES_SUM)' >$$@
 endef
 
-$(foreach package,musl zlib liburing busybox glibc e2fsprogs fio libaio u-boot,$(eval $(call source_rules,$(package))))
+$(foreach package,musl zlib liburing busybox glibc e2fsprogs util-linux fio libaio u-boot,$(eval $(call source_rules,$(package))))
 
 $(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
 	$(call say,HEADERS,$(KERNEL_TREE))
@@ -188,9 +188,9 @@ busybox: $(O)/busybox
 # Programs that the tests' boards have from this machine, but boards with another
 # processor cannot.
 ifneq ($(FOREIGN),)
-$(O)/tools/.ready: deps/tools $(SRC)/e2fsprogs/.unpacked $(SRC)/fio/.unpacked \
-		$(SRC)/libaio/.unpacked $(MUSL_READY) $(KERNEL_HEADERS_READY) \
-		$(SOFT_FLOAT)
+TOOLS_SOURCES := e2fsprogs util-linux fio libaio
+$(O)/tools/.ready: deps/tools $(TOOLS_SOURCES:%=$(SRC)/%/.unpacked) $(MUSL_READY) \
+		$(KERNEL_HEADERS_READY) $(SOFT_FLOAT)
 	$(call say,TOOLS,$(@D))
 	$(Q)deps/packages $(BUILD_PACKAGES)
 	$(Q)$(call logged,$(O)/tools.log,deps/tools $(SRC) $(abspath $(O)) \
