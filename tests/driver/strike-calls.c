@@ -44,8 +44,26 @@ static const struct {
 	{ CALL(unlink), MEMORY | IO },
 	{ CALL(poll), MEMORY | SIGNAL },
 	{ CALL(fork), MEMORY | AGAIN },
-	{ CALL(vfork), MEMORY | AGAIN },
 	{ CALL(dup2), SIGNAL },
+#endif
+#ifdef SYS_vfork
+	{ CALL(vfork), MEMORY | AGAIN },
+#endif
+/* Names of processors with 32 bits, beside those that all have. */
+#ifdef SYS_mmap2
+	{ CALL(mmap2), MEMORY | AGAIN },
+	{ CALL(fstat64), MEMORY },
+	{ CALL(fstatat64), MEMORY },
+	{ CALL(ftruncate64), IO | SIGNAL },
+	{ CALL(sendfile64), MEMORY | AGAIN | IO },
+	{ CALL(fstatfs64), MEMORY | IO | SIGNAL },
+	{ CALL(statfs64), MEMORY | IO | SIGNAL },
+	{ CALL(ppoll_time64), MEMORY | SIGNAL },
+	{ CALL(clock_nanosleep_time64), SIGNAL },
+	{ CALL(futex_time64), AGAIN | SIGNAL },
+#else
+	{ CALL(newfstatat), MEMORY },
+	{ CALL(clock_nanosleep), SIGNAL },
 #endif
 	{ CALL(openat), MEMORY | SPACE | SIGNAL },
 	{ CALL(close), IO | SPACE | SIGNAL },
@@ -64,7 +82,6 @@ static const struct {
 	{ CALL(fallocate), IO | SPACE | SIGNAL },
 	{ CALL(fchmod), IO | MEMORY },
 	{ CALL(fstat), MEMORY },
-	{ CALL(newfstatat), MEMORY },
 	{ CALL(statx), MEMORY },
 	{ CALL(fstatfs), MEMORY | IO | SIGNAL },
 	{ CALL(statfs), MEMORY | IO | SIGNAL },
@@ -100,7 +117,6 @@ static const struct {
 	{ CALL(execveat), MEMORY | AGAIN | IO },
 	{ CALL(wait4), SIGNAL },
 	{ CALL(nanosleep), SIGNAL },
-	{ CALL(clock_nanosleep), SIGNAL },
 	{ CALL(futex), AGAIN | SIGNAL },
 	{ CALL(rt_sigqueueinfo), AGAIN },
 	{ CALL(io_uring_setup), MEMORY },
@@ -148,12 +164,21 @@ static unsigned int kind_of(int error)
 	}
 }
 
+static bool is_futex(long long number)
+{
+#ifdef SYS_futex_time64
+	if (number == SYS_futex_time64)
+		return true;
+#endif
+	return number == SYS_futex;
+}
+
 bool call_can_fail(long long number, unsigned long long second, int error)
 {
 	size_t i;
 
 	/* FUTEX_WAIT can be interrupted; FUTEX_WAKE always succeeds. */
-	if (number == SYS_futex && (second & FUTEX_CMD_MASK) != FUTEX_WAIT &&
+	if (is_futex(number) && (second & FUTEX_CMD_MASK) != FUTEX_WAIT &&
 	    (second & FUTEX_CMD_MASK) != FUTEX_WAIT_BITSET)
 		return false;
 	for (i = 0; i < CALLS; i++)

@@ -7,6 +7,7 @@
 #include "tests/driver/strike.h"
 
 #include <dirent.h>
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,10 +15,15 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef PTRACE_SET_SYSCALL
+#define PTRACE_SET_SYSCALL 23	/* of ARM only */
+#endif
+#define NT_ARM_SYSTEM_CALL 0x404	/* not in every C library */
 
 #define IDLE_MS 400		/* without a system call: the program is idle */
 #define TASKS_MAX 256
@@ -83,39 +89,74 @@ static void watch(pid_t process, bool forked)
 	closedir(threads);
 }
 
+/*
+ * Where the kernel has them in the set of a task's registers: a call's result, its
+ * number, and on MIPS whether it failed.
+ */
 #ifdef __x86_64__
+#define RESULT_AT 10
+#define NUMBER_AT 15
+#elif defined(__aarch64__) || defined(__arm__)
+#define RESULT_AT 0
+#elif defined(__riscv)
+#define RESULT_AT 10
+#define NUMBER_AT 17
+#elif defined(__mips__) && _MIPS_SIM == _ABIO32
+#define RESULT_AT 8
+#define NUMBER_AT 8
+#define FAILED_AT 13
+#else
+#error "strike does not know the registers of this processor"
+#endif
+
 /* Returns false if the task has just been killed. */
-static bool registers(int request, pid_t task, struct user_regs_struct *values)
+static bool registers(int request, pid_t task, long type, void *data, size_t size)
 {
-	if (!ptrace(request, task, NULL, values))
+	struct iovec values = { .iov_base = data, .iov_len = size };
+
+	if (!ptrace(request, task, (void *)type, &values))
 		return true;
 	if (errno != ESRCH)
 		die("registers");
 	return false;
 }
 
-/* Sets the result of @task's current call. @skip: do not execute it. */
-static void set_result(pid_t task, bool skip, long result)
+/* The call that @task has just entered is not executed. */
+static void skip_call(pid_t task)
 {
-	struct user_regs_struct values;
+#ifdef __aarch64__
+	int number = -1;
 
-	if (!registers(PTRACE_GETREGS, task, &values))
-		return;
-	if (skip)
-		values.orig_rax = -1;
-	values.rax = result;
-	registers(PTRACE_SETREGS, task, &values);
-}
+	registers(PTRACE_SETREGSET, task, NT_ARM_SYSTEM_CALL, &number,
+		  sizeof(number));
+#elif defined(__arm__)
+	ptrace(PTRACE_SET_SYSCALL, task, NULL, (void *)-1L);
 #else
-static void set_result(pid_t task, bool skip, long result)
-{
-	(void)task;
-	(void)skip;
-	(void)result;
-	errno = ENOSYS;
-	die("a call that fails, on this processor");
-}
+	unsigned long values[64];
+
+	if (!registers(PTRACE_GETREGSET, task, NT_PRSTATUS, values,
+		       sizeof(values)))
+		return;
+	values[NUMBER_AT] = -1;
+	registers(PTRACE_SETREGSET, task, NT_PRSTATUS, values, sizeof(values));
 #endif
+}
+
+/* Sets the result of the call from which @task returns: -errno. */
+static void set_result(pid_t task, long result)
+{
+	unsigned long values[64];
+
+	if (!registers(PTRACE_GETREGSET, task, NT_PRSTATUS, values,
+		       sizeof(values)))
+		return;
+#ifdef FAILED_AT
+	values[FAILED_AT] = 1;
+	result = -result;
+#endif
+	values[RESULT_AT] = result;
+	registers(PTRACE_SETREGSET, task, NT_PRSTATUS, values, sizeof(values));
+}
 
 /* How many counted events are in this call. */
 static long counts(pid_t task, long long call, unsigned long long second)
@@ -180,7 +221,8 @@ static void strike(pid_t task, long long call)
 				error))
 			die("the command");
 	} else {
-		set_result(task, !call_works_anyway(call), -error);
+		if (!call_works_anyway(call))
+			skip_call(task);
 		failing_add(task);
 	}
 }
@@ -195,7 +237,7 @@ static void system_call(pid_t task)
 		return;
 	/* A seccomp filter may have set another error. */
 	if (info.op == PTRACE_SYSCALL_INFO_EXIT && failing_remove(task))
-		set_result(task, false, -error);
+		set_result(task, -error);
 	if (info.op != PTRACE_SYSCALL_INFO_ENTRY || is_done() || !counting)
 		return;
 	count = counts(task, info.entry.nr, info.entry.args[1]);
