@@ -14,11 +14,13 @@ KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
 DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
 ## CONFIG=              kernel configuration: empty for the appliance's, tests,
-##                      bench, debug, kcsan or xfstests (linux/README.md)
+##                      bench, debug, kcsan or xfstests; pages64 for arm64
+##                      (linux/README.md)
 CONFIG ?=
 
 KERNELS := 6.12 6.1 newest
-CONFIGS := tests bench debug kcsan xfstests
+CONFIGS := tests bench debug kcsan xfstests $(patsubst \
+	linux/configs/$(ARCH)-%.config,%,$(wildcard linux/configs/$(ARCH)-pages64.config))
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
 endif
@@ -57,6 +59,7 @@ FRAGMENTS_bench := $(FRAGMENTS_more) $(call of_config,bench)
 FRAGMENTS_debug := $(FRAGMENTS_more) $(call of_config,debug)
 FRAGMENTS_kcsan := $(FRAGMENTS_more) $(call of_config,kcsan)
 FRAGMENTS_xfstests := $(FRAGMENTS_more) $(call of_config,xfstests)
+FRAGMENTS_pages64 := $(FRAGMENTS_tests) $(ARCH)-pages64
 # Few files depend on the options of these: their build directory begins as a copy
 # of the appliance's, and only those files are compiled again.
 CONFIGS_COPIED := tests bench xfstests

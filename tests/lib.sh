@@ -163,12 +163,15 @@ same() {
 
 # wait_until SECONDS COMMAND...: repeats the command until it succeeds. SECONDS are
 # enough on a quiet machine; a busy one gets four times as many before this
-# returns 1.
+# returns 1, and says so where only a person looks.
 wait_until() {
 	tries=$(($1 * 80))
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ $tries -gt 0 ] || return 1
+		[ $tries -gt 0 ] || {
+			echo "# waited in vain for: $*" >&2
+			return 1
+		}
 		tries=$((tries - 1))
 		sleep 0.05
 	done

@@ -5,8 +5,8 @@
 # Processes of a disk that are killed during its partition scan, by ublk or by
 # the kernel: another worker continues, or the disk waits for `ublk recover`,
 # and its partition is found. Nothing hangs. The table is on another disk, which
-# is slow: its server is stopped during the scan, so that the scan takes as long
-# as a test wants.
+# is slow before its partition: its server is stopped during the scan, so that the
+# scan takes as long as a test wants.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -24,7 +24,7 @@ dd if="$tmp/one" of="$tmp/table" bs=1M seek=1 conv=notrunc 2>/dev/null
 slow=${0%/*}/server
 [ -x "$slow" ] || slow=build/$(uname -m)/driver/server
 below=/dev/ublkb1
-"$slow" --id 1 --delay 2000000 --file "$tmp/table" >"$tmp/below" 2>&1 &
+"$slow" --id 1 --delay 2000000 --delay-before 2048 --file "$tmp/table" >"$tmp/below" 2>&1 &
 below_server=$!
 started="$started /dev/ublkb9"
 at_exit '"$slow" --delete 1; kill -KILL "$below_server" 2>/dev/null'
@@ -166,21 +166,22 @@ killed_again() {
 }
 rounds "the same over a recovery" killed_again
 
-no_process() {
-	for process in $(pidof ublk); do
+killed_are_gone() {
+	for process in $killed; do
 		! runs "$process" || return 1
 	done
 }
-# all_killed: none of its processes is left, not even the one that reads, once
-# that is answered.
+# all_killed: all its processes at once. The one that reads its table cannot end
+# before that READ is answered, by the next server.
 all_killed() {
-	# shellcheck disable=SC2046 # words are meant to be split
-	kill -KILL $(pidof ublk)
+	killed=$(pidof ublk)
+	# shellcheck disable=SC2086 # words are meant to be split
+	kill -KILL $killed
 	answers
-	wait_until 30 no_process
 	ends 137
 	quiesced
 	recovered
+	must "killed processes are left" wait_until 30 killed_are_gone
 }
 rounds "with all killed the next one looks for it" all_killed
 

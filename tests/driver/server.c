@@ -36,7 +36,8 @@ static const char usage[] =
 "  --per-io-daemon      each tag has a task of its own...\n"
 "  --threads N          ...of so many for each queue\n"
 "  --scan               partitions are looked for when the disk appears\n"
-"  --delay USEC         sleep before each answer\n"
+"  --delay USEC         sleep before each answer...\n"
+"  --delay-before N     ...to requests that begin before sector N only\n"
 "  --silent             answer nothing any more once it is live, and write a line\n"
 "                       to standard error for each request that is kept so\n"
 "  --die-at STEP        kill itself at: opened, added, params, char,\n"
@@ -57,6 +58,7 @@ static struct {
 	int id;
 	int recover;
 	unsigned int queues, depth, threads, max_io, delay;
+	uint64_t delay_before;
 	uint64_t size, flags;
 	const char *file, *die_at, *end_by;
 	bool null, scan, silent;
@@ -254,7 +256,9 @@ static void completed(struct worker *worker, const struct raw_done *done)
 		return;
 	}
 	result = handle(worker, done->tag);
-	if (want.delay)
+	if (want.delay && (!want.delay_before ||
+			   worker->queue.desc[done->tag].start_sector <
+				   want.delay_before))
 		usleep(want.delay);
 	raw_commit(&worker->queue, done->tag, result);
 }
@@ -565,6 +569,7 @@ static const struct option options[] = {
 	{ "threads", required_argument, NULL, 't' },
 	{ "recovery", required_argument, NULL, 'y' },
 	{ "delay", required_argument, NULL, 'w' },
+	{ "delay-before", required_argument, NULL, 'b' },
 	{ "scan", no_argument, NULL, 'l' },
 	{ "silent", no_argument, NULL, 'z' },
 	{ "end-by", required_argument, NULL, 'e' },
@@ -608,6 +613,7 @@ static void option(int letter)
 	case 't': want.threads = atoi(optarg); break;
 	case 'y': want.flags |= recovery_flags(optarg); break;
 	case 'w': want.delay = atoi(optarg); break;
+	case 'b': want.delay_before = strtoull(optarg, NULL, 0); break;
 	case 'z': want.silent = true; break;
 	case 'e': want.end_by = optarg; break;
 	case 'x': want.die_at = optarg; break;
