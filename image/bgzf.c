@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/foreign.h"
 #include "image/member.h"
 #include "lib/array.h"
 #include "lib/little-endian.h"
@@ -306,8 +307,10 @@ static int bgzf_next_member(struct hop *hop, uint32_t *length)
 
 	if (hop->offset == hop->available)
 		return hop->ended ? 0 : bgzf_warn_no_end(hop);
-	if (hop->ended && bgzf_is_bad(hop))
+	if (hop->ended && bgzf_is_bad(hop)) {
+		image_warn_unreadable(hop->name, hop->offset);
 		return 0;
+	}
 	header = bgzf_look(hop, hop->offset, &size);
 	if (!header)
 		return -EIO;

@@ -6,6 +6,7 @@
 #include "image/foreign.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "lib/message.h"
@@ -55,4 +56,11 @@ int image_refuse_foreign(const char *name, const uint8_t *head, size_t length)
 	message("%s: not a compressed image, nor anything known; `ublk file` "
 		"serves it, `ublk pack` makes an image of it", name);
 	return -EINVAL;
+}
+
+void image_warn_unreadable(const char *name, uint64_t offset)
+{
+	message("%s: warning: cannot read behind the last member, at byte %" PRIu64
+		"; if another one is there, the end of the disk is missing",
+		name, offset);
 }

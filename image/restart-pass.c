@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image/foreign.h"
 #include "image/image.h"
 #include "lib/array.h"
 #include "lib/little-endian.h"
@@ -453,6 +454,8 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	progress_start(&pass->progress, available);
 	ret = pass_expand_all(pass);
 	progress_clear(&pass->progress);
+	if (!ret && pass->unreadable && !pass->inflater.stream.avail_in)
+		image_warn_unreadable(name, pass->read);
 	index->entries = array_shrink(index->entries,
 				      (size_t)index->count * RESTART_ENTRY);
 	index->windows = array_shrink(index->windows, index->windows_size);

@@ -26,7 +26,7 @@ FUZZ_SHARED := $(filter-out %/replay.c,$(wildcard tests/fuzz/lib/*.c))
 FUZZ_HEADERS := $(wildcard tests/fuzz/lib/*.h)
 
 # Functions that a fuzzer replaces.
-FUZZ_WRAP := -Wl,--wrap=pread
+FUZZ_WRAP := -Wl,--wrap=pread -Wl,--wrap=storage_is_device
 $(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
 	-Wl,--wrap=image_open_again -Wl,--wrap=image_find \
 	-Wl,--wrap=backing_samples

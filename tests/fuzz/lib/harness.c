@@ -97,6 +97,15 @@ ssize_t __wrap_pread(int fd, void *to, size_t length, off_t offset)
 	return length;
 }
 
+/* The input is on a device: what follows an image there need not be of it. */
+bool __wrap_storage_is_device(int fd);
+
+bool __wrap_storage_is_device(int fd)
+{
+	must(fd == BACKING_FD, "the image is looked at: descriptor %d", fd);
+	return true;
+}
+
 /* From the sanitizer; gcc has no header for it. */
 size_t __sanitizer_get_allocated_size(const volatile void *address);
 int __sanitizer_install_malloc_and_free_hooks(

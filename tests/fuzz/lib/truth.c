@@ -317,6 +317,14 @@ bool truth_ours(const uint8_t *data, size_t length, struct truth_image *image)
 	return false;
 }
 
+bool truth_goes_on(const uint8_t *data, size_t length)
+{
+	uint64_t size = length < 66 ? 0 : number(data + 40, 8);
+
+	return size >= 66 && size <= length && length - size >= 66 &&
+	       is_private(data + size, 40) && !memcmp(data + size + 16, "D\1", 2);
+}
+
 bool truth_bgzf(const uint8_t *data, size_t length, struct truth_image *image)
 {
 	size_t block = 0;

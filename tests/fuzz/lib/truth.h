@@ -78,8 +78,14 @@ struct truth_image {
  */
 bool truth_ours(const uint8_t *data, size_t length, struct truth_image *image);
 
-/* The same for a BGZF file of exactly @length bytes. */
+/* As truth_ours() for a BGZF file of exactly @length bytes. */
 bool truth_bgzf(const uint8_t *data, size_t length, struct truth_image *image);
+
+/*
+ * Whether the front of another image follows what may be one of ours. To zcat both
+ * are one disk.
+ */
+bool truth_goes_on(const uint8_t *data, size_t length);
 
 void truth_free(struct truth_image *image);
 
