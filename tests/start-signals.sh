@@ -42,8 +42,9 @@ nothing_left() {
 # Nothing is left, or a device that works and can be stopped, even if the
 # command was killed before it could print the node.
 check() {
-	# The server notices only when it is ready that its caller was killed.
-	[ "$signal" != KILL ] || wait_until 3 nothing_left
+	# The server notices only when it is ready that its caller was killed
+	# before it could print the node.
+	[ "$signal" != KILL ] || [ -s "$tmp/node" ] || wait_until 3 nothing_left
 	left=$(what_is)
 	if [ "$left" = "$was" ]; then
 		none=$((none + 1))
