@@ -83,8 +83,11 @@ $(O)/uboot-$(1)/.ready: $(SRC)/u-boot/.unpacked
 		python3-dev python3-setuptools
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(call logged,$$(@D).log,$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) \
-		$(shell linux/board $(1) uboot) && $$(MAKE) -C $(SRC)/u-boot \
-		O=$$(abspath $$(@D)) CROSS_COMPILE=$(CROSS_COMPILE) $$(JOBS))
+		$(shell linux/board $(1) uboot) && \
+		printf 'CONFIG_FIT=y\nCONFIG_BOOTDELAY=0\n' >>$$(@D)/.config && \
+		$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) olddefconfig && \
+		$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) \
+		CROSS_COMPILE=$(CROSS_COMPILE) $$(JOBS))
 	$$(Q)touch $$@
 
 $(O)/$(1).itb: initramfs/make-fit $(KERNEL_DEFAULT)-$(1) $(O)/$(1).dtb \

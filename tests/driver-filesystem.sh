@@ -18,12 +18,17 @@ mount -t tmpfs -o size=640M store "$tmp/store"
 at_exit 'umount "$tmp/store" 2>/dev/null'
 at_exit 'umount "$tmp/mnt" 2>/dev/null'
 
+# loaded_or_over: there were requests, or whoever makes them has ended.
+loaded_or_over() {
+	loaded || { ended "$stress" && ended "$copy"; }
+}
+
 # deaths COUNT: the server dies and is replaced so many times.
 deaths() {
 	left=$1
 	while [ "$left" -gt 0 ] && [ -z "$problem" ]; do
 		seen_before=$(seen_requests)
-		wait_until 2 loaded
+		wait_until 2 loaded_or_over
 		dies
 		takes_over "$tmp/store/file"
 		left=$((left - 1))

@@ -101,7 +101,8 @@ server=$(server_of "$id")
 sh -c 'exec 9<"$0"; while dd if="$0" of=/dev/null bs=16k iflag=direct; do :; done' \
 	"$dev" 2>/dev/null &
 load=$!
-wait_until 10 sh -c "[ $(requests) -gt 20 ]"
+seen=0
+wait_until 10 more_requests
 dmesg -c >/dev/null
 kill -TERM "$server"
 wait_until 20 sh -c 'dmesg | grep -q "in use and goes on"'
