@@ -84,7 +84,7 @@ $(O)/uboot-$(1)/.ready: $(SRC)/u-boot/.unpacked
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(call logged,$$(@D).log,$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) \
 		$(shell linux/board $(1) uboot) && \
-		printf 'CONFIG_FIT=y\nCONFIG_BOOTDELAY=0\n' >>$$(@D)/.config && \
+		printf 'CONFIG_FIT=y\nCONFIG_SHA256=y\nCONFIG_BOOTDELAY=0\n' >>$$(@D)/.config && \
 		$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) olddefconfig && \
 		$$(MAKE) -C $(SRC)/u-boot O=$$(abspath $$(@D)) \
 		CROSS_COMPILE=$(CROSS_COMPILE) $$(JOBS))
