@@ -25,7 +25,7 @@ truncate -s 6000128 "$tmp/foreign"
 pattern end 1048576 >"$tmp/end"
 truncate -s $end "$tmp/files/large"
 cat "$tmp/end" >>"$tmp/files/large"
-mke2fs -q -t ext4 -d "$tmp/files" "$tmp/disk" 64M >/dev/null
+mke2fs -q -t ext4 -b 4096 -d "$tmp/files" "$tmp/disk" 64M >/dev/null
 rm -r "$tmp/files/large"
 
 cat >"$tmp/turn.sh" <<'TURN'
