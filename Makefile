@@ -37,9 +37,10 @@ FOREIGN := $(if $(filter $(HOST_ARCH),$(ARCH)),,1)
 ## CROSS_COMPILE=       prefix of the compiler's name; that of linux/boards when
 ##                      this machine is another one
 CROSS_COMPILE ?= $(if $(FOREIGN),$(call of_arch,compiler))
-## MUSL= ZLIB= LIBURING=  prefix of one that you have (DIR/bin/musl-gcc,
-##                      DIR/include, DIR/lib), compiled against musl; it is
-##                      used as it is and nothing is fetched for it
+## MUSL= ZLIB= LIBDEFLATE= LIBURING=  prefix of one that you have
+##                      (DIR/bin/musl-gcc, DIR/include, DIR/lib), compiled
+##                      against musl; it is used as it is and nothing is fetched
+##                      for it. LIBDEFLATE=no: zlib does its work, slower
 ## WITHOUT=             parts that ublk is built without, as `make board` leaves
 ##                      some out: bench check gzip index info manual pack
 ##                      unpack
@@ -74,7 +75,9 @@ include deps/rules.mk
 # ublk and its parts. The sanitized program is built from the same sources.
 FOLDERS := $(patsubst %/,%,$(wildcard lib/ image/ core/ targets/ targets/*/ \
 	commands/ initramfs/))
-SOURCES := ublk.c $(sort $(wildcard $(FOLDERS:%=%/*.c)))
+# Of the two libraries for whole deflate streams, one is used (lib/deflate.h).
+NO_SOURCES := lib/deflate-$(or $(call if_libdeflate,zlib),libdeflate).c
+SOURCES := ublk.c $(filter-out $(NO_SOURCES),$(sort $(wildcard $(FOLDERS:%=%/*.c))))
 HEADERS := $(sort $(wildcard $(FOLDERS:%=%/*.h)))
 OBJECTS := $(SOURCES:%.c=$(O)/obj/%.o)
 ASAN_OBJECTS := $(SOURCES:%.c=$(ASAN)/obj/%.o)
@@ -89,16 +92,15 @@ WARNINGS := -Wall -Wextra -Wshadow -Wundef -Wvla -Wformat=2 -Wpointer-arith \
 # kernel.
 COMMON := -std=gnu11 -D_GNU_SOURCE= -I. -I linux/include/uapi $(WARNINGS)
 CFLAGS := $(COMMON) $(ARCH_CFLAGS) -Os -g $(LIB_CFLAGS) -isystem $(ZLIB_PREFIX)/include \
+	$(call if_libdeflate,-isystem $(LIBDEFLATE_PREFIX)/include) \
 	-isystem $(LIBURING_PREFIX)/include -idirafter $(KERNEL_HEADERS)
 LDFLAGS := $(ARCH_CFLAGS) -static -no-pie -Wl,--gc-sections -Wl,--build-id=none \
 	-Wl,-z,noseparate-code -Wl,-z,norelro
-LIBRARIES := $(LIBURING_PREFIX)/lib/liburing.a $(ZLIB_PREFIX)/lib/libz.a
+LIBRARIES := $(LIBURING_PREFIX)/lib/liburing.a $(ZLIB_PREFIX)/lib/libz.a \
+	$(call if_libdeflate,$(LIBDEFLATE_PREFIX)/lib/libdeflate.a)
 ASAN_CFLAGS := $(COMMON) $(SANITIZE) -isystem $(ASAN)/include \
 	-isystem $(KERNEL_HEADERS)
-ASAN_LIBRARIES := $(ASAN)/lib/liburing.a $(ASAN)/lib/libz.a
-
-# Reading an image spends nearly all of its time here.
-$(O)/obj/image/inflate.o: CFLAGS += -O2
+ASAN_LIBRARIES := $(filter %.a,$(ASAN_DEPS))
 
 # What may be left out, as lib/build.h has it; a board's program has none of it.
 PARTS := bench check gzip index info manual pack unpack
@@ -110,7 +112,6 @@ CFLAGS += $(call without,$(WITHOUT))
 SMALL := $(O)/board
 SMALL_OBJECTS := $(SOURCES:%.c=$(SMALL)/obj/%.o)
 SMALL_CFLAGS := $(CFLAGS) $(call without,$(PARTS))
-$(SMALL)/obj/image/inflate.o: SMALL_CFLAGS += -O2
 
 # Objects depend on the compiler's command line, in .flags. That file is written
 # only when the command line changes.
@@ -127,7 +128,7 @@ $(OBJECTS): $(O)/obj/%.o: %.c $(O)/.flags $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/ublk.debug: $(OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
+$(O)/ublk.debug: $(OBJECTS) $(ZLIB_READY) $(LIBDEFLATE_READY) $(LIBURING_READY)
 	$(call say,LD,$@)
 	$(Q)$(MUSL_CC) $(LDFLAGS) -Wl,-Map,$(O)/ublk.map -o $@ $(OBJECTS) \
 		$(LIBRARIES)
@@ -142,7 +143,7 @@ $(SMALL_OBJECTS): $(SMALL)/obj/%.o: %.c $(O)/.flags $(DEPS)
 	@mkdir -p $(@D)
 	$(Q)$(MUSL_CC) $(SMALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(SMALL)/ublk: $(SMALL_OBJECTS) $(ZLIB_READY) $(LIBURING_READY)
+$(SMALL)/ublk: $(SMALL_OBJECTS) $(ZLIB_READY) $(LIBDEFLATE_READY) $(LIBURING_READY)
 	$(call say,LD,$@)
 	$(Q)$(MUSL_CC) $(LDFLAGS) -Wl,-Map,$(SMALL)/ublk.map -o $@.debug \
 		$(SMALL_OBJECTS) $(LIBRARIES)
@@ -156,7 +157,7 @@ ublk: $(O)/ublk
 else
 .PHONY: ublk
 # The make that is called here finds the sources ready: both would unpack them.
-ublk: | $(foreach package,musl zlib liburing,$(SRC)/$(package)/.unpacked) \
+ublk: | $(foreach package,musl zlib libdeflate liburing,$(SRC)/$(package)/.unpacked) \
 		$(KERNEL_TREE)/.unpacked
 	@$(MAKE) ARCH=$(HOST_ARCH) CROSS_COMPILE= $@
 endif
@@ -236,7 +237,7 @@ board: $(SMALL)/ublk ## build/ARCH/board/ublk: what serves, boots and recovers, 
 	@printf 'ublk for a board is up to date: %s bytes, static, %s\n' \
 		"$$(wc -c <$<)" $(ARCH)
 
-deps: $(DEPS) ## musl, zlib, liburing and kernel headers, compiled once
+deps: $(DEPS) ## musl, zlib, libdeflate, liburing and kernel headers, compiled once
 
 asan: $(ASAN)/ublk ## build/asan/ublk, the command with ASan and UBSan
 

@@ -131,10 +131,9 @@ static int bgzf_verify_block(struct hop *hop, const struct image_chunk *block)
 	uint8_t *member = malloc(2 * MEMBER_BGZF_MAX);
 	const char *why = "out of memory";
 	struct inflater inflater;
-	int ret;
+	int ret = inflater_init(&inflater);
 
-	inflater_init(&inflater);
-	if (member) {
+	if (member && !ret) {
 		ret = whole_pread(hop->fd, member, block->file_length,
 				  block->file_offset);
 		why = ret ? "it cannot be read" :

@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <zlib.h>
+
+#include "lib/deflate.h"
 
 struct disk_sum {
 	uint64_t length;
@@ -18,7 +19,7 @@ struct disk_sum {
 static inline void disk_sum_add(struct disk_sum *sum, uint32_t crc,
 				uint32_t length)
 {
-	sum->crc = crc32_combine(sum->crc, crc, length);
+	sum->crc = crc32_join(sum->crc, crc, length);
 	sum->length += length;
 }
 

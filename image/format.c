@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 
 /* Offsets in the private subfield of the front ... */
@@ -94,7 +95,7 @@ void image_put_front(const struct image_front *front, uint8_t to[IMAGE_FRONT])
 	put_le64(fields + FRONT_INDEX_OFFSET, front->index_offset);
 	put_le64(fields + FRONT_FILE_SIZE, image_file_size(front));
 	put_le32(fields + FRONT_PAGES, image_pages(front));
-	put_le32(fields + FRONT_CRC, crc32(0, fields, FRONT_CRC));
+	put_le32(fields + FRONT_CRC, crc32_add(0, fields, FRONT_CRC));
 }
 
 /*
@@ -121,7 +122,7 @@ const char *image_get_front(const uint8_t from[IMAGE_FRONT],
 
 	if (!member_is_private(from, IMAGE_FRONT_FIELDS) ||
 	    fields[FRONT_KIND] != KIND_FRONT ||
-	    get_le32(fields + FRONT_CRC) != crc32(0, fields, FRONT_CRC))
+	    get_le32(fields + FRONT_CRC) != crc32_add(0, fields, FRONT_CRC))
 		return "the header is damaged";
 	if (fields[FRONT_VERSION] != IMAGE_VERSION)
 		return "made by a newer ublk, whose format this one cannot read";
@@ -152,7 +153,7 @@ void image_put_page(uint8_t *to, uint32_t number, uint64_t base,
 	put_le64(fields + PAGE_BASE, base);
 	for (uint32_t i = 0; i <= count; i++)
 		put_le32(fields + PAGE_ENTRIES + 4 * i, entries[i]);
-	put_le32(fields + crc, crc32(0, fields, crc));
+	put_le32(fields + crc, crc32_add(0, fields, crc));
 }
 
 uint64_t image_page_base(const uint8_t *page)
@@ -203,7 +204,7 @@ const char *image_get_page(const uint8_t *from,
 	size_t crc = IMAGE_PAGE_FIELDS(count) - 4;
 
 	if (!member_is_private(from, crc + 4) ||
-	    get_le32(fields + crc) != crc32(0, fields, crc))
+	    get_le32(fields + crc) != crc32_add(0, fields, crc))
 		return "the index is damaged";
 	*page = (struct image_page){
 		.count = count,

@@ -376,21 +376,21 @@ int image_expander_init(struct image_expander *expander,
 	int ret;
 
 	*expander = (struct image_expander){ .image = image };
-	inflater_init(&expander->inflater);
-	if (image->format != IMAGE_GZIP)
+	ret = inflater_init(&expander->inflater);
+	if (!WITH_GZIP || image->format != IMAGE_GZIP || ret)
+		return ret;
+	expander->restart = restart_expander_new();
+	if (expander->restart)
 		return 0;
-	expander->scratch = malloc(RESTART_SCRATCH);
-	ret = expander->scratch ?
-	      inflater_add_window(&expander->inflater) : -ENOMEM;
-	if (ret)
-		image_expander_free(expander);
-	return ret;
+	image_expander_free(expander);
+	return -ENOMEM;
 }
 
 void image_expander_free(struct image_expander *expander)
 {
 	inflater_free(&expander->inflater);
-	free(expander->scratch);
+	if (WITH_GZIP)
+		restart_expander_free(expander->restart);
 }
 
 int image_reader_init(struct image_reader *reader, const struct image *image)
@@ -522,7 +522,7 @@ const char *image_expand(struct image_expander *expander,
 		kind = image_has_bc(&image->front) ? MEMBER_OURS_BC :
 						     MEMBER_OURS;
 	if (WITH_GZIP && image->format == IMAGE_GZIP)
-		why = restart_expand(image->gzip, inflater, expander->scratch,
+		why = restart_expand(image->gzip, expander->restart, inflater,
 				     chunk->number, member, to,
 				     chunk->disk_length);
 	else

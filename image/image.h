@@ -29,6 +29,7 @@ enum image_format {
 
 struct image_bgzf;
 struct restart_index;
+struct restart_expander;
 
 /* How to open a gzip file that is neither ours nor BGZF; see restart.h. */
 struct image_options {
@@ -98,7 +99,7 @@ bool image_is_ours(int fd);
 struct image_expander {
 	const struct image *image;
 	struct inflater inflater;
-	uint8_t *scratch;	/* gzip only: for a window; or NULL */
+	struct restart_expander *restart;	/* gzip only; or NULL */
 };
 
 /* Allocates all memory that the expander needs. Returns 0 or -ENOMEM. */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 
 #define FLAG_CRC 2
@@ -18,7 +19,6 @@
 #define FLAGS_RESERVED 0xe0
 #define STORED_MAX 65535	/* bytes of one stored block */
 #define STORED_HEADER 5
-#define MEMORY_LEVEL 8		/* gzip's and pigz's choice */
 
 const uint8_t member_eof[MEMBER_EOF] = {
 	0x1f, 0x8b, 8, FLAG_EXTRA, 0, 0, 0, 0, 0, 0xff,
@@ -153,26 +153,11 @@ size_t member_header(const uint8_t *data, size_t length)
 		at = member_skip_text(data, length, at);
 	if (data[3] & FLAG_CRC) {
 		if (at + 2 > length ||
-		    get_le16(data + at) != (crc32(0, data, at) & 0xffff))
+		    get_le16(data + at) != (crc32_add(0, data, at) & 0xffff))
 			return 0;
 		at += 2;
 	}
 	return at < length ? at : 0;
-}
-
-int deflater_init(struct deflater *self, int level)
-{
-	int ret;
-
-	memset(self, 0, sizeof(*self));
-	ret = deflateInit2(&self->stream, level, Z_DEFLATED, -MAX_WBITS,
-			   MEMORY_LEVEL, Z_DEFAULT_STRATEGY);
-	return ret == Z_OK ? 0 : -ENOMEM;
-}
-
-void deflater_free(struct deflater *self)
-{
-	deflateEnd(&self->stream);
 }
 
 /*
@@ -196,33 +181,17 @@ static size_t member_store(const uint8_t *data, size_t length, uint8_t *to)
 	return to - start;
 }
 
-/*
- * Returns the size of the deflate stream, or 0 if it would not fit into @room.
- */
-static size_t member_squeeze(z_stream *stream, const uint8_t *data,
-			     size_t length, uint8_t *to, size_t room)
-{
-	deflateReset(stream);
-	stream->next_in = (z_const Bytef *)(uintptr_t)data;
-	stream->avail_in = length;
-	stream->next_out = to;
-	stream->avail_out = room;
-	if (deflate(stream, Z_FINISH) != Z_STREAM_END)
-		return 0;
-	return room - stream->avail_out;
-}
-
 size_t member_deflate(struct deflater *self, const uint8_t *data,
 		      size_t length, bool bc, uint8_t *to)
 {
 	size_t header = bc ? MEMBER_BC : MEMBER_FIXED;
 	size_t size;
 
-	size = member_squeeze(&self->stream, data, length, to + header,
-			      stored_size(length));
+	size = deflate_whole(self, data, length, to + header,
+			     stored_size(length));
 	if (!size)
 		size = member_store(data, length, to + header);
-	put_le32(to + header + size, crc32(0, data, length));
+	put_le32(to + header + size, crc32_add(0, data, length));
 	put_le32(to + header + size + 4, length);
 	size += header + MEMBER_TRAILER;
 
@@ -237,26 +206,6 @@ size_t member_deflate(struct deflater *self, const uint8_t *data,
 uint32_t member_crc(const uint8_t *data, size_t length)
 {
 	return get_le32(data + length - MEMBER_TRAILER);
-}
-
-void inflater_init(struct inflater *self)
-{
-	memset(&self->stream, 0, sizeof(self->stream));
-}
-
-void inflater_free(struct inflater *self)
-{
-	inflateEnd(&self->stream);
-}
-
-int inflater_add_window(struct inflater *self)
-{
-	int ret = inflateInit2(&self->stream, -MAX_WBITS);
-
-	/* zlib allocates the window with the first dictionary, and keeps it. */
-	if (ret == Z_OK)
-		ret = inflateSetDictionary(&self->stream, member_eof, 1);
-	return ret == Z_OK ? 0 : -ENOMEM;
 }
 
 /* The size of the member's header, or 0 if it is not of this @kind. */
@@ -289,16 +238,15 @@ const char *member_inflate(struct inflater *self, enum member_kind kind,
 	const uint8_t *trailer = data + length - MEMBER_TRAILER;
 	const char *why;
 
-	_Static_assert(MEMBER_TRAILER >= INFLATE_BEHIND, "the trailer is read");
 	if (!header)
 		return "wrong header";
 	if (get_le32(trailer + 4) != room)
 		return "wrong length";
-	why = inflate_whole(&self->whole, data + header,
-			    trailer - data - header, to, room);
+	why = inflate_whole(self, data + header, trailer - data - header, to,
+			    room);
 	if (why)
 		return why;
-	if (crc32(0, to, room) != member_crc(data, length))
+	if (crc32_add(0, to, room) != member_crc(data, length))
 		return "wrong checksum";
 	return NULL;
 }

@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <zlib.h>
 
-#include "image/inflate.h"
+#include "lib/deflate.h"
 
 #define MEMBER_FIXED 10		/* header without an extra field */
 #define MEMBER_BC 18		/* header with only BGZF's BC subfield */
@@ -72,15 +71,6 @@ size_t member_bgzf_header(const uint8_t *data, size_t length,
  */
 size_t member_header(const uint8_t *data, size_t length);
 
-/* State for compression, for one thread at a time. */
-struct deflater {
-	z_stream stream;
-};
-
-/* @level: 1 to 9. Returns 0 or -ENOMEM. */
-int deflater_init(struct deflater *self, int level);
-void deflater_free(struct deflater *self);
-
 /*
  * Makes one member of @length (> 0) bytes, with a BC subfield if @bc is set, at
  * @to, which has room for member_bound(length) bytes. Returns its size. The
@@ -93,25 +83,6 @@ size_t member_deflate(struct deflater *self, const uint8_t *data,
  * The CRC-32 of the contents according to the member of @length bytes at @data.
  */
 uint32_t member_crc(const uint8_t *data, size_t length);
-
-/*
- * State for expansion, for one thread at a time. Memory is allocated only by
- * inflater_add_window().
- */
-struct inflater {
-	struct inflate whole;
-	z_stream stream;	/* zlib's, if it has a window */
-};
-
-void inflater_init(struct inflater *self);
-void inflater_free(struct inflater *self);
-
-/*
- * Creates the zlib stream and its window, for streams that come in pieces or
- * are not expanded from their beginning. @self must not be moved afterwards
- * until it is freed. Returns 0 or -ENOMEM.
- */
-int inflater_add_window(struct inflater *self);
 
 /* The header that a member must have. */
 enum member_kind {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "image/restart.h"
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/output.h"
@@ -21,12 +22,10 @@ static const char magic[8] = "ublkgzi\1";
 
 static uint32_t restart_points_crc(const struct restart_index *index)
 {
-	uint32_t crc = crc32(0, index->entries,
-			     (size_t)index->count * RESTART_ENTRY);
+	uint32_t crc = crc32_add(0, index->entries,
+				 (size_t)index->count * RESTART_ENTRY);
 
-	/* crc32() restarts if it gets NULL. */
-	return index->windows_size ?
-	       crc32(crc, index->windows, index->windows_size) : crc;
+	return crc32_add(crc, index->windows, index->windows_size);
 }
 
 static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
@@ -34,7 +33,7 @@ static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
 	uint8_t data[HEAD];
 	int ret = whole_pread(fd, data, length, offset);
 
-	*crc = crc32(*crc, data, length);
+	*crc = crc32_add(*crc, data, length);
 	return ret;
 }
 
@@ -81,7 +80,7 @@ int restart_save(const struct restart_index *index, int fd, const char *name,
 	put_le32(front + 28, print);
 	put_le64(front + 32, index->windows_size);
 	put_le32(front + 40, restart_points_crc(index));
-	put_le32(front + 44, crc32(0, front, 44));
+	put_le32(front + 44, crc32_add(0, front, 44));
 
 	ret = output_create(&output, path, replace);
 	if (ret)
@@ -107,7 +106,7 @@ static const char *restart_get_front(struct restart_index *index,
 
 	if (memcmp(front, magic, 7))
 		return "not an index of restart points";
-	if (get_le32(front + 44) != crc32(0, front, 44))
+	if (get_le32(front + 44) != crc32_add(0, front, 44))
 		return "damaged: wrong checksum";
 	if (front[7] != magic[7])
 		return "of a version that this program does not know";

@@ -17,6 +17,7 @@
 #include "image/foreign.h"
 #include "image/image.h"
 #include "lib/array.h"
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/progress.h"
@@ -40,7 +41,7 @@ struct pass {
 	const char *name;
 	uint64_t available;
 	struct progress progress;
-	struct inflater inflater;
+	z_stream stream;
 	struct deflater deflater;
 
 	uint64_t read;		/* bytes of the file, to the end of in[] */
@@ -63,7 +64,7 @@ struct pass {
 /* The current offset in the file. */
 static uint64_t pass_position(const struct pass *pass)
 {
-	return pass->read - pass->inflater.stream.avail_in;
+	return pass->read - pass->stream.avail_in;
 }
 
 static int pass_fail(const struct pass *pass, int err)
@@ -101,7 +102,7 @@ static int pass_refuse_size(const struct pass *pass, const char *why)
  */
 static int pass_fill(struct pass *pass, size_t size)
 {
-	z_stream *stream = &pass->inflater.stream;
+	z_stream *stream = &pass->stream;
 	uint64_t rest = pass->available - pass->read;
 	size_t room = IN_SIZE - stream->avail_in;
 	ssize_t got;
@@ -167,7 +168,7 @@ static void pass_join_sections(struct restart_index *index)
 			size);
 		point.window = to;
 		to += size;
-		point.crc = crc32_combine(point.crc, second.crc,
+		point.crc = crc32_join(point.crc, second.crc,
 					  index->section);
 		point.zero = point.zero && second.zero;
 		if (second.trailer)
@@ -258,7 +259,7 @@ static void pass_make_header(struct pass *pass, bool last, uint16_t rest)
  */
 static int pass_add_point(struct pass *pass, bool block)
 {
-	z_stream *stream = &pass->inflater.stream;
+	z_stream *stream = &pass->stream;
 	uint64_t code = pass_position(pass) * 8 -
 			(stream->data_type & UNUSED_BITS);
 	struct restart_point point = { .zero = true };
@@ -301,9 +302,9 @@ static void pass_account(struct pass *pass, size_t length)
 
 	if (!length)
 		return;
-	crc = crc32(0, data, length);
-	pass->member_crc = crc32_combine(pass->member_crc, crc, length);
-	point->crc = crc32_combine(point->crc, crc, length);
+	crc = crc32_add(0, data, length);
+	pass->member_crc = crc32_join(pass->member_crc, crc, length);
+	point->crc = crc32_join(point->crc, crc, length);
 	point->zero = point->zero && image_all_zero(data, length);
 	pass->used += length;
 	pass->made += length;
@@ -318,7 +319,7 @@ static void pass_account(struct pass *pass, size_t length)
  */
 static int pass_expand(struct pass *pass)
 {
-	z_stream *stream = &pass->inflater.stream;
+	z_stream *stream = &pass->stream;
 	uint32_t room = pass->index->section - pass->made;
 	bool block;
 	int ret;
@@ -355,7 +356,7 @@ static int pass_expand(struct pass *pass)
 
 static int pass_check_trailer(struct pass *pass)
 {
-	z_stream *stream = &pass->inflater.stream;
+	z_stream *stream = &pass->stream;
 	int ret = pass_fill(pass, MEMBER_TRAILER);
 
 	if (ret)
@@ -375,7 +376,7 @@ static int pass_check_trailer(struct pass *pass)
 /* Expands the member whose header begins here. */
 static int pass_expand_member(struct pass *pass)
 {
-	z_stream *stream = &pass->inflater.stream;
+	z_stream *stream = &pass->stream;
 	size_t header = member_header(stream->next_in, stream->avail_in);
 	int ret = 0;
 
@@ -415,7 +416,7 @@ static int pass_expand_member(struct pass *pass)
 
 static int pass_expand_all(struct pass *pass)
 {
-	z_stream *stream = &pass->inflater.stream;
+	z_stream *stream = &pass->stream;
 	int ret;
 
 	stream->next_in = pass->in;
@@ -443,9 +444,8 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	*index = (struct restart_index){ .section = section };
 	if (!pass || deflater_init(&pass->deflater, LEVEL))
 		goto out;
-	inflater_init(&pass->inflater);
-	if (inflater_add_window(&pass->inflater))
-		goto out_inflater;
+	if (restart_stream_init(&pass->stream))
+		goto out_deflater;
 	pass->index = index;
 	pass->fd = fd;
 	pass->name = name;
@@ -454,13 +454,13 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	progress_start(&pass->progress, available);
 	ret = pass_expand_all(pass);
 	progress_clear(&pass->progress);
-	if (!ret && pass->unreadable && !pass->inflater.stream.avail_in)
+	if (!ret && pass->unreadable && !pass->stream.avail_in)
 		image_warn_unreadable(name, pass->read);
 	index->entries = array_shrink(index->entries,
 				      (size_t)index->count * RESTART_ENTRY);
 	index->windows = array_shrink(index->windows, index->windows_size);
-out_inflater:
-	inflater_free(&pass->inflater);
+	inflateEnd(&pass->stream);
+out_deflater:
 	deflater_free(&pass->deflater);
 out:
 	free(pass);

@@ -4,8 +4,11 @@
  */
 #include "image/restart.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 
 /*
@@ -108,6 +111,40 @@ static void restart_set_input(z_stream *stream, const uint8_t *data,
 	stream->avail_in = length - !!bit;
 }
 
+int restart_stream_init(z_stream *stream)
+{
+	const uint8_t byte = 0;
+	int ret;
+
+	memset(stream, 0, sizeof(*stream));
+	ret = inflateInit2(stream, -MAX_WBITS);
+	if (ret != Z_OK)
+		return -ENOMEM;
+	/* zlib allocates the window with the first dictionary, and keeps it. */
+	ret = inflateSetDictionary(stream, &byte, 1);
+	if (ret == Z_OK)
+		return 0;
+	inflateEnd(stream);
+	return -ENOMEM;
+}
+
+struct restart_expander *restart_expander_new(void)
+{
+	struct restart_expander *expander = malloc(sizeof(*expander));
+
+	if (!expander || !restart_stream_init(&expander->stream))
+		return expander;
+	free(expander);
+	return NULL;
+}
+
+void restart_expander_free(struct restart_expander *expander)
+{
+	if (expander)
+		inflateEnd(&expander->stream);
+	free(expander);
+}
+
 /*
  * Expands the header and window of @point to @scratch. Returns their size, or
  * -1 on error.
@@ -136,12 +173,14 @@ static int restart_unpack_window(const struct restart_index *index,
 	return size;
 }
 
-/* Restores the inflater's state at @point. */
+/* Restores the stream's state at @point. */
 static bool restart_restore(const struct restart_index *index,
-			    struct inflater *inflater, uint8_t *scratch,
-			    uint32_t number, const struct restart_point *point)
+			    struct restart_expander *expander,
+			    struct inflater *inflater, uint32_t number,
+			    const struct restart_point *point)
 {
-	z_stream *stream = &inflater->stream;
+	z_stream *stream = &expander->stream;
+	uint8_t *scratch = expander->scratch;
 	int size = restart_unpack_window(index, inflater, scratch, number,
 					 point);
 
@@ -187,20 +226,21 @@ static const char *restart_expand_input(z_stream *stream)
 }
 
 const char *restart_expand(const struct restart_index *index,
-			   struct inflater *inflater, uint8_t *scratch,
+			   struct restart_expander *expander,
+			   struct inflater *inflater,
 			   uint32_t number, const uint8_t *data, uint8_t *to,
 			   uint32_t room)
 {
-	z_stream *stream = &inflater->stream;
+	z_stream *stream = &expander->stream;
 	struct restart_point point;
 	const char *why = NULL;
 
 	restart_get(index, number, &point);
-	if (!restart_restore(index, inflater, scratch, number, &point))
+	if (!restart_restore(index, expander, inflater, number, &point))
 		return "its restart point is damaged";
 	restart_set_input(stream, data, restart_span(index, number), point.bit);
 	if (point.skip) {
-		stream->next_out = scratch;
+		stream->next_out = expander->scratch;
 		stream->avail_out = point.skip;
 		why = restart_expand_input(stream);
 	}
@@ -209,7 +249,7 @@ const char *restart_expand(const struct restart_index *index,
 	stream->next_out = to;
 	stream->avail_out = room;
 	why = restart_expand_input(stream);
-	if (!why && crc32(0, to, room) != point.crc)
+	if (!why && crc32_add(0, to, room) != point.crc)
 		why = "wrong checksum";
 	return why;
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <zlib.h>
 
 #include "image/member.h"
 
@@ -107,12 +108,28 @@ bool restart_resembles_member(const uint8_t *data, size_t length);
 #define RESTART_SCRATCH (RESTART_HEADER + RESTART_WINDOW)
 
 /*
+ * Prepares @stream for expansion, and allocates its window. Returns 0 or
+ * -ENOMEM; then inflateEnd() is not needed. @stream must not be moved.
+ */
+int restart_stream_init(z_stream *stream);
+
+/* What a thread needs to expand sections, beside an inflater for windows. */
+struct restart_expander {
+	z_stream stream;
+	uint8_t scratch[RESTART_SCRATCH];
+};
+
+/* Allocates all memory that is needed. Returns NULL if there is none. */
+struct restart_expander *restart_expander_new(void);
+void restart_expander_free(struct restart_expander *expander);
+
+/*
  * Expands section @number from its restart_span() bytes at @data, to exactly
- * @room bytes at @to. @inflater has a window, and @scratch room for
- * RESTART_SCRATCH bytes. Returns NULL, or what is wrong in a few words.
+ * @room bytes at @to. Returns NULL, or what is wrong in a few words.
  */
 const char *restart_expand(const struct restart_index *index,
-			   struct inflater *inflater, uint8_t *scratch,
+			   struct restart_expander *expander,
+			   struct inflater *inflater,
 			   uint32_t number, const uint8_t *data, uint8_t *to,
 			   uint32_t room);
 

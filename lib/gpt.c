@@ -5,8 +5,8 @@
 #include "lib/gpt.h"
 
 #include <string.h>
-#include <zlib.h>
 
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 
 #define HEADER_MIN 92U
@@ -39,7 +39,7 @@ bool gpt_is_header(const uint8_t *header, uint64_t lba)
 		return false;
 	memcpy(copy, header, size);
 	memset(copy + CRC_AT, 0, 4);
-	return crc32(0, copy, size) == get_le32(header + CRC_AT);
+	return crc32_add(0, copy, size) == get_le32(header + CRC_AT);
 }
 
 uint32_t gpt_block_size(const uint8_t *start)

@@ -15,9 +15,9 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "lib/clock.h"
+#include "lib/deflate.h"
 #include "lib/message.h"
 
 #define DIRECT_BLOCK_MAX 4096
@@ -252,7 +252,7 @@ int backing_samples(int fd, uint64_t offset, uint64_t size, unsigned int count,
 
 		if (n < 0)
 			return -errno;
-		*crc = crc32(*crc, sample, (uint64_t)n < left ? (uint64_t)n :
+		*crc = crc32_add(*crc, sample, (uint64_t)n < left ? (uint64_t)n :
 								left);
 	}
 	return 0;

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "core/same-store.h"
+#include "lib/deflate.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/output.h"
@@ -71,7 +71,7 @@ static void cow_file_put_header(uint8_t header[HEADER],
 	put_le32(header + 32, crc);
 	put_le64(header + 40, COW_MAP_AT);
 	put_le64(header + 48, layout->data);
-	put_le32(header + 60, crc32(0, header, 60));
+	put_le32(header + 60, crc32_add(0, header, 60));
 }
 
 /* Whether each sector is all zeroes, or all 0xff as in erased flash. */
@@ -166,7 +166,7 @@ static int cow_file_check_header(const struct cow_file *file,
 		message("%s: holds something else; what keeps writes must be "
 			"empty, erased, or begin with %u zeroes", file->path,
 			NEW_ZEROES * COW_BLOCK);
-	else if (get_le32(page + 60) != crc32(0, page, 60))
+	else if (get_le32(page + 60) != crc32_add(0, page, 60))
 		message("%s: its header is damaged", file->path);
 	else if (get_le32(page + 8) != VERSION)
 		message("%s: of version %u, which this program does not know",

@@ -205,13 +205,11 @@ static bool same_chunk(const struct image_chunk *chunk,
 static void must_hold(const struct image_chunk *chunk, const uint8_t *data)
 {
 	static uint8_t expected[IMAGE_CHUNK_MAX];
-	struct truth_member member;
+	bool strict;
 
-	must(truth_expand(file + chunk->file_offset, chunk->file_length,
-			  expected, chunk->disk_length, &member) &&
-	     member.used == chunk->file_length &&
-	     member.made == chunk->disk_length &&
-	     !memcmp(data, expected, member.made),
+	must(truth_whole(file + chunk->file_offset, chunk->file_length,
+			 expected, chunk->disk_length, &strict) &&
+	     !memcmp(data, expected, chunk->disk_length),
 	     "a good chunk holds what it holds");
 }
 

@@ -58,21 +58,20 @@ static void expand(enum member_kind kind, const uint8_t *data, size_t length,
 {
 	uint8_t *to = malloc(room);
 	struct inflater inflater;
-	struct truth_member truth;
 	struct memory memory;
 	const char *why;
-	bool good;
+	bool good, strict;
 
 	if (!to)
 		abort();
-	inflater_init(&inflater);
+	if (inflater_init(&inflater))
+		abort();
 	memory_start();
 	why = member_inflate(&inflater, kind, data, length, to, room);
 	memory = memory_stop();
 	must(!memory.count, "nothing is allocated");
 	good = right_header(kind, data, length) &&
-	       truth_expand(data, length, expected, room, &truth) &&
-	       truth.used == length && truth.made == room;
+	       truth_whole(data, length, expected, room, &strict);
 	must(good == !why, "a member is good just when it is: %s",
 	     why ? why : "good");
 	must(why || !memcmp(to, expected, room),

@@ -2,7 +2,7 @@
 #
 # Fuzzers, included by Makefile. Each tests/fuzz/NAME.c is a fuzzer of the image
 # reader, and lib/ is shared by all. build/fuzz/NAME is built with clang and
-# libFuzzer, and with coverage of the reader and of zlib. build/asan/fuzz/NAME is
+# libFuzzer, and with coverage of the reader, zlib and libdeflate. build/asan/fuzz/NAME is
 # built with the normal compiler, and only tries given inputs (lib/replay.c).
 
 ## T=2                  how many minutes `make fuzz` or `make soak` takes
@@ -44,14 +44,20 @@ FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ)/obj/%.o,$(filter \
 	$(filter-out lib/message.c lib/option.c,$(wildcard lib/*.c)),$(SOURCES)))
 FUZZ_SHARED_OBJECTS := $(FUZZ_SHARED:%.c=$(FUZZ)/obj/%.o)
 
-# The rules for other sanitized programs fetch zlib and make the headers.
+# The rules for other sanitized programs fetch the libraries and make the headers.
 $(FUZZ)/lib/libz.a: $(ASAN_DEPS)
 	$(Q)deps/packages $(FUZZ_PACKAGES)
 	$(call zlib,$(FUZZ),$(FUZZ_CC),$(SANITIZE) $(FUZZ_COVERAGE))
 
+$(FUZZ)/lib/libdeflate.a: $(ASAN_DEPS)
+	$(Q)deps/packages $(FUZZ_PACKAGES)
+	$(call libdeflate,$(FUZZ),$(FUZZ_CC),$(SANITIZE) $(FUZZ_COVERAGE))
+
+FUZZ_LIBRARIES := $(FUZZ)/lib/libz.a $(call if_libdeflate,$(FUZZ)/lib/libdeflate.a)
+
 $(FUZZ_OBJECTS): FUZZ_CFLAGS += $(FUZZ_COVERAGE)
 $(FUZZ_OBJECTS) $(FUZZ_SHARED_OBJECTS): $(FUZZ)/obj/%.o: %.c \
-		$(O)/.flags $(FUZZ)/lib/libz.a
+		$(O)/.flags $(FUZZ_LIBRARIES)
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -MMD -MP -c -o $@ $<
@@ -65,14 +71,14 @@ $(FUZZ_PROGRAMS): $(FUZZ)/%: tests/fuzz/%.c $(FUZZ_HEADERS) \
 	$(call say,LD,$@)
 	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_COVERAGE) -fsanitize=fuzzer \
 		$(FUZZ_WRAP) -o $@ $(filter %.c %.o %.a,$^) \
-		$(FUZZ)/lib/libz.a
+		$(FUZZ_LIBRARIES)
 
 $(FUZZ_REPLAYS): $(ASAN)/fuzz/%: tests/fuzz/%.c $(FUZZ_SHARED) \
 		tests/fuzz/lib/replay.c $(FUZZ_HEADERS) $(ASAN)/lib/ublk.a
 	$(call say,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(HOST_CC) $(ASAN_CFLAGS) $(FUZZ_WRAP) -o $@ \
-		$(filter %.c %.a,$^) $(ASAN)/lib/libz.a
+		$(filter %.c %.a,$^) $(filter-out %/liburing.a,$(ASAN_LIBRARIES))
 
 -include $(FUZZ_OBJECTS:.o=.d) $(FUZZ_SHARED_OBJECTS:.o=.d)
 

@@ -296,18 +296,16 @@ static bool learn_disk(enum image_format format)
 	for (uint64_t i = 0; i < truth.count; i++) {
 		const struct truth_chunk *chunk = &truth.chunks[i];
 		const uint8_t *data = image + chunk->file_offset;
-		struct truth_member member;
+		bool strict;
 		uint64_t end = chunk->disk_offset + chunk->disk_length;
 
 		/* A chunk of zeroes, as the index says, is not read. */
 		if (chunk->zero ||
 		    ((!ours || truth_our_header(data, chunk->file_length,
 						truth.chunk_size <= 61440)) &&
-		     truth_expand(data, chunk->file_length,
-				  disk + chunk->disk_offset,
-				  chunk->disk_length, &member) &&
-		     member.used == chunk->file_length &&
-		     member.made == chunk->disk_length))
+		     truth_whole(data, chunk->file_length,
+				 disk + chunk->disk_offset,
+				 chunk->disk_length, &strict)))
 			continue;
 		for (uint64_t at = chunk->disk_offset / 512;
 		     at <= (end - 1) / 512; at++)

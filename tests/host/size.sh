@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
+# packages: binutils
 #
 # `make size` accounts for the bytes of the program: libraries and directories
 # add up to the size of the file, without its headers and padding.
@@ -27,6 +28,8 @@ bytes=$(wc -c <"$O/ublk")
 like "$out" "^ *$bytes board, stripped" "the board's program has its own"
 is "$(echo "$out" | sed -n "/ board, stripped/,\$p" |
 	grep -c 'commands/ pack.o')" 0 "in which nothing is of what it is without"
+unlike "$(nm "$O/ublk.debug")" ' (deflate_compress|libdeflate_.*_compress|deflateInit)' \
+	"and nothing that compresses"
 fails 2 "an option that there is not" tests/size --parts
 
 done_testing

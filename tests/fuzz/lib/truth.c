@@ -6,6 +6,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "lib/deflate.h"
+
 /* Too little for zlib's fast path, for input and output. */
 #define PIECE_IN 61
 #define PIECE_OUT 200
@@ -124,6 +126,26 @@ bool truth_expand(const uint8_t *data, size_t length, uint8_t *to, size_t room,
 	trailer = data + member->used - 8;
 	return number(trailer, 4) == member->crc &&
 	       number(trailer + 4, 4) == (uint32_t)member->made;
+}
+
+bool truth_whole(const uint8_t *data, size_t length, uint8_t *to, size_t room,
+		 bool *strict)
+{
+	static struct inflater inflater;
+	struct truth_member member;
+	const uint8_t *trailer = data + length - 8;
+
+	*strict = true;
+	if (truth_expand(data, length, to, room, &member))
+		return member.used == length && member.made == room;
+	if (!inflater.state && inflater_init(&inflater))
+		abort();
+	*strict = false;
+	return member.header && member.header + 8 <= length &&
+	       !inflate_whole(&inflater, data + member.header,
+			      length - member.header - 8, to, room) &&
+	       number(trailer, 4) == truth_crc32(to, room) &&
+	       number(trailer + 4, 4) == room;
 }
 
 bool truth_zcat(const uint8_t *data, size_t length, uint8_t *to, size_t room,

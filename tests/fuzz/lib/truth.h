@@ -31,6 +31,15 @@ bool truth_expand(const uint8_t *data, size_t length, uint8_t *to, size_t room,
 		  struct truth_member *member);
 
 /*
+ * Expands the member that all of @data should be, to exactly @room bytes.
+ * Returns false if it is not one. What zlib refuses, libdeflate may expand,
+ * because it does not check all rules of the format: then the trailer must be
+ * right nevertheless, and *@strict is false.
+ */
+bool truth_whole(const uint8_t *data, size_t length, uint8_t *to, size_t room,
+		 bool *strict);
+
+/*
  * Returns what zcat makes of all of @data. False if zcat would report an error,
  * or if @room is too small.
  */

@@ -13,8 +13,8 @@
  * Memory of a reader, without the pages of a large index; more for any gzip
  * file.
  */
-#define READER_MEMORY (10 << 10)
-#define READER_GZIP_MEMORY (80 << 10)
+#define READER_MEMORY (12 << 10)
+#define READER_GZIP_MEMORY (88 << 10)
 
 /* For gzip files: small, so that even small inputs have several sections. */
 #define WHOLE_IMAGE_SECTION 16384
