@@ -18,6 +18,7 @@
 #include "image/image.h"
 #include "image/write.h"
 #include "lib/build.h"
+#include "lib/deflate.h"
 #include "lib/message.h"
 #include "lib/output.h"
 #include "lib/parallel.h"
@@ -35,7 +36,7 @@ struct settings {
 
 static const struct settings defaults = {
 	.chunk = IMAGE_CHUNK_BC,
-	.level = 9,
+	.level = 10,
 };
 
 static const struct option_spec options[] = {
@@ -43,7 +44,7 @@ static const struct option_spec options[] = {
 	  IMAGE_CHUNK_STEP, IMAGE_CHUNK_MAX, "SIZE",
 	  "bytes of the disk per chunk (60K)" },
 	{ "level", 'l', OPTION_NUMBER, offsetof(struct settings, level),
-	  1, 9, "1-9", "compression level (9)" },
+	  1, DEFLATE_LEVEL_MAX, "1-12", "compression level (10)" },
 	OPTION_OF_JOBS(struct settings, "compression"),
 	OPTION_OF_FORCE(struct settings, "replace a file even if it is not an image"),
 	{ "verify", 0, OPTION_FLAG, offsetof(struct settings, verify),

@@ -96,17 +96,17 @@ done
 ok 'an empty file' "$ublk" pack -f "$tmp/empty" "$tmp/told"
 is "$(zcat "$tmp/told" | wc -c)" 0 'is a disk of nothing'
 
-for level in 1 2 3 4 5 6 7 8 9; do
+for level in 1 2 3 4 5 6 7 8 9 10 11 12; do
 	ok "level $level" "$ublk" pack -f --level $level "$tmp/disk" "$tmp/$level"
 	ok "level $level: good" "$ublk" check "$tmp/$level"
 done
-ok 'level 9 is the default' cmp "$tmp/9" "$tmp/image"
+ok 'level 10 is the default' cmp "$tmp/10" "$tmp/image"
 ok 'and smaller than level 1' \
-	test "$(wc -c <"$tmp/9")" -lt "$(wc -c <"$tmp/1")"
+	test "$(wc -c <"$tmp/10")" -lt "$(wc -c <"$tmp/1")"
 run "$ublk" info "$tmp/image"
 like "$out" '^chunk size: 61440 ' 'chunks have 60K'
 ok 'chunks of 1M' "$ublk" pack -c 1M "$tmp/disk" "$tmp/large"
-ok 'are smaller' test "$(wc -c <"$tmp/large")" -lt "$(wc -c <"$tmp/9")"
+ok 'are smaller' test "$(wc -c <"$tmp/large")" -lt "$(wc -c <"$tmp/10")"
 run "$ublk" info "$tmp/large"
 like "$out" '^chunk size: 1048576 ' 'and info says so'
 
@@ -114,11 +114,11 @@ for bad in 0 1 2048 4097 61441 2M 1G -1 x ''; do
 	fails 2 "chunk '$bad' is refused" \
 		"$ublk" pack --chunk="$bad" "$tmp/disk" "$tmp/new"
 done
-for bad in 0 10 -1 x; do
+for bad in 0 13 -1 x; do
 	fails 2 "level '$bad' is refused" \
 		"$ublk" pack --level=$bad "$tmp/disk" "$tmp/new"
 	[ $bad = x ] ||
-		like "$err" "level $bad: out of range: 1 to 9\$" 'with the range'
+		like "$err" "level $bad: out of range: 1 to 12\$" 'with the range'
 done
 fails 2 'a chunk out of range' "$ublk" pack --chunk=2M "$tmp/disk" "$tmp/new"
 like "$err" 'chunk 2M: out of range: 4K to 1M$' 'is told the range'
