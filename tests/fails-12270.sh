@@ -1,0 +1,3 @@
+. "${0%/*}/lib.sh"
+is here there "it fails"
+done_testing
