@@ -32,9 +32,22 @@ wait_until 20 grep -q 'redirected to /dev/pts/' "$tmp/qemu" || :
 line=$(sed -n 's|.*redirected to \(/dev/pts/[0-9]*\) .*|\1|p' "$tmp/qemu")
 ok "there is a serial line" test -c "$line"
 
+# A copy of the tests, with one more that fails.
+mkdir "$tmp/tree"
+cp -R tests "$tmp/tree"
+for folder in build deps linux; do
+	ln -s "$PWD/$folder" "$tmp/tree/$folder"
+done
+cat >"$tmp/tree/tests/fails.sh" <<'TEST'
+. "${0%/*}/lib.sh"
+is here there "it fails"
+done_testing
+TEST
+
 # on_board NAME...: runs tests there. What this test is run with says nothing.
 on_board() {
-	run env -u TESTS_KERNEL -u TESTS_FOLDER tests/run --on "$line" "$@"
+	run env -u TESTS_KERNEL -u TESTS_FOLDER "$tmp/tree/tests/run" \
+		--on "$line" "$@"
 }
 
 # What the board is asked goes the same way as the tests.
@@ -52,13 +65,7 @@ like "$out" '^[1-9][0-9]* passed, 0 failed, [1-9][0-9]* skipped$' "so is the sum
 ask 'ls /tmp; ls /dev/ublkb* 2>/dev/null; true'
 is "$out" '' "nothing is left behind"
 
-cat >tests/fails-$$.sh <<'TEST'
-. "${0%/*}/lib.sh"
-is here there "it fails"
-done_testing
-TEST
-at_exit 'rm -f tests/fails-$$.sh'
-on_board "fails-$$"
+on_board fails
 is "$status" 1 "a test that fails there fails"
 like "$out" 'not ok 1 - it fails' "and says what it said there"
 

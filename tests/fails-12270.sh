@@ -1,3 +1,0 @@
-. "${0%/*}/lib.sh"
-is here there "it fails"
-done_testing
