@@ -226,7 +226,7 @@ driver-programs: $(O)/handover/other
 -include $(OBJECTS:.o=.d) $(SMALL_OBJECTS:.o=.d) $(ASAN_OBJECTS:.o=.d) $(UNITS:=.d)
 
 .PHONY: all board deps asan unit unit-programs driver-programs test test-all \
-	test-host test-module fuzz soak bench bench-plot manual lint lint-driver \
+	test-boards test-host test-module fuzz soak bench bench-plot manual lint lint-driver \
 	size help clean distclean
 
 all: $(if $(FOREIGN),$(O)/ublk,ublk) ## the command: ./ublk
@@ -289,7 +289,23 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 			failed="$$failed, $$words"; \
 	done; \
 	$(MAKE) test-module || failed="$$failed, test-module"; \
+	$(MAKE) test-boards || failed="$$failed, test-boards"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
+
+# All of the board's tests where linux/boards says so, on the others these.
+BOARD_TESTS := server ram file zimg cow supervise recover upgrade driver-interface \
+	driver-kill-answers driver-kill-start driver-kill-recovery host/boot-root \
+	host/boot-cow host/boot-fit host/small-boards host/moved
+test-boards: kernel busybox ## the board's tests, on emulated boards of all other processors
+	@failed=; \
+	for arch in $(filter-out $(HOST_ARCH),$(ARCHES)); do \
+		printf '%s\n' "test-boards: $$arch"; \
+		$(MAKE) ARCH=$$arch demo </dev/null || failed="$$failed, $$arch demo"; \
+		tests='$(BOARD_TESTS)'; \
+		[ -z "$$(linux/board $$arch suite)" ] || tests=; \
+		$(MAKE) ARCH=$$arch test TESTS="$$tests" || failed="$$failed, $$arch"; \
+	done; \
+	[ -z "$$failed" ] || { echo "test-boards: failed:$${failed#,}"; exit 1; }
 
 test-host: all board busybox asan unit-programs driver-programs $(KERNEL_FILE) ## tests of the build machine
 	@tests/run --kernel $(KERNEL_FILE) host unit
