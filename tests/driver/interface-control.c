@@ -376,7 +376,7 @@ static void test_desc_size(void)
 /* GET_QUEUE_AFFINITY: each CPU is in the set of exactly one queue. */
 static void test_affinity(void)
 {
-	unsigned char sets[RIG_QUEUES][16];
+	unsigned long sets[RIG_QUEUES][16 / sizeof(long)];
 	unsigned int processors[2] = { 0, 0 };
 	struct rig rig;
 
@@ -393,7 +393,8 @@ static void test_affinity(void)
 	is(processors[0], 1, "processor 0 belongs to one queue");
 	if (sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		is(processors[1], 1, "processor 1 belongs to one queue");
-	ok(all_bytes(sets[0] + 8, 8, 0), "the rest is cleared");
+	ok(all_bytes((const char *)sets[0] + 8, 8, 0),
+	   "the rest is cleared");
 	rig_down(&rig);
 }
 

@@ -20,6 +20,7 @@ static void test_descriptors(void)
 	const uint32_t failfast = UBLK_IO_F_FAILFAST_DEV |
 				  UBLK_IO_F_FAILFAST_TRANSPORT |
 				  UBLK_IO_F_FAILFAST_DRIVER;
+	const size_t page = sysconf(_SC_PAGESIZE);
 	char *data = pages(MAX_IO);
 	struct rig rig;
 	struct job job;
@@ -86,11 +87,11 @@ static void test_descriptors(void)
 	is(job_end(&job), 0, "fallocate ends");
 
 	fd = raw_open_disk(rig.id, O_RDONLY, 1000);
-	job_start(&job, IO_READAHEAD, fd, NULL, 4096, 512 * KIB);
-	delivered(&rig, UBLK_IO_OP_READ | failfast, 1024, 8,
+	job_start(&job, IO_READAHEAD, fd, NULL, page, 512 * KIB);
+	delivered(&rig, UBLK_IO_OP_READ | failfast, 1024, page >> 9,
 		  "READ ahead with the failfast flags");
-	fill(rig_data(&rig, 0), 4096, 3);
-	commit(&rig, 4096);
+	fill(rig_data(&rig, 0), page, 3);
+	commit(&rig, page);
 	is(job_end(&job), 0, "readahead ends");
 	close(fd);
 	rig_down(&rig);

@@ -506,13 +506,13 @@ void rig_queues_deliver(uint64_t flags)
 		return;
 	sched_getaffinity(0, sizeof(all), &all);
 	for (int q = 0; q < rig.info.nr_hw_queues; q++) {
-		unsigned char set[16] = { 0 };
+		unsigned long set[16 / sizeof(long)] = { 0 };
 
 		raw_command(&ctrl, UBLK_U_CMD_GET_QUEUE_AFFINITY, rig.id, set,
 			    sizeof(set), q);
 		CPU_ZERO(&cpus);
-		for (int cpu = 0; cpu < 64; cpu++)
-			if (set[cpu / 8] >> cpu % 8 & 1)
+		for (unsigned int cpu = 0; cpu < 8 * sizeof(long); cpu++)
+			if (set[0] >> cpu & 1)
 				CPU_SET(cpu, &cpus);
 		is(sched_setaffinity(0, sizeof(cpus), &cpus), 0,
 		   "be on a queue's processors");

@@ -15,13 +15,16 @@ fit=$(linux/board "$arch" fit)
 kernel=${TESTS_KERNEL:-$(linux/default-kernel)}
 
 # loaded NAME: makes $tmp/disk, with the FIT image $tmp/NAME.itb and the script
-# that U-Boot looks for.
+# that U-Boot looks for. With its own values of *_high, U-Boot would use tree and
+# initramfs where they are in the FIT image, and the kernel overwrites them.
 loaded() {
 	rm -rf "$tmp/files"
 	mkdir "$tmp/files"
 	cp "$tmp/$1.itb" "$tmp/files/ublk.itb"
 	cat >"$tmp/script" <<SCRIPT
 setenv bootargs $(linux/board "$arch" append) panic=-1 quiet ublk.rescue=reboot
+setenv fdt_high
+setenv initrd_high
 load \${devtype} \${devnum}:\${distro_bootpart} $fit ublk.itb
 bootm $fit
 poweroff
@@ -38,10 +41,11 @@ SCRIPT
 	dd if="$tmp/files.ext4" of="$tmp/disk" bs=1M seek=1 conv=notrunc status=none
 }
 
-# by_loader: starts U-Boot, which finds the disk, until the board is off.
+# by_loader: starts U-Boot, which finds the disk, until the board is off. It has the
+# memory that its device tree says.
 by_loader() {
 	# shellcheck disable=SC2046,SC2086 # options are meant to be split
-	(exec linux/emulate --seconds 180 '' '' -m 256M $loader \
+	(exec linux/emulate --seconds 180 '' '' -m 128M $loader \
 		$(disk "$tmp/disk") -serial stdio) </dev/null >"$tmp/serial" 2>&1 || :
 	# shellcheck disable=SC2034 # shows() looks at it
 	console=$(tr -d '\r\0' <"$tmp/serial")
