@@ -66,7 +66,7 @@ FIT_PACKAGES := u-boot-tools device-tree-compiler
 $(O)/emulated.dtb: linux/boards linux/emulate
 	$(call say,TREE,$@)
 	@mkdir -p $(@D)
-	$(Q)linux/emulate --tree $@ 2>/dev/null
+	$(Q)linux/emulate --tree $@ -m 256M 2>/dev/null
 
 $(O)/ublk.itb: initramfs/make-fit $(KERNEL_DEFAULT) $(O)/emulated.dtb $(O)/initramfs.cpio
 	$(call say,FIT,$@)

@@ -12,6 +12,7 @@ arch=${ARCH:-x86_64}
 loader=$(linux/board "$arch" loader)
 [ -n "$loader" ] || skip_all "U-Boot does not start such boards"
 fit=$(linux/board "$arch" fit)
+memory=256M	# some U-Boots have addresses beyond 128 MiB
 kernel=${TESTS_KERNEL:-$(linux/default-kernel)}
 
 # loaded NAME: makes $tmp/disk, with the FIT image $tmp/NAME.itb and the script
@@ -45,7 +46,7 @@ SCRIPT
 # memory that its device tree says.
 by_loader() {
 	# shellcheck disable=SC2046,SC2086 # options are meant to be split
-	(exec linux/emulate --seconds 180 '' '' -m 128M $loader \
+	(exec linux/emulate --seconds 180 '' '' -m $memory $loader \
 		$(disk "$tmp/disk") -serial stdio) </dev/null >"$tmp/serial" 2>&1 || :
 	# shellcheck disable=SC2034 # shows() looks at it
 	console=$(tr -d '\r\0' <"$tmp/serial")
@@ -64,7 +65,7 @@ fill root 20
 squashfs root
 pack "$tmp/root.squashfs"
 initramfs "$tmp/root.squashfs.gz"
-ok "the board's device tree" linux/emulate --tree "$tmp/tree"
+ok "the board's device tree" linux/emulate --tree "$tmp/tree" -m $memory
 ok "a FIT image of the three" initramfs/make-fit "$arch" "$kernel" "$tmp/tree" \
 	"$tmp/initramfs" "$tmp/good.itb"
 ok "and once more" initramfs/make-fit "$arch" "$kernel" "$tmp/tree" \
