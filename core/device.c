@@ -243,21 +243,22 @@ int device_open_buffers(struct ublk_device *device, int fd)
 }
 
 /*
- * The depth of each queue. If its buffers are allocated at the start, they take
- * at most a sixteenth of the machine's memory, unless the user asked for more.
+ * The depth of each queue. Unless the user asked for more, its buffers take at most
+ * an eighth of the address space, which is small with 32 bits; and if they are
+ * allocated at the start, a sixteenth of the machine's memory.
  */
 static unsigned int device_depth(const struct ublk_device *device)
 {
 	const struct serve_settings *settings = device->settings;
-	const uint64_t most = memory_of_machine() / 16;
+	const uint64_t each = (uint64_t)settings->queues * settings->max_io;
+	uint64_t most = SIZE_MAX / 8;
 	unsigned int depth = DEPTH_USUAL;
 
 	if (settings->depth)
 		return settings->depth;
-	if (!device_takes_memory(device))
-		return depth;
-	while (depth > DEPTH_LEAST &&
-	       depth * settings->max_io * settings->queues > most)
+	if (device_takes_memory(device) && memory_of_machine() / 16 < most)
+		most = memory_of_machine() / 16;
+	while (depth > DEPTH_LEAST && depth * each > most)
 		depth /= 2;
 	return depth;
 }
