@@ -85,13 +85,14 @@ prepare() {
 	}
 	right=$($shows)
 }
-live() {
-	[ "$(state)" = live ]
+live_or_dead() {
+	[ "$(state)" = live ] || ! pidof ublk >/dev/null
 }
 # Whatever happened, recover restores the device, or it is gone completely.
 judge() {
 	[ "$status" -eq 0 ] || says
-	wait_until 5 live || ublk recover --all >/dev/null 2>"$tmp/words"
+	wait_until 5 live_or_dead
+	[ "$(state)" = live ] || ublk recover --all >/dev/null 2>"$tmp/words"
 	if [ "$(state)" = live ]; then
 		holds 65536 "$whole"
 		run ublk stop "$id"
