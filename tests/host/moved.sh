@@ -2,10 +2,10 @@
 # shellcheck shell=sh
 # packages: e2fsprogs
 #
-# Boards with different processors go on with each other's files: images, a restart
-# index, and a COW file, whatever byte order and pages they have. A disk is moved
-# between $ARCH and this machine's processor; what is on it is compared after each
-# move.
+# Boards with different processors go on with each other's files: the restart index
+# and the COW file of a gzip, and a file of 5 TiB, whatever byte order and pages they
+# have. A disk is moved between $ARCH and x86_64; what is on it is compared after each
+# move. (Images of `ublk pack` are packed on this machine in every demo.)
 . "${0%/*}/../lib.sh"
 
 there=${ARCH:-x86_64}
