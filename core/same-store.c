@@ -87,10 +87,9 @@ static bool path_reaches(const char *path, const struct stat *to,
  */
 static bool served_reaches(dev_t dev, const struct stat *to, unsigned int depth)
 {
-	static const char *const keys[] = { "argument", "file_cow", "zimg_cow" };
-	char node[PATH_MAX], path[PATH_MAX], *text;
+	char node[PATH_MAX], path[PATH_MAX], target[32], key[40], *text;
 	const char *number;
-	bool found = false;
+	bool found;
 
 	snprintf(node, sizeof(node), "/sys/dev/block/%u:%u", major(dev),
 		 minor(dev));
@@ -100,9 +99,13 @@ static bool served_reaches(dev_t dev, const struct stat *to, unsigned int depth)
 	if (strncmp(number, "ublkb", 5) ||
 	    record_read(atoi(number + 5), &text) < 0)
 		return false;
-	for (size_t i = 0; !found && i < sizeof(keys) / sizeof(keys[0]); i++)
-		found = key_value_get(text, keys[i], path, sizeof(path)) &&
+	found = key_value_get(text, "argument", path, sizeof(path)) &&
+		path_reaches(path, to, depth);
+	if (!found && key_value_get(text, "target", target, sizeof(target))) {
+		snprintf(key, sizeof(key), "%s_cow", target);
+		found = key_value_get(text, key, path, sizeof(path)) &&
 			path_reaches(path, to, depth);
+	}
 	free(text);
 	return found;
 }

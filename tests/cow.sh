@@ -320,6 +320,11 @@ for out in "$tmp/base.gz" "$tmp/over"; do
 	like "$err" 'holds the same as the input' "is refused"
 done
 stopped "stop it" "$dev"
+served "a RAM disk with writes" ram 1M --cow "$tmp/over.ram"
+put "$dev" 1024 <"$tmp/new"
+fails 1 "pack it onto the file of its writes" ublk pack -f "$dev" "$tmp/over.ram"
+like "$err" 'holds the same as the input' "is refused"
+stopped "stop it" "$dev"
 fails 1 "pack what was written onto itself" \
 	ublk pack -f --cow "$tmp/over" "$tmp/base.gz" "$tmp/over"
 like "$err" 'the same file' "is refused"
