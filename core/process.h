@@ -75,8 +75,8 @@ int process_watch(pid_t pid);
 
 /*
  * As process_watch(), but only if process @pid is the one that started at
- * @started (see record.h). Returns -ESRCH if another process has this number by
- * now.
+ * @started, by process_started(). Returns -ESRCH if another process has this
+ * number by now.
  */
 int process_open(pid_t pid, unsigned long long started);
 

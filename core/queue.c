@@ -110,12 +110,12 @@ static void queue_command(struct ublk_queue *queue, unsigned int tag,
  */
 static void queue_free_buffers(struct ublk_queue *queue)
 {
-	if (!queue->used_buffers || io_uring_sq_ready(&queue->ring))
+	if (!queue->committed_buffers || io_uring_sq_ready(&queue->ring))
 		return;
-	while (queue->used_buffers)
+	while (queue->committed_buffers)
 		queue->buffers[queue->free_buffers++] =
 			queue->buffers[queue->setup->depth +
-				       --queue->used_buffers];
+				       --queue->committed_buffers];
 }
 
 /*
@@ -142,11 +142,11 @@ static void queue_take_buffer(struct ublk_queue *queue,
 static void queue_put_buffer(struct ublk_queue *queue,
 			     const struct ublk_request *request)
 {
-	queue->buffers[queue->setup->depth + queue->used_buffers++] =
+	queue->buffers[queue->setup->depth + queue->committed_buffers++] =
 		request->data;
 }
 
-static bool queue_lends_buffer(const struct ublk_queue *queue,
+static bool queue_pools_buffer(const struct ublk_queue *queue,
 			       const struct ublk_request *request)
 {
 	return queue->buffers && (request->op == UBLK_IO_OP_READ ||
@@ -160,7 +160,7 @@ void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		return request->done(queue, request, result);
 	queue_command(queue, request->tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 		      result);
-	if (queue_lends_buffer(queue, request))
+	if (queue_pools_buffer(queue, request))
 		queue_put_buffer(queue, request);
 }
 
@@ -183,7 +183,7 @@ static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
 		ublk_request_done(queue, request, result);
 }
 
-static void queue_answered(struct ublk_queue *queue, unsigned int tag,
+static void queue_command_done(struct ublk_queue *queue, unsigned int tag,
 			   int result)
 {
 	switch (result) {
@@ -194,8 +194,8 @@ static void queue_answered(struct ublk_queue *queue, unsigned int tag,
 		queue_take_buffer(queue, &queue->requests[tag]);
 		queue_command(queue, tag, UBLK_U_IO_NEED_GET_DATA, 0);
 		break;
-	default:
-		queue->live_tags--;	/* the device stops: taken back */
+	default:	/* the device stops: the driver took the tag back */
+		queue->live_tags--;
 	}
 }
 
@@ -205,7 +205,7 @@ static void queue_completed(struct ublk_queue *queue,
 	struct ublk_completion *completion;
 
 	if (user_data_is_tag(cqe->user_data)) {
-		queue_answered(queue, user_data_tag(cqe->user_data), cqe->res);
+		queue_command_done(queue, user_data_tag(cqe->user_data), cqe->res);
 		return;
 	}
 	completion = (struct ublk_completion *)(uintptr_t)cqe->user_data;

@@ -54,12 +54,12 @@ struct ublk_queue {
 
 	/*
 	 * Shared buffers. The first @free_buffers entries are a stack of
-	 * buffers that no request uses. The @used_buffers entries that start at
+	 * buffers that no request uses. The @committed_buffers entries that start at
 	 * index @depth belong to commits that the driver has not read yet.
 	 */
 	void **buffers;			/* [2 * depth], or NULL */
 	unsigned int free_buffers;
-	unsigned int used_buffers;
+	unsigned int committed_buffers;
 
 	unsigned int live_tags;		/* tags the driver has not returned */
 	unsigned int operations;	/* the target's, not yet completed */

@@ -3,9 +3,11 @@
  * The record of a device: /run/ublk/ID (for an ordinary user
  * $XDG_RUNTIME_DIR/ublk/ID, or /tmp/ublk-UID/ID if that is not set). It
  * consists of lines `key=value` that a shell script can source: values are
- * quoted where necessary, and have one line only. It keeps what the driver does
- * not know: the target, its argument and its options. It is written completely
- * or not at all. Only the driver knows whether the device still exists.
+ * quoted where necessary, and have one line only. It has what is needed to serve
+ * the device again, most of which the driver does not know: the target, its
+ * argument and its options. core/device-record.c says which lines there are. It is
+ * written completely or not at all. Only the driver knows whether the device still
+ * exists.
  */
 #ifndef CORE_RECORD_H
 #define CORE_RECORD_H

@@ -362,7 +362,7 @@ static int recovery_begin(struct supervisor *s)
 /*
  * Counts the deaths without progress. Returns whether to start another worker.
  */
-static bool made_progress(struct supervisor *s)
+static bool may_try_again(struct supervisor *s)
 {
 	uint64_t answered = answered_requests(s->device->info.dev_id);
 	bool progress = answered != s->answered || s->lived;
@@ -466,7 +466,7 @@ static int worker_replace(struct supervisor *s)
 	int err = -EIO;
 
 	process_hurry();
-	while (err == -EIO && made_progress(s)) {
+	while (err == -EIO && may_try_again(s)) {
 		err = worker_try(s, NULL);
 		/* The machine may be out of memory, or of processes. */
 		if (err == -EIO)

@@ -148,7 +148,7 @@ static bool restart_are_sane(const struct restart_index *index)
 			return false;
 	}
 	for (uint32_t i = 0; i < index->count; i++)
-		if (restart_span(index, i) > RESTART_SPAN(index->section) + 8)
+		if (restart_span(index, i) > RESTART_SPAN_MAX(index->section) + 8)
 			return false;
 	return true;
 }

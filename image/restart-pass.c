@@ -139,7 +139,7 @@ static int pass_close_section(struct pass *pass, uint64_t next)
 	struct restart_point *point = &pass->point;
 	uint8_t *entries;
 
-	if (next - point->file_offset > RESTART_SPAN(index->section))
+	if (next - point->file_offset > RESTART_SPAN_MAX(index->section))
 		return pass_refuse_size(pass, "members of next to nothing");
 	entries = array_reserve(index->entries, RESTART_ENTRY, index->count, 1,
 				&pass->entries_room);

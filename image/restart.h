@@ -36,7 +36,7 @@
 #define RESTART_HEADER 288	/* largest header of a block, in bytes */
 
 /* The most bytes of the file that hold one section. */
-#define RESTART_SPAN(section) (4ULL * (section))
+#define RESTART_SPAN_MAX(section) (4ULL * (section))
 
 struct restart_index {
 	uint64_t disk_size;

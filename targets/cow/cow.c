@@ -66,8 +66,8 @@ static int cow_check_map(struct cow *cow)
 
 static int cow_open_memory(struct cow *cow, struct ublk_device *device)
 {
-	uint64_t maps = cow->layout.map_size * (cow->limit ? 2 : 1);
-	uint64_t blocks = cow->limit ? cow->layout.blocks : 0;
+	uint64_t maps = cow->layout.map_size * (cow_in_memory(cow) ? 2 : 1);
+	uint64_t blocks = cow_in_memory(cow) ? cow->layout.blocks : 0;
 	void *map;
 
 	cow->memory_fd = ublk_device_memory(device, maps + blocks * COW_BLOCK);
@@ -96,7 +96,7 @@ static int cow_open_store(struct cow *cow, struct ublk_device *device,
 {
 	int err;
 
-	if (!cow->limit) {
+	if (!cow_in_memory(cow)) {
 		err = cow_file_open(&cow->file, place, base, cow->disk_size,
 				    ublk_device_read_only(device),
 				    ublk_device_inherited_file(device, "cow"),
@@ -114,7 +114,7 @@ static int cow_open_store(struct cow *cow, struct ublk_device *device,
 	if (err)
 		return message_fail(err, "--cow %s", place);
 	ublk_device_register_file(device, cow->memory_fd, UBLK_DEVICE_MEMORY);
-	if (cow->limit)
+	if (cow_in_memory(cow))
 		return 0;
 	cow->data = cow->layout.data;
 	cow->map = mmap(NULL, cow->layout.map_size, PROT_READ | PROT_WRITE,
@@ -136,10 +136,10 @@ static void cow_describe(const struct cow *cow, struct ublk_device *device,
 {
 	disk->read_only = ublk_device_read_only(device);
 	disk->physical_block = COW_BLOCK;
-	disk->flush = !cow->limit && !disk->read_only;
+	disk->flush = !cow_in_memory(cow) && !disk->read_only;
 	disk->fua = false;	/* the kernel sends a FLUSH instead */
 	disk->zero_copy = false;
-	if (!cow->limit && !cow->file.punches)
+	if (!cow_in_memory(cow) && !cow->file.punches)
 		return;
 	disk->discard_granularity = COW_BLOCK;
 	disk->max_discard = 1u << 30;
@@ -175,7 +175,7 @@ static void cow_free(struct cow *cow)
 		close(cow->file.fd);
 	if (cow->present)
 		munmap((void *)cow->present,
-		       cow->layout.map_size * (cow->limit ? 2 : 1));
+		       cow->layout.map_size * (cow_in_memory(cow) ? 2 : 1));
 	if (cow->memory_fd >= 0)
 		close(cow->memory_fd);
 	if (cow->fills && cow->fills != MAP_FAILED)
@@ -306,13 +306,13 @@ static int cow_start_requests(struct cow *cow, struct ublk_device *device)
 		cow->requests[i].fill = cow->fills + i * COW_BLOCK;
 	}
 	words = cow->layout.map_size / sizeof(bits_word);
-	for (i = 0; cow->limit && i < words; i++)
+	for (i = 0; cow_in_memory(cow) && i < words; i++)
 		cow->used += __builtin_popcountl(cow->has_memory[i]);
 	/*
 	 * Nobody knows which pages of the map the last server had not written
 	 * to the file.
 	 */
-	if (!cow->limit)
+	if (!cow_in_memory(cow))
 		cow_mark_all_changed(cow);
 	return 0;
 }
@@ -330,7 +330,7 @@ static int cow_finish(struct ublk_device *device)
 {
 	struct cow *cow = ublk_device_wrapper(device);
 
-	if (cow->limit || cow->file.read_only)
+	if (cow_in_memory(cow) || cow->file.read_only)
 		return 0;
 	cow_mark_all_changed(cow);
 	cow_take_map(cow);

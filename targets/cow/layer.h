@@ -20,9 +20,9 @@ struct cow_request;
 struct cow {
 	struct cow_layout layout;
 	uint64_t disk_size;
-	uint64_t limit;			/* pages in memory; 0: uses a file */
+	uint64_t limit;			/* pages in memory; 0: in a file */
 	unsigned int page_shift;	/* blocks of a page, as a power of 2 */
-	struct cow_file file;		/* if limit is 0 */
+	struct cow_file file;		/* if not in memory */
 	int memory_fd;
 	int store;			/* its index as registered file */
 	uint64_t data;			/* offset of block 0 there */
@@ -57,6 +57,12 @@ struct cow {
 	pthread_mutex_t lock;		/* if shared: for claims and waiters */
 	struct cow_request *claims;
 };
+
+/* Whether the changes are kept in memory, and not in a file. */
+static inline bool cow_in_memory(const struct cow *cow)
+{
+	return cow->limit;
+}
 
 /*
  * Requests of one queue that can continue. One runs at a time: a request that

@@ -35,13 +35,13 @@ static bool cow_is_present(const struct cow *cow, uint64_t block)
 static bool cow_is_ready(const struct cow *cow, uint64_t block)
 {
 	return cow_is_present(cow, block) &&
-	       (!cow->limit ||
+	       (!cow_in_memory(cow) ||
 		bits_has(cow->has_memory, block >> cow->page_shift));
 }
 
 static void cow_mark_present(struct cow *cow, uint64_t block)
 {
-	if (!bits_set(cow->present, block) && !cow->limit)
+	if (!bits_set(cow->present, block) && !cow_in_memory(cow))
 		bits_set(cow->changed, block / PAGE_BITS);
 }
 
@@ -143,9 +143,9 @@ static void cow_report_full(struct cow *cow)
 
 	if (atomic_exchange(&cow->full_reported, 1))
 		return;
-	if (cow->limit)
-		message("--cow: the %s for what is written are full; writes "
-			"fail", size_text(bytes, size));
+	if (cow_in_memory(cow))
+		message("--cow: the %s for changes are used up; writes fail",
+			size_text(bytes, size));
 	else
 		message("--cow: no space is left for %s to grow; writes fail",
 			cow->file.path);
@@ -232,7 +232,7 @@ static int cow_operate(struct cow_request *state, uint8_t opcode,
 	state->data = data;
 	state->left = length;
 	state->wanted = length;
-	if (state->cow->limit)
+	if (cow_in_memory(state->cow))
 		return cow_memory_operation(state);
 	state->completion.done = cow_ring_done;
 	cow_ring_submit(state);
@@ -382,7 +382,7 @@ static int cow_change_done(struct cow_request *state, int result)
 
 	if (result < 0)
 		return cow_end_claimed(state, result);
-	if (!write && state->cow->limit)
+	if (!write && cow_in_memory(state->cow))
 		cow_unreserve(state);
 	for (block = state->first; block <= state->last; block++)
 		cow_mark_present(state->cow, block);
@@ -455,7 +455,7 @@ static int cow_change_start(struct cow_request *state, int result)
 	}
 	if (!cow_claim(state))
 		return UBLK_LATER;
-	if (cow->limit && cow_reserve(state))
+	if (cow_in_memory(cow) && cow_reserve(state))
 		return cow_end_claimed(state, -ENOSPC);
 	state->part = 0;
 	state->step = cow_fill_next;
@@ -558,7 +558,7 @@ int cow_submit(struct ublk_queue *queue, struct ublk_request *request)
 		state->step = cow_read_next;
 		break;
 	case UBLK_IO_OP_FLUSH:
-		if (cow->limit)
+		if (cow_in_memory(cow))
 			return 0;
 		/*
 		 * One FLUSH at a time: each claims the block number after the
