@@ -139,9 +139,9 @@ static int wait_for_server(struct ublk_ctrl *ctrl, const struct lookup *device)
 }
 
 /*
- * Whether the server, which has ended, left its record because it was killed: 1
- * or 0. If it did not, it has cleaned up, and the id may already belong to
- * another device. Returns -errno, after printing why, if that is unknown.
+ * Returns 1 if the server, which has ended, was killed, so that its record is still
+ * there; 0 if it cleaned up, and then the id may already belong to another device;
+ * -errno, after printing why, if that is unknown.
  */
 static int was_killed(struct ublk_ctrl *ctrl, int id)
 {
@@ -264,7 +264,8 @@ static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 
 /*
  * Stops at the driver, all at the same time, the devices for which
- * is_driver_asked() returns @unused.
+ * is_driver_asked() returns @unused: true for those that it stops only if nobody
+ * has them open.
  */
 static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 			   unsigned int count, enum stop_manner manner,

@@ -29,7 +29,7 @@ struct verb {
 	int (*run)(const void *settings, int argc, char **argv);
 };
 
-/* Options that several verbs have; @settings is the struct of the verb's own. */
+/* Options that several verbs have; @settings is the type of the verb's settings. */
 #define OPTION_OF_JOBS(settings, what) \
 	{ "jobs", 'j', OPTION_NUMBER, offsetof(settings, jobs), 1, 1024, "N", \
 	  what " threads (one per CPU)" }

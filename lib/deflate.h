@@ -31,8 +31,8 @@ void deflater_free(struct deflater *self);
 
 /*
  * Compresses the @length (> 0) bytes at @data. Returns the size of the stream,
- * or 0 if it would not fit into the @room bytes at @to; it may also be 0 if no
- * more than 8 bytes would be left. The same data, level and room always give
+ * or 0 if it would not fit into the @room bytes at @to; it may also return 0 if the
+ * stream would leave 8 or fewer of them unused. The same data, level and room always give
  * the same bytes, on each processor.
  */
 size_t deflate_whole(struct deflater *self, const uint8_t *data, size_t length,
@@ -65,13 +65,13 @@ const char *inflate_whole(struct inflater *self, const uint8_t *data,
 
 /*
  * The CRC-32 (gzip's) of something whose CRC-32 was @crc so far, and that goes
- * on with the @length bytes at @data. It is 0 of nothing.
+ * on with the @length bytes at @data. The CRC-32 of no bytes is 0.
  */
 uint32_t crc32_add(uint32_t crc, const void *data, size_t length);
 
 /*
- * The CRC-32 of two parts together, out of that of each; the second has @length
- * bytes.
+ * The CRC-32 of two parts joined, calculated from those of the parts. The second
+ * has @length bytes.
  */
 uint32_t crc32_join(uint32_t first, uint32_t second, uint64_t length);
 

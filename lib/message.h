@@ -28,8 +28,8 @@ int message_fail(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /*
- * Puts a line together: @prefix, the text, if @err is not 0 ": " and the reason,
- * and a newline. Returns its bytes. For messages that go elsewhere.
+ * Composes a line for a message that goes elsewhere: @prefix and the text; a colon
+ * and the reason unless @err is 0; a newline. Returns its length in bytes.
  */
 size_t message_text(char line[MESSAGE_MAX], const char *prefix, int err,
 		    const char *format, va_list args)

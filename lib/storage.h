@@ -8,7 +8,7 @@
 
 /*
  * Sets *@size to the bytes of the regular file or block device @fd. Returns 0 or
- * -errno: -EISDIR for a directory, -ESPIPE for what else has no size.
+ * -errno: -EISDIR for a directory, -ESPIPE for anything else without a size.
  */
 int storage_size(int fd, uint64_t *size);
 

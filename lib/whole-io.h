@@ -14,8 +14,8 @@
 int whole_pread(int fd, void *data, size_t length, uint64_t offset);
 
 /*
- * Reads @length bytes at @offset, or fewer at the end of the file or before what
- * cannot be read. Returns the count, or -errno if not a byte can be read.
+ * Reads @length bytes at @offset, or fewer up to the end of the file or to a place
+ * that cannot be read. Returns the count, or -errno if no byte can be read.
  */
 ssize_t whole_pread_part(int fd, void *data, size_t length, uint64_t offset);
 

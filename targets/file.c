@@ -165,8 +165,8 @@ static void file_find_block(const struct file *file, uint64_t offset,
 /*
  * Turns on direct I/O if the file supports it for the disk's block size. The
  * disk of a regular file has blocks of 512 bytes unless the user asks for
- * others, whatever the storage of today needs: the contents of the disk may
- * depend on it.
+ * others, whatever the storage below needs: the contents of the disk may depend
+ * on the size of its blocks.
  *
  * For a block device, no request is larger than the device's own limit. The
  * ring would pass a request that must be split to a worker thread, which is
