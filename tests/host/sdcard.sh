@@ -20,12 +20,11 @@ done
 on_card() {
 	: >"$tmp/serial"
 	set_kernel=
-	case $(linux/board "$1" firmware) in
-	*[!0-9]*)
-		mcopy -n -i "$tmp/card@@1M" "::$(linux/board "$1" firmware)" "$tmp/started"
+	started=$(linux/board "$1" file)
+	if [ -n "$started" ]; then
+		mcopy -n -i "$tmp/card@@1M" "::$started" "$tmp/started"
 		set_kernel="-kernel $tmp/started"
-		;;
-	esac
+	fi
 	# shellcheck disable=SC2046,SC2086 # options are meant to be split
 	(ARCH=$1 exec linux/emulate --smp 4 --seconds 400 '' '' $set_kernel \
 		-drive "if=sd,format=raw,file=$tmp/card" \
