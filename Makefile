@@ -14,22 +14,33 @@ MAKEOVERRIDES :=
 .DELETE_ON_ERROR:
 
 # linux/boards has what is known of an architecture and of a board.
-ARCHES := $(shell linux/board)
+KNOWN_ARCHES := $(shell linux/board)
+KNOWN_BOARDS := $(shell linux/board --boards)
 ## BOARD=               for `make test` a real board: root@HOST, or a serial line
 ##                      with a root shell (/dev/ttyUSB0); for `make sdcard` one of
 ##                      linux/boards
 BOARD ?=
-ifneq ($(filter $(BOARD),$(foreach arch,$(ARCHES),$(shell linux/board --of $(arch)))),)
-ARCH := $(shell linux/board $(BOARD) arch)
+# Which of these it is: whoever mistakes one for the other is told.
+KNOWN_BOARD := $(filter $(KNOWN_BOARDS),$(BOARD))
+ifneq ($(KNOWN_BOARD),)
+ARCH := $(shell linux/board $(KNOWN_BOARD) arch)
+ifneq ($(ARCH),$(shell linux/board $(KNOWN_BOARD) arch))
+$(error ARCH=$(ARCH): $(BOARD) is another one, $(shell linux/board $(BOARD) arch))
 endif
-HOST_ARCH := $(firstword $(foreach arch,$(ARCHES),$(if $(filter $(shell \
-	linux/board $(arch) machine),$(shell uname -m)),$(arch))))
+endif
+HOST_ARCH := $(shell linux/board --here)
 ## ARCH=x86_64          architecture of the board: x86_64, arm64, armv7, mips,
 ##                      mipsel or riscv64; this machine's when it is not given
 ARCH ?= $(or $(HOST_ARCH),x86_64)
-ifeq ($(filter $(ARCHES),$(ARCH)),)
-$(error ARCH=$(ARCH): there are only $(ARCHES))
+ifeq ($(filter $(KNOWN_ARCHES),$(ARCH)),)
+$(error ARCH=$(ARCH): there are only $(KNOWN_ARCHES))
 endif
+## ARCHES=              architectures for `make test-boards`: all when it is empty
+ARCHES ?=
+ifneq ($(filter-out $(KNOWN_ARCHES),$(ARCHES)),)
+$(error ARCHES=$(ARCHES): there are only $(KNOWN_ARCHES))
+endif
+CHOSEN_ARCHES := $(or $(strip $(ARCHES)),$(KNOWN_ARCHES))
 CARD_BOARDS := $(shell linux/board --of $(ARCH))
 of_arch = $(shell linux/board $(ARCH) $(1))
 # Programs of the board do not run on this machine.
@@ -267,7 +278,12 @@ TEST_KERNELS = $(KERNEL_FILE) \
 TEST_NEEDS = all board busybox driver-programs initramfs $(TEST_KERNELS) \
 	$(if $(FOREIGN),tools,asan unit-programs)
 
-ifeq ($(BOARD),)
+ifneq ($(KNOWN_BOARD),)
+test:
+	@echo 'test: BOARD=$(BOARD): `make sdcard` makes a card for it. The board to test is' \
+		'root@HOST, or a serial line as /dev/ttyUSB0; `make ARCH=$(ARCH) test`' \
+		'boots the emulated one.' >&2; exit 2
+else ifeq ($(BOARD),)
 test: $(TEST_NEEDS) ## every test, with a virtual board; DRIVER=, KERNEL=, CONFIG=
 	@tests/run --kernel $(KERNEL_FILE) $(TEST_NAMES)
 else
@@ -298,7 +314,7 @@ BOARD_TESTS := server ram file zimg cow supervise recover upgrade driver-interfa
 	host/boot-cow host/boot-fit host/small-boards host/moved
 test-boards: kernel busybox ## the board's tests, on emulated boards of all other processors
 	@failed=; \
-	for arch in $(filter-out $(HOST_ARCH),$(ARCHES)); do \
+	for arch in $(filter-out $(HOST_ARCH),$(CHOSEN_ARCHES)); do \
 		printf '%s\n' "test-boards: $$arch"; \
 		$(MAKE) ARCH=$$arch demo </dev/null || failed="$$failed, $$arch demo"; \
 		tests='$(BOARD_TESTS)'; \

@@ -66,7 +66,7 @@ FIT_PACKAGES := u-boot-tools device-tree-compiler
 $(O)/emulated.dtb: linux/boards linux/emulate
 	$(call say,TREE,$@)
 	@mkdir -p $(@D)
-	$(Q)linux/emulate --tree $@ -m 256M 2>/dev/null
+	$(Q)$(call logged,$@.log,linux/emulate --tree $@ -m 256M)
 
 $(O)/ublk.itb: initramfs/make-fit $(KERNEL_DEFAULT) $(O)/emulated.dtb $(O)/initramfs.cpio
 	$(call say,FIT,$@)
@@ -108,15 +108,21 @@ $(foreach board,$(CARD_BOARDS),$(eval $(call card_rules,$(board))))
 
 .PHONY: initramfs demo fit sdcard
 
-fit: $(O)/ublk.itb ## a FIT image, for boards that U-Boot starts
+fit: $(if $(call of_arch,fit),$(O)/ublk.itb,no-fit) ## a FIT image, for boards that U-Boot starts
 	@printf 'FIT image is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
 
-sdcard: $(or $(BOARD:%=$(O)/%.img),no-board) ## an SD card; BOARD= one of linux/boards, FIRMWARE= its files
+sdcard: $(if $(KNOWN_BOARD),$(O)/$(BOARD).img,no-board) ## an SD card; BOARD= one of linux/boards, FIRMWARE= its files
 	@printf 'card is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
 
-.PHONY: no-board
+.PHONY: no-fit no-board
+no-fit:
+	@echo 'fit: ARCH=$(ARCH): U-Boot does not start such boards here, but those of' \
+		'$(strip $(foreach arch,$(KNOWN_ARCHES),$(if $(shell \
+		linux/board $(arch) fit),$(arch))))' >&2; \
+		exit 2
+
 no-board:
-	@echo 'sdcard: BOARD= one of: $(CARD_BOARDS)' >&2; exit 2
+	@echo 'sdcard: BOARD=$(BOARD): a card can be made for $(KNOWN_BOARDS)' >&2; exit 2
 
 initramfs: $(O)/initramfs.cpio $(O)/initramfs-bare.cpio ## the initramfs, with the image of a root
 	@printf 'initramfs is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"

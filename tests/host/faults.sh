@@ -11,7 +11,7 @@
 # shellcheck disable=SC2034 # faults.lib has it
 strike=build/${ARCH:-x86_64}/driver/strike
 ublk=${UBLK:-build/${ARCH:-x86_64}/ublk}
-[ "${ARCH:-x86_64}" = x86_64 ] || skip_all "ublk is for another processor"
+[ "${ARCH:-x86_64}" = "$(linux/board --here)" ] || skip_all "ublk is for another processor"
 
 mkdir "$tmp/d"
 d=$tmp/d

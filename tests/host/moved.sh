@@ -4,15 +4,17 @@
 #
 # Boards with different processors go on with each other's files: the restart index
 # and the COW file of a gzip, and a file of 5 TiB, whatever byte order and pages they
-# have. A disk is moved between $ARCH and x86_64; what is on it is compared after each
-# move. (Images of `ublk pack` are packed on this machine in every demo.)
+# have. A disk is moved between $ARCH and this machine's architecture; what is on it is
+# compared after each move. (Images of `ublk pack` are packed on this machine in every
+# demo.)
 . "${0%/*}/../lib.sh"
 
 there=${ARCH:-x86_64}
-here=x86_64
-[ "$there" != $here ] || skip_all "a board with another processor is needed: ARCH="
-[ -f build/$here/bzImage ] && [ -f build/$here/busybox ] ||
-	skip_all "no board of this machine: make kernel busybox"
+here=$(linux/board --here)
+[ -n "$here" ] || skip_all "linux/boards does not know this machine"
+[ "$there" != "$here" ] || skip_all "a board with another processor is needed: ARCH="
+[ -f "$(ARCH=$here linux/default-kernel)" ] && [ -f "build/$here/busybox" ] ||
+	skip_all "no board of this machine: make ARCH=$here kernel busybox"
 PATH=$PATH:/usr/sbin:/sbin
 
 # A gzip file that another program made, and a file of 5 TiB with data at its end
@@ -45,7 +47,7 @@ TURN
 
 # $tmp/foreign and $tmp/end are what both disks hold at the moment.
 turn=0
-for arch in "$there" $here "$there" $here; do
+for arch in "$there" "$here" "$there" "$here"; do
 	run env -u TESTS_KERNEL ARCH="$arch" tests/vm --add tests/lib.sh \
 		--disk "$tmp/disk" --timeout 300 --append "turn=$turn" "$tmp/turn.sh"
 	is "$status" 0 "turn $turn, on $arch"
