@@ -32,12 +32,17 @@ unlike "$(cpio -it --quiet <"$tmp/bare")" image "or no image"
 (cd "$tmp" && cpio -i --quiet init) <"$tmp/first"
 same "$tmp/init" "$O/ublk" "the program is ublk"
 
+# The second time as another user would, who has a copy that is nobody else's.
 cp "$O/ublk" "$tmp/ublk"
+mkdir "$tmp/tree"
+cp -R initramfs LICENSE "$tmp/tree"
+chmod -R go-rwx "$tmp/tree"
+ln -s "$PWD/build" "$PWD/ublk" "$PWD/deps" "$tmp/tree"
 for fs in squashfs ext4; do
 	ok "the root is made as $fs" initramfs/demo/make-root busybox $fs \
 		"$tmp/ublk" "$docs" "$tmp/root-$fs.gz"
 	touch -d 2001-01-01 "$tmp/ublk"
-	(umask 077 && initramfs/demo/make-root busybox $fs "$tmp/ublk" "$docs" \
+	(umask 077 && "$tmp/tree/initramfs/demo/make-root" busybox $fs "$tmp/ublk" "$docs" \
 		"$tmp/again-$fs.gz")
 	same "$tmp/root-$fs.gz" "$tmp/again-$fs.gz" "made again it is the same"
 	gzip -dc "$tmp/root-$fs.gz" >"$tmp/$fs"
