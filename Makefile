@@ -3,7 +3,7 @@
 # Builds ublk, and the kernel and initramfs of an appliance, and runs their
 # tests. Everything goes to build/, and the host's program to ./ublk. `make
 # help` lists the targets. The rules of parts are in their directories:
-# deps/rules.mk, linux/kernel.mk and initramfs/rules.mk.
+# deps/rules.mk, linux/kernel.mk, initramfs/rules.mk and packaging/rules.mk.
 
 all:
 
@@ -35,7 +35,8 @@ ARCH ?= $(or $(HOST_ARCH),x86_64)
 ifeq ($(filter $(KNOWN_ARCHES),$(ARCH)),)
 $(error ARCH=$(ARCH): there are only $(KNOWN_ARCHES))
 endif
-## ARCHES=              architectures for `make test-boards`: all when it is empty
+## ARCHES=              architectures for `make dist`, `make test-dist` and
+##                      `make test-boards`: all when it is empty
 ARCHES ?=
 ifneq ($(filter-out $(KNOWN_ARCHES),$(ARCHES)),)
 $(error ARCHES=$(ARCHES): there are only $(KNOWN_ARCHES))
@@ -82,6 +83,7 @@ include linux/kernel.mk
 include linux/model/rules.mk
 include deps/rules.mk
 -include initramfs/rules.mk
+include packaging/rules.mk
 
 # ublk and its parts. The sanitized program is built from the same sources.
 FOLDERS := $(patsubst %/,%,$(wildcard lib/ image/ core/ targets/ targets/*/ \
@@ -306,6 +308,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	done; \
 	$(MAKE) test-module || failed="$$failed, test-module"; \
 	$(MAKE) test-boards || failed="$$failed, test-boards"; \
+	$(MAKE) test-dist || failed="$$failed, test-dist"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
 # All of the board's tests where linux/boards says so, on the others these.
@@ -364,7 +367,7 @@ SCRIPTS = .ci/run deps/busybox deps/soft-float/make deps/packages deps/fetch dep
 	deps/packaged-kernel deps/suite.lib docs/make-manual \
 	packaging/completions/ublk.bash \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
-		$$(find tests initramfs linux -type f 2>/dev/null) /dev/null)
+		$$(find tests initramfs linux packaging -type f 2>/dev/null) /dev/null)
 
 # Each header is compiled by itself, to show that it includes what it needs.
 # shellcheck does not know the variables that tests/lib.sh sets; set -u finds
