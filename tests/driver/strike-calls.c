@@ -49,6 +49,18 @@ static const struct {
 #ifdef SYS_vfork
 	{ CALL(vfork), MEMORY | AGAIN },
 #endif
+/* Some processors have others of the kind instead. */
+#ifdef SYS_mmap
+	{ CALL(mmap), MEMORY | AGAIN },
+#endif
+#ifdef SYS_sync_file_range
+	{ CALL(sync_file_range), MEMORY | IO | SPACE },
+#else
+	{ CALL(sync_file_range2), MEMORY | IO | SPACE },
+#endif
+#ifdef SYS_renameat
+	{ CALL(renameat), MEMORY | SPACE },
+#endif
 /* Names of processors with 32 bits, beside those that all have. */
 #ifdef SYS_mmap2
 	{ CALL(mmap2), MEMORY | AGAIN },
@@ -77,7 +89,6 @@ static const struct {
 	{ CALL(copy_file_range), MEMORY | IO | SPACE },
 	{ CALL(fsync), IO | SPACE | SIGNAL },
 	{ CALL(fdatasync), IO | SPACE | SIGNAL },
-	{ CALL(sync_file_range), MEMORY | IO | SPACE },
 	{ CALL(ftruncate), IO | SIGNAL },
 	{ CALL(fallocate), IO | SPACE | SIGNAL },
 	{ CALL(fchmod), IO | MEMORY },
@@ -87,7 +98,6 @@ static const struct {
 	{ CALL(statfs), MEMORY | IO | SIGNAL },
 	{ CALL(faccessat), MEMORY | IO },
 	{ CALL(readlinkat), MEMORY | IO },
-	{ CALL(renameat), MEMORY | SPACE },
 	{ CALL(renameat2), MEMORY | SPACE },
 	{ CALL(mkdirat), MEMORY | SPACE },
 	{ CALL(unlinkat), MEMORY | IO },
@@ -100,7 +110,6 @@ static const struct {
 	{ CALL(ioctl), IO },
 	{ CALL(dup3), SIGNAL },
 	{ CALL(ppoll), MEMORY | SIGNAL },
-	{ CALL(mmap), MEMORY | AGAIN },
 	{ CALL(munmap), MEMORY },
 	{ CALL(mremap), MEMORY | AGAIN },
 	{ CALL(mprotect), MEMORY },
