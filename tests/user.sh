@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool setpriv
+# board: --add tests/devices.lib --add $O/driver/become
 #
 # An ordinary user's disk: that user can create, use and stop it if the control
 # device is open to all. Nobody else can, except root.
@@ -14,11 +14,14 @@ ublk features | grep -q '^UNPRIVILEGED_DEV *yes' ||
 [ -e /sys/module/ublk_drv/version ] ||
 	skip_all "with this driver the disk's node is for udev to give away"
 
+# On the board, the program is beside the test.
+become=${0%/*}/become
+[ -x "$become" ] || become=build/$(uname -m)/driver/become
+become=$(readlink -f "$become")
+
 # as USER COMMAND...: runs it without any of root's rights.
 as() {
-	user=$1
-	shift
-	setpriv --reuid "$user" --regid "$user" --clear-groups "$@"
+	"$become" "$@"
 }
 chmod 755 "$tmp"
 mkdir -m 777 "$tmp/all"
