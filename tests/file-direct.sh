@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --tool mkfs.ext4 --tool dd --tool losetup
-# board: --tool blkdiscard --disk 128M --disk 16M --mem 512M
+# board: --add tests/devices.lib --add $O/driver/writer --tool mkfs.ext4
+# board: --tool losetup --tool blkdiscard --disk 128M --disk 16M --mem 512M
 #
 # Direct I/O if the file supports it, so that data is not cached twice, and not
 # copied if the driver lends the pages of requests. FLUSH and FUA reach the
 # storage. The disk's block size is that of the file.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
+
+# On the board, the program is beside the test.
+writer=${0%/*}/writer
+[ -x "$writer" ] || writer=build/$(uname -m)/driver/writer
 
 mkdir "$tmp/mnt"
 mkfs.ext4 -q /dev/vda
@@ -61,8 +65,12 @@ copied() {
 }
 copies=yes
 [ $lends = no ] || copies=no
-direct=0040000
-nonblock=04000
+# The flags of an open file, as the processor's ABI has them.
+direct=040000 nonblock=04000
+case $(uname -m) in
+arm* | aarch64) direct=0200000 ;;
+mips*) direct=0100000 nonblock=0200 ;;
+esac
 
 # through_cache NAME yes|no: whether reading and writing 24 MiB fills the cache.
 through_cache() {
@@ -158,8 +166,8 @@ all_flushes() {
 	sync
 	from_here
 	flushed_here=$(flushes ublkb$id)
-	dd if=/dev/zero of="$tmp/fua/file" bs=4k count=1 oflag=direct,dsync \
-		conv=notrunc 2>/dev/null
+	ok "a write with O_DSYNC" "$writer" write 1 \
+		"one:dsync:$tmp/fua/file:0:65536"
 	flushed "FUA reaches the storage" more
 	is "$(flushes ublkb$id)" "$flushed_here" "without a FLUSH"
 	umount "$tmp/fua"
