@@ -104,12 +104,15 @@ plain() {
 	is "$seen_keys" " $want" "$name: ublk $*"
 	ublk stop "$dev"
 }
-plain "options behind" "queues=2 depth=8 read_only=1" ram 1M -q 2 -d 8 -r
-plain "options in front" "queues=2 depth=8 read_only=1" ram -q 2 -d 8 -r 1M
-plain "around" "queues=2 depth=8 read_only=0" null -q 2 1M -d 8
-plain "joined" "queues=2 read_only=1 depth=8" ram -rq2 -d8 1M
-plain "joined, value apart" "queues=2 read_only=1" ram 1M -rq 2
-plain "long ones" "queues=2 depth=8 id=7" ram --queues 2 --depth=8 --id=7 1M
+# More queues than processors are as many.
+two=$(nproc)
+[ "$two" -lt 2 ] || two=2
+plain "options behind" "queues=$two depth=8 read_only=1" ram 1M -q 2 -d 8 -r
+plain "options in front" "queues=$two depth=8 read_only=1" ram -q 2 -d 8 -r 1M
+plain "around" "queues=$two depth=8 read_only=0" null -q 2 1M -d 8
+plain "joined" "queues=$two read_only=1 depth=8" ram -rq2 -d8 1M
+plain "joined, value apart" "queues=$two read_only=1" ram 1M -rq 2
+plain "long ones" "queues=$two depth=8 id=7" ram --queues 2 --depth=8 --id=7 1M
 plain "the last one counts" "depth=9" ram -d 8 1M --depth 9
 plain "behind --" "size=1048576 argument=1M" ram -r -- 1M
 plain "sizes" "max_io=65536 block_size=4096" ram --max-io=64K --block-size 4k 1m
