@@ -135,7 +135,7 @@ static void *serve(void *argument)
 static void fill(uint64_t *data)
 {
 	for (size_t i = 0; i < DISK_BYTES / sizeof(*data); i++)
-		data[i] = (cycle << 32 | i) * 0x9e3779b97f4a7c15;
+		data[i] = ((uint64_t)cycle << 32 | i) * 0x9e3779b97f4a7c15;
 }
 
 static void write_and_read(int id)

@@ -134,7 +134,7 @@ static void keep(struct disk *disk, const struct write *write, uint32_t from,
 		 uint32_t length)
 {
 	if (pwrite(disk->image, write->data + from, length,
-		   write->offset + from) != length)
+		   write->offset + from) != (ssize_t)length)
 		die("the image");
 }
 

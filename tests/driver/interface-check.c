@@ -95,7 +95,7 @@ void note(const char *format, ...)
 	fflush(stdout);
 }
 
-bool is(long got, long want, const char *what)
+bool is(long long got, long long want, const char *what)
 {
 	const struct difference *other;
 	char name[256];
@@ -109,7 +109,7 @@ bool is(long got, long want, const char *what)
 	}
 	if (report(got == want, name))
 		return true;
-	note("got %ld%s%s%s, wanted %ld%s%s%s", got,
+	note("got %lld%s%s%s, wanted %lld%s%s%s", got,
 	     got < 0 ? " (" : "", got < 0 ? strerror(-got) : "",
 	     got < 0 ? ")" : "", want, want < 0 ? " (" : "",
 	     want < 0 ? strerror(-want) : "", want < 0 ? ")" : "");

@@ -98,7 +98,7 @@ int checks_end(void);
 /* Names the next step. Every check also does this, with its own name. */
 void step(const char *what);
 /* The check's name is "group: what". */
-bool is(long got, long want, const char *what);
+bool is(long long got, long long want, const char *what);
 bool ok(bool good, const char *what);
 /*
  * Whether the expected answer is NOTHING: then skip the check and do not ask.

@@ -474,7 +474,7 @@ static void check_files(struct findings *findings, uint64_t acked)
 		}
 		length = read(fd, found, sizeof(found));
 		close(fd);
-		if (length != step.bytes)
+		if (length < 0 || (size_t)length != step.bytes)
 			complain(findings, "file %s has %zd bytes, not %u",
 				 name, length, step.bytes);
 		else if (memcmp(found, make_data(region, number, &step),
