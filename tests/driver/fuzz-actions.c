@@ -12,7 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAGE		4096UL
 #define ARENA		(1UL << 20)
 #define ENTRIES		64	/* in the ring; and arguments */
 #define ARGUMENT	1024UL	/* bytes for each argument */
@@ -44,9 +43,10 @@ bool thread_open(struct thread *t, uint64_t seed)
 	t->control = open("/dev/ublk-control", O_RDWR);
 	t->arena = mmap(NULL, 2 * ARENA, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	t->read_only = mmap(NULL, PAGE, PROT_READ,
+	t->read_only = mmap(NULL, page_bytes(), PROT_READ,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	t->arguments = mmap(NULL, ENTRIES * ARGUMENT + PAGE, PROT_READ | PROT_WRITE,
+	t->arguments = mmap(NULL, ENTRIES * ARGUMENT + page_bytes(),
+			    PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (t->control < 0 || t->arena == MAP_FAILED ||
 	    t->read_only == MAP_FAILED || t->arguments == MAP_FAILED)
@@ -79,8 +79,8 @@ void thread_close(struct thread *t)
 	close(t->file);
 	close(t->silent);
 	munmap(t->arena, 2 * ARENA);
-	munmap(t->read_only, PAGE);
-	munmap(t->arguments, ENTRIES * ARGUMENT + PAGE);
+	munmap(t->read_only, page_bytes());
+	munmap(t->arguments, ENTRIES * ARGUMENT + page_bytes());
 }
 
 uint64_t user_data(enum kind kind, unsigned int queue, unsigned int tag)
@@ -148,7 +148,7 @@ uint64_t address(struct thread *t, bool right)
 	case 1:
 		return (uintptr_t)t->arena + below(random, ARENA);
 	case 2:		/* only its start can be accessed */
-		return (uintptr_t)t->arena + ARENA - 1 - below(random, PAGE);
+		return (uintptr_t)t->arena + ARENA - 1 - below(random, page_bytes());
 	case 3:
 		return (uintptr_t)t->arena + ARENA;
 	case 4:
@@ -158,7 +158,7 @@ uint64_t address(struct thread *t, bool right)
 	case 6:
 		return 0xffffffff81000000ULL + below(random, 1U << 24);
 	case 7:
-		return 0x0000800000000000ULL - below(random, 2 * PAGE);
+		return 0x0000800000000000ULL - below(random, 2 * page_bytes());
 	case 8:
 		return 0x8000000000000000ULL | number(random);
 	default:
@@ -472,12 +472,12 @@ static void some_mmap(struct thread *t)
 	struct random *random = &t->random;
 	int prot = chance(random, 80) ? PROT_READ : PROT_READ | PROT_WRITE;
 	size_t size = chance(random, 70) ? raw_desc_size(t->depth)
-					 : PAGE << below(random, 12);
+					 : page_bytes() << below(random, 12);
 	off_t offset = raw_desc_offset(below(random, 3));
 	volatile char *map;
 
 	if (chance(random, 15))
-		offset = number(random) & ~(PAGE - 1) & INT64_MAX;
+		offset = number(random) & -(uint64_t)page_bytes() & INT64_MAX;
 	map = mmap(NULL, size, prot, chance(random, 70) ? MAP_SHARED
 							: MAP_PRIVATE,
 		   t->cdev, offset);

@@ -7,6 +7,11 @@
 
 #include <unistd.h>
 
+size_t page_bytes(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
 uint64_t number(struct random *random)
 {
 	random->state ^= random->state >> 12;
@@ -112,7 +117,7 @@ struct ublksrv_ctrl_dev_info some_info(struct random *random, int id)
 	struct ublksrv_ctrl_dev_info info = {
 		.nr_hw_queues = 1 + below(random, 2),
 		.queue_depth = 1 + below(random, 8),
-		.max_io_buf_bytes = 4096U << below(random, 6),
+		.max_io_buf_bytes = page_bytes() << below(random, 6),
 		.dev_id = id,
 		.ublksrv_pid = getpid(),
 		.flags = some_flags(random),
@@ -139,7 +144,7 @@ struct ublk_params some_params(struct random *random)
 	unsigned char *bytes = (unsigned char *)&params;
 
 	raw_params(&params, (1 + below(random, 64)) << 16,
-		   4096U << below(random, 6));
+		   page_bytes() << below(random, 6));
 	switch (below(random, 40)) {
 	case 0:
 		params.basic.logical_bs_shift = below(random, 16);

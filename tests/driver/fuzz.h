@@ -29,6 +29,9 @@
 #define BUFFERS		16	/* in a ring, for pages; and for tags */
 #define TAGS		8	/* in each buffer for tags */
 
+/* Bytes of a page of the kernel. */
+size_t page_bytes(void);
+
 #define NR_OF(list)	(sizeof(list) / sizeof(*(list)))
 
 /* Counts. */
