@@ -16,9 +16,9 @@ MAKEOVERRIDES :=
 # linux/boards has what is known of an architecture and of a board.
 KNOWN_ARCHES := $(shell linux/board)
 KNOWN_BOARDS := $(shell linux/board --boards)
-## BOARD=               for `make test` a real board: root@HOST, or a serial line
-##                      with a root shell (/dev/ttyUSB0); for `make sdcard` one of
-##                      linux/boards
+## BOARD=               for `make test` a real board: root@HOST or
+##                      ssh://root@HOST:PORT, or a serial line with a root shell
+##                      (/dev/ttyUSB0); for `make sdcard` one of linux/boards
 BOARD ?=
 # Which of these it is: whoever mistakes one for the other is told.
 KNOWN_BOARD := $(filter $(KNOWN_BOARDS),$(BOARD))
