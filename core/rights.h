@@ -4,7 +4,7 @@
 #define CORE_RIGHTS_H
 
 /* How many system calls a target may allow besides those of the queue loop. */
-#define RIGHTS_CALLS 4
+#define RIGHTS_CALLS 5
 
 /*
  * For the calling thread and threads that it creates later. They lose every

@@ -9,11 +9,13 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lib/clock.h"
@@ -223,6 +225,18 @@ bool backing_try_direct(int fd, uint64_t offset, uint32_t block)
 	fdatasync(fd);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 	return true;
+}
+
+bool backing_in_memory(int fd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	/* The filesystem of a device is that of its node, which is a tmpfs. */
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || fstatfs(fd, &fs))
+		return false;
+	return (unsigned long)fs.f_type == TMPFS_MAGIC ||
+	       (unsigned long)fs.f_type == RAMFS_MAGIC;
 }
 
 bool backing_punches(int fd, const struct stat *st, uint64_t end)

@@ -57,6 +57,12 @@ int backing_claim(int *fd, const char *path, const struct stat *st,
 bool backing_try_direct(int fd, uint64_t offset, uint32_t block);
 
 /*
+ * Whether @fd is a regular file of a filesystem that has all data in memory: a
+ * tmpfs or a ramfs. io_uring uses such files only from threads of its own.
+ */
+bool backing_in_memory(int fd);
+
+/*
  * Whether ranges of @fd can become holes that read as zeroes. A regular file
  * must have no data from @end on.
  */

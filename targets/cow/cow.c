@@ -114,6 +114,8 @@ static int cow_open_store(struct cow *cow, struct ublk_device *device,
 	if (err)
 		return message_fail(err, "--cow %s", place);
 	ublk_device_register_file(device, cow->memory_fd, UBLK_DEVICE_MEMORY);
+	cow->store_fd = cow_in_memory(cow) ? cow->memory_fd : cow->file.fd;
+	cow->at_once = cow_in_memory(cow) || backing_in_memory(cow->store_fd);
 	if (cow_in_memory(cow))
 		return 0;
 	cow->data = cow->layout.data;
@@ -353,7 +355,7 @@ static void cow_close(struct ublk_device *device)
 static void cow_add_calls(int calls[RIGHTS_CALLS])
 {
 	static const int more[] = {
-		SYS_pread64, SYS_pwrite64, SYS_fallocate
+		SYS_pread64, SYS_pwrite64, SYS_fallocate, SYS_fsync
 	};
 	size_t i, at;
 

@@ -24,7 +24,9 @@ struct cow {
 	unsigned int page_shift;	/* blocks of a page, as a power of 2 */
 	struct cow_file file;		/* if not in memory */
 	int memory_fd;
+	int store_fd;			/* what has the blocks: one of these */
 	int store;			/* its index as registered file */
+	bool at_once;			/* it is in memory, and needs no ring */
 	uint64_t data;			/* offset of block 0 there */
 	const struct ublk_target *base;	/* open, and only read */
 

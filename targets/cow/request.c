@@ -203,19 +203,25 @@ static void cow_ring_done(struct ublk_queue *queue,
 	cow_continue(state, result < 0 ? result : (int)state->wanted);
 }
 
-/* Memory never blocks, so no ring is needed. */
+/*
+ * For a store in memory, which io_uring would use only from threads of its own.
+ */
 static int cow_memory_operation(const struct cow_request *state)
 {
-	int fd = state->cow->memory_fd;
+	int fd = state->cow->store_fd;
 	int err;
 
 	if (state->opcode == IORING_OP_READ)
 		err = whole_pread(fd, state->data, state->left, state->offset);
 	else if (state->opcode == IORING_OP_WRITE)
 		err = whole_pwrite(fd, state->data, state->left, state->offset);
+	else if (state->opcode == IORING_OP_FSYNC)
+		err = whole_sync(fd);
 	else
 		err = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 				state->offset, state->left) ? -errno : 0;
+	if (err == -ENODATA)	/* the file has shrunk */
+		err = -EIO;
 	return err ? err : (int)state->wanted;
 }
 
@@ -232,7 +238,7 @@ static int cow_operate(struct cow_request *state, uint8_t opcode,
 	state->data = data;
 	state->left = length;
 	state->wanted = length;
-	if (cow_in_memory(state->cow))
+	if (state->cow->at_once)
 		return cow_memory_operation(state);
 	state->completion.done = cow_ring_done;
 	cow_ring_submit(state);

@@ -221,7 +221,8 @@ static void test_wrapper(void)
 				      outer->options[2].offset),
 	      "its defaults, and none for --cow");
 	check(calls[0] == SYS_fallocate && calls[1] == SYS_pread64 &&
-	      calls[2] == SYS_pwrite64 && !calls[3] && !target.system_calls[1],
+	      calls[2] == SYS_pwrite64 && calls[3] == SYS_fsync && !calls[4] &&
+	      !target.system_calls[1],
 	      "its system calls, and those of copy on write, each once");
 	device = (struct ublk_device){ 0 };
 	check(!outer->open(&device, "", outer->defaults, &disk) &&
