@@ -38,6 +38,11 @@ unsigned int ublk_device_cpus(const struct ublk_device *device)
 	return parallel_cpus();
 }
 
+bool ublk_device_lends(const struct ublk_device *device)
+{
+	return device->info.flags & UBLK_F_AUTO_BUF_REG;
+}
+
 bool ublk_device_read_only(const struct ublk_device *device)
 {
 	return device->settings->read_only || device->opens_base;

@@ -291,7 +291,7 @@ int device_add(struct ublk_device *device)
 	if (!geteuid())
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_NO_AUTO_PART_SCAN;
-	if (device->disk.zero_copy && !geteuid())
+	if (device->disk.zero_copy && !device->disk.copies && !geteuid())
 		device->info.flags |= device->ctrl.features &
 				      UBLK_F_AUTO_BUF_REG;
 	else if (device->disk.read_only)

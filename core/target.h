@@ -58,6 +58,12 @@ struct ublk_disk {
 	 * accesses request->data: there may be no memory at that address.
 	 */
 	bool zero_copy;
+	/*
+	 * The target copies data in less time than the ring moves it. So a new
+	 * device gets no pages lent, even with @zero_copy. A device that an
+	 * earlier program made may have them: see ublk_device_lends().
+	 */
+	bool copies;
 	uint32_t discard_granularity;
 	uint32_t max_discard;		/* of one request; 0: no discard */
 	uint32_t max_write_zeroes;	/* of one request; 0: not supported */
@@ -207,6 +213,12 @@ void *ublk_device_data(const struct ublk_device *device);
 unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
 unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
 unsigned int ublk_device_cpus(const struct ublk_device *device); /* usable */
+
+/*
+ * From start() on: whether the driver lends the pages of requests. Then there
+ * is no memory at request->data, and only ublk_queue_transfer() moves data.
+ */
+bool ublk_device_lends(const struct ublk_device *device);
 
 /* Whether the target must not write to what it opens. */
 bool ublk_device_read_only(const struct ublk_device *device);

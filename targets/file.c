@@ -2,18 +2,18 @@
 /*
  * The file target: a regular file or a block device as a disk. Every request
  * becomes one operation on the queue's ring, which is continued if it transfers
- * less. No data is kept here between requests.
+ * less. For a file in memory (tmpfs, ramfs) the ring would pass each operation
+ * to a thread, which takes longer than the operation itself: the queue makes
+ * the system call at once. No data is kept here between requests.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/target.h"
@@ -23,6 +23,13 @@
 #include "lib/storage.h"
 #include "lib/whole-io.h"
 #include "targets/backing.h"
+
+/*
+ * Largest discards and zeroes, in bytes. The queue itself frees the pages of a
+ * file in memory, and its other requests wait meanwhile: a few milliseconds.
+ */
+#define FREED_MAX (1u << 30)
+#define FREED_MAX_IN_MEMORY (16u << 20)
 
 struct file_settings {
 	bool buffered;
@@ -48,6 +55,8 @@ struct file {
 	bool inherited;		/* from an earlier program: already claimed */
 	bool block_device;
 	bool discard_only;	/* a block device without write zeroes */
+	bool in_memory;		/* the file, and all of its data */
+	bool at_once;		/* requests need no ring */
 	uint64_t offset;	/* where the disk begins in the file */
 	uint64_t size;
 	char *path;		/* absolute */
@@ -63,6 +72,8 @@ struct file_request {
 static void file_find_discard(struct file *file, const struct stat *st,
 			      uint64_t total, struct ublk_disk *disk)
 {
+	const uint32_t most = file->in_memory ? FREED_MAX_IN_MEMORY : FREED_MAX;
+
 	/*
 	 * The device discards whole blocks, and the disk's are not aligned to
 	 * them.
@@ -82,9 +93,9 @@ static void file_find_discard(struct file *file, const struct stat *st,
 	}
 	if (disk->discard_granularity < disk->logical_block)
 		disk->discard_granularity = disk->logical_block;
-	disk->max_discard = 1u << 30;
+	disk->max_discard = most;
 	if (!file->discard_only)
-		disk->max_write_zeroes = 1u << 30;
+		disk->max_write_zeroes = most;
 }
 
 /* Sets the block sizes. Returns the size of the file in bytes, or -errno. */
@@ -187,11 +198,7 @@ static void file_try_direct(const struct file *file, const struct stat *st,
 /* Whether the storage device moves the data; on a tmpfs, the CPU does. */
 static bool file_is_direct(const struct file *file)
 {
-	struct statfs fs;
-
-	return fcntl(file->fd, F_GETFL) & O_DIRECT &&
-	       (file->block_device ||
-		(!fstatfs(file->fd, &fs) && fs.f_type != TMPFS_MAGIC));
+	return fcntl(file->fd, F_GETFL) & O_DIRECT && !file->in_memory;
 }
 
 /*
@@ -220,6 +227,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	if (err)
 		return err;
 	file->block_device = S_ISBLK(st.st_mode);
+	file->in_memory = backing_in_memory(file->fd);
 	/*
 	 * An inherited file may have lost its path, like that of a root
 	 * filesystem.
@@ -253,6 +261,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	disk->fua = true;
 	disk->direct = file_is_direct(file);
 	disk->zero_copy = file_takes_pages(file, &st, disk);
+	disk->copies = file->in_memory;
 	return 0;
 }
 
@@ -295,6 +304,14 @@ static int file_open(struct ublk_device *device, const char *path,
 	file->index = ublk_device_register_file(device, file->fd, "file");
 	ublk_device_set_argument(device, file->path);
 	ublk_device_set_data(device, file);
+	return 0;
+}
+
+static int file_start(struct ublk_device *device)
+{
+	struct file *file = ublk_device_data(device);
+
+	file->at_once = file->in_memory && !ublk_device_lends(device);
 	return 0;
 }
 
@@ -451,10 +468,65 @@ static int file_write_zeroes(struct ublk_queue *queue,
 	return UBLK_LATER;
 }
 
+/* Frees the range, or with NOUNMAP keeps it allocated where that is possible. */
+static int file_free_range(const struct file *file,
+			   const struct ublk_request *request)
+{
+	bool keep = request->op == UBLK_IO_OP_WRITE_ZEROES &&
+		    request->flags & UBLK_IO_F_NOUNMAP;
+	int mode = keep ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE;
+
+	while (fallocate(file->fd, mode | FALLOC_FL_KEEP_SIZE,
+			 file->offset + request->offset, request->length)) {
+		if (errno == EOPNOTSUPP && mode == FALLOC_FL_ZERO_RANGE)
+			mode = FALLOC_FL_PUNCH_HOLE;
+		else if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+/*
+ * Does a request to a file in memory, without the ring. Nothing has to be waited
+ * for but the memory of a page: one that is written for the first time, or that
+ * the kernel has swapped out. A file that was truncated is no danger, because
+ * nothing of it is mapped.
+ */
+static int file_do(const struct file *file, const struct ublk_request *request)
+{
+	const uint64_t offset = file->offset + request->offset;
+	int err;
+
+	switch (request->op) {
+	case UBLK_IO_OP_READ:
+		err = whole_pread(file->fd, request->data, request->length,
+				  offset);
+		if (err == -ENODATA)	/* the file has shrunk */
+			err = -EIO;
+		return err ? err : (int)request->length;
+	case UBLK_IO_OP_WRITE:
+		err = whole_pwrite(file->fd, request->data, request->length,
+				   offset);
+		if (!err && request->flags & UBLK_IO_F_FUA)
+			err = whole_sync(file->fd);
+		return err ? err : (int)request->length;
+	case UBLK_IO_OP_FLUSH:
+		return whole_sync(file->fd);
+	case UBLK_IO_OP_DISCARD:
+	case UBLK_IO_OP_WRITE_ZEROES:
+		return file_free_range(file, request);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
 static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
+	const struct file *file = ublk_device_data(ublk_queue_device(queue));
 	struct file_request *state = request->state;
 
+	if (file->at_once)
+		return file_do(file, request);
 	state->request = request;
 	state->done = 0;
 	switch (request->op) {
@@ -488,9 +560,12 @@ const struct ublk_target target_file = {
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),
-	.system_calls = { SYS_ioctl },
+	.system_calls = {
+		SYS_ioctl, SYS_pread64, SYS_pwrite64, SYS_fallocate, SYS_fsync
+	},
 	.frees_memory = true,
 	.open = file_open,
+	.start = file_start,
 	.close = file_close,
 	.submit = file_submit,
 	.base = file_base,

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A request of the file target whose operations transfer less, are interrupted
- * or fail. There is no ring: this test takes the operations and completes them.
+ * or fail; and of a file in memory, which needs no operations. There is no ring:
+ * this test takes the operations and completes them.
  */
 #include "core/target.h"
 
 #include <errno.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "tests/unit/plain-transfer.h"
@@ -25,6 +28,17 @@ static struct ublk_request request = { .data = data };
 static struct io_uring_sqe sqe;
 static int operations;		/* how many were submitted */
 static int answers, result;	/* how many, and the last result */
+static unsigned long filesystem = EXT4_SUPER_MAGIC;	/* of every file */
+static bool lends;		/* the driver lends pages */
+
+/* Replaces the C library's: /tmp may be in memory. */
+int fstatfs(int fd, struct statfs *is)
+{
+	(void)fd;
+	memset(is, 0, sizeof(*is));
+	is->f_type = filesystem;
+	return 0;
+}
 
 void *ublk_device_data(const struct ublk_device *device)
 {
@@ -86,6 +100,12 @@ int ublk_device_inherited_file(struct ublk_device *device, const char *name)
 	(void)name;
 	(void)device;
 	return -1;
+}
+
+bool ublk_device_lends(const struct ublk_device *device)
+{
+	(void)device;
+	return lends;
 }
 
 bool ublk_device_resumed(const struct ublk_device *device)
@@ -273,8 +293,11 @@ static void test_fallocate(void)
 	check(answers == 1 && !result, "and are answered");
 }
 
-/* Opens a file of 2 MiB as a disk that starts in its middle. */
-static void open_target(void)
+/*
+ * Opens a file of 2 MiB as a disk that starts in its middle, without direct I/O,
+ * for which @data is not aligned. Returns a descriptor of the file.
+ */
+static int open_target(void)
 {
 	uint64_t settings[16] = { 0 };
 	const struct option_spec *spec;
@@ -282,20 +305,110 @@ static void open_target(void)
 	char path[] = "/tmp/backing.XXXXXX";
 	int fd = mkstemp(path);
 
-	for (spec = target_file.options; strcmp(spec->name, "offset"); spec++)
-		;
-	*(uint64_t *)((char *)settings + spec->offset) = 1 << 20;
+	for (spec = target_file.options; spec->name; spec++) {
+		char *value = (char *)settings + spec->offset;
+
+		if (!strcmp(spec->name, "offset"))
+			*(uint64_t *)value = 1 << 20;
+		else if (!strcmp(spec->name, "buffered"))
+			*(bool *)value = true;
+	}
 	check(!ftruncate(fd, 2 << 20) &&
 	      !target_file.open(NULL, path, settings, &disk) &&
 	      disk.size == 1 << 20, "a file is opened");
-	close(fd);
 	unlink(path);
+	target_file.start(NULL);
 	request.state = calloc(1, target_file.request_size);
+	return fd;
+}
+
+static void close_target(int fd)
+{
+	close(fd);
+	free(request.state);
+	target_file.close(NULL);
+}
+
+/* Whether a request is answered with @wanted, at once and without the ring. */
+static bool at_once(uint8_t op, uint32_t flags, uint64_t offset, uint32_t length,
+		    int wanted)
+{
+	operations = 0;
+	request.op = op;
+	request.flags = flags;
+	request.offset = offset;
+	request.length = length;
+	return target_file.submit(NULL, &request) == wanted && !operations;
+}
+
+/* Whether the file has @length bytes of @byte from @offset of the disk on. */
+static bool holds(int fd, uint64_t offset, uint32_t length, char byte)
+{
+	static char found[sizeof(data)];
+	uint32_t i;
+
+	if (pread(fd, found, length, (1 << 20) + offset) != (ssize_t)length)
+		return false;
+	for (i = 0; i < length && found[i] == byte; i++)
+		;
+	return i == length;
+}
+
+static void test_memory(unsigned long kind)
+{
+	uint32_t i;
+	int fd;
+
+	filesystem = kind;
+	fd = open_target();
+	memset(data, 'a', sizeof(data));
+	check(at_once(UBLK_IO_OP_WRITE, 0, 8192, 65536, 65536) &&
+	      holds(fd, 8192, 65536, 'a') && holds(fd, 0, 8192, 0) &&
+	      holds(fd, 8192 + 65536, 8192, 0),
+	      "in memory: a write is done at once, where it belongs");
+	memset(data, 'b', sizeof(data));
+	check(at_once(UBLK_IO_OP_WRITE, UBLK_IO_F_FUA, 8192, 512, 512) &&
+	      holds(fd, 8192, 512, 'b'), "so is one with FUA");
+	check(at_once(UBLK_IO_OP_FLUSH, 0, 0, 0, 0), "and a FLUSH");
+	memset(data, 0, sizeof(data));
+	check(at_once(UBLK_IO_OP_READ, 0, 8192, 65536, 65536),
+	      "a read is done at once");
+	for (i = 0; i < 65536 && data[i] == (i < 512 ? 'b' : 'a'); i++)
+		;
+	check(i == 65536, "and has what was written");
+	check(at_once(UBLK_IO_OP_DISCARD, 0, 8192, 4096, 0) &&
+	      holds(fd, 8192, 4096, 0) && holds(fd, 12288, 4096, 'a'),
+	      "a discard leaves zeroes, and nothing else");
+	check(at_once(UBLK_IO_OP_WRITE_ZEROES, UBLK_IO_F_NOUNMAP, 16384, 4096,
+		      0) &&
+	      holds(fd, 16384, 4096, 0) && holds(fd, 20480, 4096, 'a'),
+	      "so do zeroes that keep their place");
+	check(at_once(UBLK_IO_OP_ZONE_RESET_ALL, 0, 0, 0, -EOPNOTSUPP),
+	      "anything else is not supported");
+	if (ftruncate(fd, (1 << 20) + 12288))
+		abort();
+	check(at_once(UBLK_IO_OP_READ, 0, 12288, 512, -EIO),
+	      "what was cut off is an error");
+	check(at_once(UBLK_IO_OP_READ, 0, 8192, 8192, -EIO),
+	      "so is a part of it");
+	check(at_once(UBLK_IO_OP_READ, 0, 8192, 4096, 4096), "all else is there");
+	close_target(fd);
+
+	/* A device that an earlier program made. */
+	lends = true;
+	fd = open_target();
+	submit(UBLK_IO_OP_READ, 0, 4096);
+	check(moves(IORING_OP_READ, 0, 4096),
+	      "lent pages are left to the ring");
+	complete(4096);
+	close_target(fd);
+	lends = false;
 }
 
 int main(void)
 {
-	open_target();
+	int fd = open_target();
+
 	test_transfers(UBLK_IO_OP_READ, IORING_OP_READ);
 	test_transfers(UBLK_IO_OP_WRITE, IORING_OP_WRITE);
 	test_flags();
@@ -304,8 +417,9 @@ int main(void)
 	request.op = UBLK_IO_OP_ZONE_RESET_ALL;
 	check(target_file.submit(NULL, &request) == -EOPNOTSUPP,
 	      "anything else is not supported");
-	free(request.state);
-	target_file.close(NULL);
+	close_target(fd);
+	test_memory(TMPFS_MAGIC);
+	test_memory(RAMFS_MAGIC);
 	printf("1..%d\n", number);
 	return failures != 0;
 }
