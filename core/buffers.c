@@ -6,6 +6,7 @@
 #include "core/buffers.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,16 +14,25 @@
 #include "core/memory.h"
 #include "lib/message.h"
 
+/* The file may be longer: counters.h. */
+static bool buffers_grow(int fd, uint64_t bytes)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) &&
+	       ((uint64_t)st.st_size >= bytes || !ftruncate(fd, bytes));
+}
+
 int buffers_open(struct buffers *buffers, int fd, uint64_t bytes,
 		 enum buffers_use use)
 {
 	void *data = MAP_FAILED;
 
 	if (fd < 0)
-		fd = memory_unnamed("ublk-buffers");
+		fd = memory_unnamed(BUFFERS_NAME);
 	if (bytes > SIZE_MAX)
 		errno = ENOMEM;
-	else if (fd >= 0 && !ftruncate(fd, bytes))
+	else if (fd >= 0 && buffers_grow(fd, bytes))
 		data = mmap(NULL, bytes, use == BUFFERS_ADDRESSES ?
 			    PROT_NONE : PROT_READ | PROT_WRITE, MAP_SHARED,
 			    fd, 0);

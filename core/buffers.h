@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define BUFFERS_NAME "ublk-buffers"	/* of the memfd, in /proc */
+
 struct buffers {
 	int fd;		/* a memfd, to pass to another program */
 	char *data;

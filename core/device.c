@@ -229,17 +229,41 @@ bool device_takes_memory(const struct ublk_device *device)
 		!device->disk.read_only);
 }
 
+uint64_t device_buffers_bytes(const struct ublksrv_ctrl_dev_info *info)
+{
+	return (uint64_t)info->nr_hw_queues * info->queue_depth *
+	       info->max_io_buf_bytes;
+}
+
 int device_open_buffers(struct ublk_device *device, int fd)
 {
 	const struct ublksrv_ctrl_dev_info *info = &device->info;
-	uint64_t bytes = (uint64_t)info->nr_hw_queues * info->queue_depth *
-			 info->max_io_buf_bytes;
+	uint64_t bytes = device_buffers_bytes(info);
 	enum buffers_use use = device_takes_memory(device) ?
 			       BUFFERS_TAKEN : BUFFERS_ON_DEMAND;
+	int err;
 
 	if (info->flags & UBLK_F_AUTO_BUF_REG)
 		use = BUFFERS_ADDRESSES;
-	return buffers_open(&device->buffers, fd, bytes, use);
+	err = buffers_open(&device->buffers, fd, bytes, use);
+	if (err)
+		return err;
+	device->counters = counters_open(device->buffers.fd,
+					 counters_offset(bytes),
+					 info->nr_hw_queues);
+	if (device->counters)
+		return 0;
+	buffers_close(&device->buffers);
+	return -ENOMEM;
+}
+
+void device_renew_counters(const struct ublk_device *device)
+{
+	const struct ublksrv_ctrl_dev_info *info = &device->info;
+
+	counters_renew(device->counters, device->buffers.fd,
+		       counters_offset(device_buffers_bytes(info)),
+		       info->nr_hw_queues);
 }
 
 /*
@@ -434,6 +458,8 @@ int device_open(struct ublk_device *device)
 void device_close(struct ublk_device *device)
 {
 	device->target->close(device);
+	counters_close(device->counters, device->info.nr_hw_queues);
+	device->counters = NULL;
 	buffers_close(&device->buffers);
 	memory_release();
 }

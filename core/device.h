@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/buffers.h"
+#include "core/counters.h"
 #include "core/ctrl.h"
 #include "core/identity.h"
 #include "core/target.h"
@@ -88,6 +89,7 @@ struct ublk_device {
 	struct ublk_ctrl ctrl;
 	struct ublksrv_ctrl_dev_info info;	/* as granted by the driver */
 	struct buffers buffers;
+	struct counters *counters;	/* behind the buffers, or NULL */
 	pid_t server_pid;		/* has /dev/ublkcN; 0: this process */
 };
 
@@ -124,10 +126,16 @@ bool device_takes_memory(const struct ublk_device *device);
 
 /*
  * Maps the buffers for the requests, in the number and size that the driver
- * granted. @fd is as for buffers_open(). device_close() undoes it. Returns 0,
- * or -errno after printing why.
+ * granted, and the counters behind them. @fd is as for buffers_open().
+ * device_close() undoes it. Returns 0, or -errno after printing why.
  */
 int device_open_buffers(struct ublk_device *device, int fd);
+
+/* After another program had the buffers: see counters_renew(). */
+void device_renew_counters(const struct ublk_device *device);
+
+/* The bytes of all buffers of a device. The counters come after them. */
+uint64_t device_buffers_bytes(const struct ublksrv_ctrl_dev_info *info);
 
 /*
  * Waits for the disk's node, and scans for partitions if the driver leaves that

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/process.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 
 #define CHAR_FILE 0	/* index of /dev/ublkcN among the ring's files */
@@ -153,11 +154,52 @@ static bool queue_pools_buffer(const struct ublk_queue *queue,
 				  request->op == UBLK_IO_OP_WRITE);
 }
 
+static struct counter *queue_op(struct ublk_queue *queue,
+				const struct ublk_request *request)
+{
+	return queue->counters->ops[request->op < COUNTERS_OPS ?
+				    request->op : COUNTERS_OTHER];
+}
+
+/* Apart, so that the usual way has no more registers to save. */
+__attribute__((noinline))
+static void queue_measure(struct ublk_queue *queue,
+			  const struct ublk_request *request)
+{
+	counters_latency(queue_op(queue, request),
+			 clock_ns() - request->arrived);
+}
+
+/*
+ * Counts an answer. The bytes of a DISCARD or WRITE_ZEROES are not in its result.
+ */
+static void queue_count(struct ublk_queue *queue,
+			const struct ublk_request *request, int result)
+{
+	struct counter *op = queue_op(queue, request);
+
+	counter_add(&op[COUNT_REQUESTS], 1);
+	if (result < 0)
+		counter_add(&op[COUNT_ERRORS], 1);
+	else
+		counter_add(&op[COUNT_BYTES],
+			    result ? (uint32_t)result : request->length);
+	if (request->arrived)
+		queue_measure(queue, request);
+}
+
+void ublk_queue_count(struct ublk_queue *queue, enum ublk_count what,
+		      uint64_t n)
+{
+	counter_add(&queue->counters->others[what], n);
+}
+
 void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		       int result)
 {
 	if (request->done)
 		return request->done(queue, request, result);
+	queue_count(queue, request, result);
 	queue_command(queue, request->tag, UBLK_U_IO_COMMIT_AND_FETCH_REQ,
 		      result);
 	if (queue_pools_buffer(queue, request))
@@ -176,6 +218,7 @@ static void queue_deliver(struct ublk_queue *queue, unsigned int tag)
 	request->flags = desc->op_flags & ~0xffu;
 	request->offset = desc->start_sector << 9;
 	request->length = desc->nr_sectors << 9;
+	request->arrived = queue->now;
 	if (queue->buffers && request->op == UBLK_IO_OP_READ)
 		queue_take_buffer(queue, request);
 	result = queue->setup->target->submit(queue, request);
@@ -568,6 +611,8 @@ static int queue_prepare(struct ublk_queue *queue)
 	int err;
 
 	queue->wake_fd = -1;
+	queue->counters = &queue->setup->counters->queues[queue->id];
+	counters_mend(queue->counters);
 	sched_setaffinity(0, sizeof(queue->cpus), &queue->cpus);
 	err = queue_alloc(queue);
 	if (err)
@@ -624,6 +669,7 @@ static int queue_loop(struct ublk_queue *queue)
 		    ret != -EBUSY)
 			return message_fail(ret, "queue %u", queue->id);
 		queue_free_buffers(queue);
+		queue->now = counters_time(queue->setup->counters);
 		count = 0;
 		io_uring_for_each_cqe(&queue->ring, head, cqe) {
 			queue_completed(queue, cqe);

@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdbool.h>
 
+#include "core/counters.h"
 #include "core/target.h"
 
 /* What a queue needs to know about its device. The device owns all of it. */
@@ -29,6 +30,7 @@ struct ublk_queue_setup {
 	bool shares_buffers;	/* NEED_GET_DATA: see queue_take_buffer() */
 	bool registers_buffers;	/* they are locked, and storage uses them */
 	bool zero_copy;		/* UBLK_F_AUTO_BUF_REG: they have no memory */
+	struct counters *counters;	/* with those of each queue */
 
 	/*
 	 * Called in the queue's thread. @state is 0 once every tag is fetched.
@@ -64,6 +66,9 @@ struct ublk_queue {
 	unsigned int live_tags;		/* tags the driver has not returned */
 	unsigned int operations;	/* the target's, not yet completed */
 	unsigned int urgent_turns;	/* turns left at high priority */
+
+	struct queue_counters *counters;	/* its own in the setup's */
+	uint64_t now;	/* when this turn began, in ns; 0: not measured */
 
 	/*
 	 * Messages from other threads: a lock-free stack, and the eventfd that

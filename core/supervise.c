@@ -489,6 +489,7 @@ static int worker_ended(struct supervisor *s)
 
 	if (!device_is_there(s))
 		return -ENODEV;
+	atomic_fetch_add(&s->device->counters->deaths, 1);
 	err = worker_replace(s);
 	/* One line only: the kernel log accepts ten in five seconds. */
 	if (!err && status && !s->given_up)
@@ -556,6 +557,7 @@ static int supervisor_upgrade(struct supervisor *s,
 		worker_dismiss(s);
 	}
 	if (tried != -ENODEV) {
+		device_renew_counters(s->device);
 		err = worker_replace(s);
 		if (!err && !s->given_up)
 			message("device %d: goes on with the old program",

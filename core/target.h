@@ -78,6 +78,7 @@ struct ublk_request {
 	uint32_t length;	/* bytes; 0 for FLUSH */
 	void *data;		/* of READ or WRITE; page aligned */
 	void *state;		/* request_size bytes for the target's use */
+	uint64_t arrived;	/* the queue's: when, in ns; 0: not measured */
 
 	/*
 	 * NULL for a request of the driver. Set if one part of a target makes a
@@ -357,6 +358,20 @@ void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
  */
 void ublk_queue_get(struct ublk_queue *queue);
 void ublk_queue_put(struct ublk_queue *queue);
+
+/*
+ * Counts for `ublk stat`, besides the requests themselves: adds @n. In the thread
+ * of @queue.
+ */
+enum ublk_count {
+	UBLK_COUNT_HITS,	/* pieces of requests that the cache had */
+	UBLK_COUNT_MISSES,	/* those that had to wait for it to be loaded */
+	UBLK_COUNT_LOADS,	/* chunks that were loaded, also in advance */
+	UBLK_COUNT_KEPT,	/* bytes of blocks that --cow began to keep */
+	UBLK_COUNTS,
+};
+void ublk_queue_count(struct ublk_queue *queue, enum ublk_count what,
+		      uint64_t n);
 
 /*
  * Answers a request for which submit() returned UBLK_LATER: once, in the thread

@@ -127,6 +127,7 @@ int worker_start(struct worker *worker)
 			.registers_buffers = device->disk.direct &&
 					     device_takes_memory(device),
 			.zero_copy = device->info.flags & UBLK_F_AUTO_BUF_REG,
+			.counters = device->counters,
 			.report = worker_reported,
 			.report_arg = worker,
 		},

@@ -58,7 +58,10 @@ pinned() {
 
 # copied NAME yes|no: whether data was in the server's buffers.
 copied() {
-	kib=$(awk '/^[0-9a-f]+-/ { buffers = /ublk-buffers/ }
+	# Behind the buffers are the counters.
+	kib=$(awk '/^[0-9a-f]+-/ {
+			buffers = /ublk-buffers/ && $3 == "00000000"
+		}
 		buffers && $1 == "Rss:" { sum += $2 }
 		END { print sum + 0 }' "/proc/$(serving)/smaps")
 	is "$([ "$kib" -gt 0 ] && echo yes || echo no)" "$2" "$1"

@@ -39,10 +39,14 @@ static bool cow_is_ready(const struct cow *cow, uint64_t block)
 		bits_has(cow->has_memory, block >> cow->page_shift));
 }
 
-static void cow_mark_present(struct cow *cow, uint64_t block)
+/* Returns whether it was not present yet. */
+static bool cow_mark_present(struct cow *cow, uint64_t block)
 {
-	if (!bits_set(cow->present, block) && !cow_in_memory(cow))
+	if (bits_set(cow->present, block))
+		return false;
+	if (!cow_in_memory(cow))
 		bits_set(cow->changed, block / PAGE_BITS);
+	return true;
 }
 
 /*
@@ -384,14 +388,15 @@ static void cow_unreserve(struct cow_request *state)
 static int cow_change_done(struct cow_request *state, int result)
 {
 	bool write = state->request->op == UBLK_IO_OP_WRITE;
-	uint64_t block;
+	uint64_t block, kept = 0;
 
 	if (result < 0)
 		return cow_end_claimed(state, result);
 	if (!write && cow_in_memory(state->cow))
 		cow_unreserve(state);
 	for (block = state->first; block <= state->last; block++)
-		cow_mark_present(state->cow, block);
+		kept += cow_mark_present(state->cow, block);
+	ublk_queue_count(state->queue, UBLK_COUNT_KEPT, kept * COW_BLOCK);
 	return cow_end_claimed(state, write ? result : 0);
 }
 

@@ -87,6 +87,7 @@ static void zimg_load_start(struct zimg_queue *queue, struct zimg_entry *entry,
 {
 	struct zimg_load *load = queue->free;
 
+	ublk_queue_count(queue->queue, UBLK_COUNT_LOADS, 1);
 	queue->free = load->next;
 	queue->free_count--;
 	load->entry = entry;
@@ -258,15 +259,21 @@ static int zimg_continue(struct zimg_queue *queue, struct zimg_request *state)
 		switch (zimg_cache_get(&zimg->cache, state->chunk.number,
 				       &state->waiter, queue->free, &entry)) {
 		case ZIMG_HIT:
+			ublk_queue_count(queue->queue, UBLK_COUNT_HITS, 1);
 			zimg_copy_entry(queue, state, entry);
 			continue;
 		case ZIMG_LOAD:
+			ublk_queue_count(queue->queue, UBLK_COUNT_MISSES, 1);
 			zimg_load_start(queue, entry, &state->chunk);
 			return UBLK_LATER;
+		case ZIMG_WAIT:
+			ublk_queue_count(queue->queue, UBLK_COUNT_MISSES, 1);
+			return UBLK_LATER;
+		/* These ask again. */
 		case ZIMG_BUSY:
 			zimg_list_add(&queue->stalled, &state->waiter);
 			return UBLK_LATER;
-		default:
+		case ZIMG_STARVED:
 			return UBLK_LATER;
 		}
 	}

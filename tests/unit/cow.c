@@ -270,6 +270,14 @@ static void changed(const struct slot *slot, bool done)
 	}
 }
 
+void ublk_queue_count(struct ublk_queue *queue, enum ublk_count what,
+		      uint64_t n)
+{
+	(void)queue;
+	(void)what;
+	(void)n;
+}
+
 void ublk_request_done(struct ublk_queue *queue, struct ublk_request *request,
 		       int result)
 {

@@ -31,6 +31,7 @@ struct slot {
 static struct slot slots[DEPTH];
 static struct ublksrv_io_desc *descriptors;
 static char *buffers;
+static struct counters *counters;
 static int file;		/* memfd with the descriptors */
 static uint32_t random_state = 88172645;
 
@@ -522,6 +523,18 @@ static void report(void *arg, int state)
 	reported = state;
 }
 
+/* How many requests and bytes were counted, and how many latencies. */
+static uint64_t counted(unsigned int what)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < COUNTERS_OPS; i++)
+		for (unsigned int n = what; n < (what == COUNT_BUCKET ?
+						 OP_COUNTS : what + 1); n++)
+			sum += counter_get(&counters->queues[0].ops[i][n]);
+	return sum;
+}
+
 /* Runs a queue from start to end, with fresh state. */
 static void run(const struct ublk_queue_setup *setup)
 {
@@ -533,6 +546,7 @@ static void run(const struct ublk_queue_setup *setup)
 		abort();
 	memset(slots, 0, sizeof(slots));
 	memset(used, 0, sizeof(used));
+	memset(counters->queues, 0, sizeof(counters->queues[0]));
 	sq_head = cq_head = cq_tail = operation_count = 0;
 	registered_count = by_registered = by_address = 0;
 	under_way = delivered = wrong = ended = 0;
@@ -554,7 +568,7 @@ static void test(const char *what, bool shares, bool registers, bool in_parts,
 		.target = &target, .files = &file, .file_count = 1,
 		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
 		.encoded = true, .shares_buffers = shares,
-		.registers_buffers = registers, .report = report,
+		.registers_buffers = registers, .counters = counters, .report = report,
 	};
 	unsigned int touched = 0;
 
@@ -567,6 +581,12 @@ static void test(const char *what, bool shares, bool registers, bool in_parts,
 	check(!wrong && ended == 1 && delivered == REQUESTS && !under_way,
 	      "%s, %u at once: %u requests, %u wrong", what, at_once, delivered,
 	      wrong);
+	check(counted(COUNT_REQUESTS) == delivered &&
+	      counted(COUNT_BYTES) == (uint64_t)delivered * MAX_IO &&
+	      !counted(COUNT_ERRORS), "%s: each is counted, with its bytes",
+	      what);
+	check(!counted(COUNT_BUCKET) && !counted(COUNT_NS),
+	      "%s: none is measured, because nobody watches", what);
 	check(let_go_first, "%s: the ring's files are closed before it", what);
 	check(by_address && !by_registered == (!registers || refuses),
 	      "%s: %u transfers by registered buffers, %u by address", what,
@@ -586,7 +606,7 @@ static void test_zero_copy(void)
 	struct ublk_queue_setup setup = {
 		.target = &moving_target, .files = &file, .file_count = 1,
 		.depth = DEPTH, .max_io = MAX_IO, .encoded = true,
-		.zero_copy = true, .report = report,
+		.zero_copy = true, .counters = counters, .report = report,
 	};
 
 	setup.buffers = mmap(NULL, DEPTH * MAX_IO, PROT_NONE,
@@ -612,7 +632,7 @@ static void test_work(void)
 	struct ublk_queue_setup setup = {
 		.target = &working_target, .files = &file, .file_count = 1,
 		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
-		.encoded = true, .report = report,
+		.encoded = true, .counters = counters, .report = report,
 	};
 
 	asks = partly = false;
@@ -633,7 +653,7 @@ static void test_refused(void)
 	struct ublk_queue_setup setup = {
 		.target = &target, .files = &file, .file_count = 1,
 		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
-		.encoded = true, .report = report,
+		.encoded = true, .counters = counters, .report = report,
 	};
 
 	refuses_fetch = true;
@@ -651,14 +671,42 @@ static void test_refused(void)
 	      "no ring: reported %d, %u closed", reported, closed);
 }
 
+/* While somebody watches, each request is measured; and then none again. */
+static void test_counters(void)
+{
+	struct ublk_queue_setup setup = {
+		.target = &working_target, .files = &file, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
+		.encoded = true, .counters = counters, .report = report,
+	};
+
+	refuses_fetch = no_ring = false;
+	most = DEPTH;
+	counters_watch(counters, 3600);
+	run(&setup);
+	check(counters->watched && counted(COUNT_BUCKET) == REQUESTS,
+	      "watched: %llu latencies",
+	      (unsigned long long)counted(COUNT_BUCKET));
+	check(counted(COUNT_NS) >= counted(COUNT_LONGEST) &&
+	      counted(COUNT_LONGEST), "their sum, and the longest");
+	counters->watched = 1;
+	run(&setup);
+	check(!counters->watched && !counted(COUNT_BUCKET) &&
+	      counted(COUNT_REQUESTS) == REQUESTS,
+	      "nobody has watched for long: none");
+}
+
 int main(void)
 {
 	file = memfd_create("descriptors", MFD_CLOEXEC);
 	if (file < 0 || ftruncate(file, 4096))
 		return 1;
 	buffers = aligned_alloc(4096, DEPTH * MAX_IO);
-	if (!buffers)
+	counters = aligned_alloc(64, sizeof(*counters) +
+				 sizeof(struct queue_counters));
+	if (!buffers || !counters)
 		return 1;
+	memset(counters, 0, sizeof(*counters));
 	test("a buffer for each tag", false, false, false, DEPTH);
 	test("a buffer for each tag, taken in parts", false, false, true, DEPTH);
 	test("registered buffers", false, true, false, DEPTH);
@@ -673,6 +721,8 @@ int main(void)
 	test_zero_copy();
 	test_work();
 	test_refused();
+	test_counters();
+	free(counters);
 	free(buffers);
 	return done_testing();
 }
