@@ -176,10 +176,13 @@ static int command_help(const char *name)
 	return EXIT_DONE;
 }
 
-/* All help is written to standard output; the write may fail. */
+/*
+ * What is written to standard output may fail, also before the end if it is more
+ * than the buffer holds.
+ */
 static int command_finish(int status)
 {
-	if (fflush(stdout) && status == EXIT_DONE) {
+	if ((fflush(stdout) || ferror(stdout)) && status == EXIT_DONE) {
 		message_fail(errno, "standard output");
 		return EXIT_FAILED;
 	}
