@@ -37,8 +37,8 @@ static const struct ublk_target *const targets[] = {
 
 /* NULL: left out of this program. */
 static const struct verb *const verbs[] = {
-	&verb_list, &verb_stop, &verb_recover, &verb_upgrade, &verb_handover,
-	&verb_features, IF(BENCH, &verb_bench),
+	&verb_list, IF(STAT, &verb_stat), &verb_stop, &verb_recover,
+	&verb_upgrade, &verb_handover, &verb_features, IF(BENCH, &verb_bench),
 	IF(PACK, &verb_pack), IF(UNPACK, &verb_unpack),
 	IF(INFO, &verb_info), IF(CHECK, &verb_check), IF(INDEX, &verb_index),
 	&verb_init,
@@ -49,6 +49,7 @@ static const char *const left_out[] = {
 	WITH_BENCH ? NULL : "bench", WITH_PACK ? NULL : "pack",
 	WITH_UNPACK ? NULL : "unpack", WITH_INFO ? NULL : "info",
 	WITH_CHECK ? NULL : "check", WITH_INDEX ? NULL : "index",
+	WITH_STAT ? NULL : "stat",
 	WITH_GZIP ? NULL : "gzip", WITH_MANUAL ? NULL : "manual",
 };
 
@@ -260,7 +261,8 @@ static bool has_proc(void)
 static bool needs_proc(const struct verb *verb)
 {
 	return verb == &verb_list || verb == &verb_stop ||
-	       verb == &verb_recover || verb == &verb_upgrade;
+	       verb == &verb_recover || verb == &verb_upgrade ||
+	       (WITH_STAT && verb == &verb_stat);
 }
 
 static int command_run(int argc, char **argv)

@@ -39,9 +39,10 @@ struct verb {
 #define OPTION_OF_FORCE(settings, what) \
 	{ "force", 'f', OPTION_FLAG, offsetof(settings, force), 0, 0, NULL, what }
 
-extern const struct verb verb_list, verb_stop, verb_recover, verb_upgrade,
-			 verb_handover, verb_features, verb_bench, verb_pack,
-			 verb_unpack, verb_info, verb_check, verb_index;
+extern const struct verb verb_list, verb_stat, verb_stop, verb_recover,
+			 verb_upgrade, verb_handover, verb_features, verb_bench,
+			 verb_pack, verb_unpack, verb_info, verb_check,
+			 verb_index;
 extern const struct verb verb_init;	/* in initramfs/ */
 
 #endif

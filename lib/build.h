@@ -22,6 +22,9 @@
 #ifndef WITH_PACK
 #define WITH_PACK 1
 #endif
+#ifndef WITH_STAT
+#define WITH_STAT 1
+#endif
 #ifndef WITH_UNPACK
 #define WITH_UNPACK 1
 #endif

@@ -15,7 +15,7 @@ for asked in help --help -h; do
 	is "$err" "" "only"
 done
 verbs=$(sed -n 's/^  \([a-z]*\) .*/\1/p' "$tmp/out")
-for verb in ram file zimg null list stop features bench pack unpack info check \
+for verb in ram file zimg null list stat stop features bench pack unpack info check \
 	index init; do
 	like "$verbs" "^$verb\$" "help lists $verb"
 done

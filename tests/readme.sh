@@ -71,7 +71,7 @@ options() {
 			$(ublk help $verb | grep -oE -- '--[a-z][a-z-]+' | sort -u)
 	done
 }
-options devices ram file zimg null list stop recover upgrade bench
+options devices ram file zimg null list stat stop recover upgrade bench
 options images pack unpack check info index
 # shellcheck disable=SC2046 # words are meant to be split
 explained boot "the words of the kernel command line" \

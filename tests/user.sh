@@ -53,6 +53,11 @@ as 1000 dd if="$dev" of="$tmp/all/read" bs=64k count=16 iflag=direct 2>/dev/null
 same "$tmp/all/read" "$tmp/data" "and reads it"
 like "$(as 1000 ublk list)" "^$id +$dev +live +ram +8M +1 +$pid +no +8M\$" \
 	"and lists it"
+ok "and watches it" as 1000 ublk stat "$id"
+like "$out" "^$id +[0-9]+ +[0-9.]+M +[0-9]+ +1M " "with what it wrote"
+ok "so does root" ublk stat --json "$id"
+like "$out" '"write": [{]"requests": [0-9]+, "bytes": 1048576,' "with the same"
+fails 1 "another user cannot watch it" as 2000 ublk stat "$id"
 fails 1 "another user cannot read it" as 2000 dd if="$dev" of=/dev/null bs=4k count=1
 fails 1 "nor write it" as 2000 dd if=/dev/zero of="$dev" bs=4k count=1
 fails 1 "nor stop it" as 2000 ublk stop "$id"

@@ -46,9 +46,10 @@ offers() {
 }
 
 offers --help,--version,bench,check,features,file,help,index,info,init,list,null,\
-pack,ram,recover,stop,unpack,upgrade,zimg "all verbs" ''
+pack,ram,recover,stat,stop,unpack,upgrade,zimg "all verbs" ''
 offers features,file "verbs that begin so" f
-offers stop "one verb" st
+offers stat,stop "two verbs" st
+offers stop "one verb" sto
 offers '' "no verb" x
 offers --help,--version "options without a verb" --
 offers check "verbs to help with" help c
@@ -60,6 +61,8 @@ offers '' "an unknown verb and a dash" frob -
 offers --all,--force,--help "all options of stop" stop -
 offers --force "one that is begun" stop --f
 offers --help,--json "options of list" list --
+offers --count,--help,--interval,--json,--latency,--prometheus "options of stat" \
+	stat --
 offers --batch,--bs,--depth,--destroy,--help,--ios,--json,--rw,--time \
 	"options of bench" bench -
 offers --block-size,--buffered "options of a target and of every device" file --b
@@ -89,6 +92,7 @@ offers disk.img,disk.img.gz "the file of an option, with =" zimg --index = d
 offers 9volt,disk.img,disk.img.gz,folder,"my disk",pci:00:1f \
 	"any file, with =" zimg --index =
 offers disk.img,disk.img.gz "a size or file" zimg x --cow d
+offers disk.img,disk.img.gz "a file of counters" stat --prometheus d
 offers randread,randrw,randwrite,read,write "patterns" bench --rw ''
 offers randread,randrw,randwrite "patterns that begin so" bench --rw ran
 offers randread,randrw,randwrite "with =" bench --rw = ran
@@ -117,6 +121,7 @@ offers /dev/ublkb0,/dev/ublkb12,/dev/ublkb7 "nodes" stop /
 offers /dev/ublkb12 "a node" stop /dev/ublkb1
 offers 0,12,7 "behind an option" stop --force ''
 offers 12 "devices to list" list 1
+offers 12 "to watch" stat --interval 1 1
 offers 12 "to recover" recover 1
 offers 12 "to upgrade" upgrade 1
 offers disk.img,disk.img.gz "the program of an upgrade" upgrade 7 d

@@ -60,7 +60,7 @@ has_options() {
 }
 
 verbs=$(./ublk help | sed -n 's/^  \([a-z]*\) .*/\1/p' | grep -vx help)
-is "$(echo "$verbs" | wc -l)" 16 "the number of verbs"
+is "$(echo "$verbs" | wc -l)" 17 "the number of verbs"
 section SYNOPSIS >"$tmp/synopsis"
 for verb in $verbs; do
 	like "$(cat "$tmp/synopsis")" "^ +ublk $verb( |\$)" "$verb is in the synopsis"
