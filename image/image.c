@@ -547,7 +547,8 @@ const char *image_read(struct image_reader *reader,
 	return image_expand(&reader->expander, chunk, member, to);
 }
 
-int image_read_start(const struct image *image, uint8_t *to, size_t length)
+int image_read_part(const struct image *image, uint64_t offset, uint8_t *to,
+		    size_t length)
 {
 	uint8_t *member = malloc(image->member_max);
 	uint8_t *data = malloc(image->chunk_max);
@@ -558,18 +559,23 @@ int image_read_start(const struct image *image, uint8_t *to, size_t length)
 	if (!member || !data || image_reader_init(&reader, image))
 		goto out;
 	ret = 0;
-	for (size_t done = 0; !ret && done < length;) {
-		size_t n = length - done;
+	while (length) {
+		uint32_t from;
+		size_t n;
 
-		if (image_find(&reader, done, &chunk) ||
+		if (image_find(&reader, offset, &chunk) ||
 		    image_read(&reader, &chunk, member, data)) {
 			ret = -EIO;
 			break;
 		}
-		if (n > chunk.disk_length)
-			n = chunk.disk_length;
-		memcpy(to + done, data, n);
-		done += n;
+		from = offset - chunk.disk_offset;
+		n = chunk.disk_length - from;
+		if (n > length)
+			n = length;
+		memcpy(to, data + from, n);
+		to += n;
+		offset += n;
+		length -= n;
 	}
 	image_reader_free(&reader);
 out:

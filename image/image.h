@@ -147,10 +147,11 @@ const char *image_read(struct image_reader *reader,
 		       uint8_t *to);
 
 /*
- * Reads the first @length bytes of the disk to @to; the disk is at least that
- * large. Returns 0, -ENOMEM, or -EIO if they are damaged, and prints nothing.
+ * Reads @length bytes of the disk from @offset on to @to; the disk has that many.
+ * Returns 0, -ENOMEM, or -EIO if they are damaged, and prints nothing.
  */
-int image_read_start(const struct image *image, uint8_t *to, size_t length);
+int image_read_part(const struct image *image, uint64_t offset, uint8_t *to,
+		    size_t length);
 
 /* Whether the @length bytes at @data are all zero. */
 bool image_all_zero(const uint8_t *data, size_t length);

@@ -15,7 +15,8 @@ static int walk_item_init(void *context, void *memory)
 
 	item->data = malloc(walk->image->chunk_max);
 	item->member = malloc(walk->image->member_max);
-	return item->data && item->member ? 0 : -ENOMEM;
+	item->extra = malloc(walk->extra_size + !walk->extra_size);
+	return item->data && item->member && item->extra ? 0 : -ENOMEM;
 }
 
 static void walk_item_free(void *memory)
@@ -24,6 +25,7 @@ static void walk_item_free(void *memory)
 
 	free(item->data);
 	free(item->member);
+	free(item->extra);
 }
 
 static int walk_worker_init(void *context, void *worker)

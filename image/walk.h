@@ -15,11 +15,13 @@ struct image_walk_item {
 	uint8_t *data;		/* its contents, unless damaged */
 	const char *damage;	/* what is wrong with it, or NULL */
 	uint8_t *member;	/* as in the file */
+	void *extra;		/* extra_size bytes, for the caller */
 };
 
 struct image_walk {
 	const struct image *image;
 	unsigned int jobs;	/* 0: one per CPU */
+	size_t extra_size;	/* bytes of an item's extra */
 	void *context;		/* passed to both functions */
 	/*
 	 * Several at once; may be NULL. Returns 0, or -errno after printing

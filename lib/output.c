@@ -149,16 +149,39 @@ static int create_temporary(struct output *output, const struct stat *wanted)
 	return err ? message_fail(err, "%s", output->name) : 0;
 }
 
-/*
- * Data for standard output is collected in an unnamed file first, because it is
- * not written in order. Nothing of that file is left, however the program ends.
- */
-static int create_stream(struct output *output)
+int output_unnamed(const struct output *output)
 {
 	const char *directory = getenv("TMPDIR");
 	sigset_t before;
 	char *path;
+	int fd, err;
 
+	if (!directory || !*directory)
+		directory = "/tmp";
+	if ((output->path ? asprintf(&path, "%s.XXXXXX", output->path) :
+	     asprintf(&path, "%s/ublk.XXXXXX", directory)) < 0)
+		return message_fail(ENOMEM, "%s", output->name);
+	output_block_signals(&before);
+	fd = mkostemp(path, O_CLOEXEC);
+	err = errno;
+	if (fd >= 0)
+		unlink(path);
+	output_unblock_signals(&before);
+	free(path);
+	if (fd >= 0)
+		return fd;
+	if (output->path)
+		return message_fail(err, "a temporary file beside %s",
+				    output->name);
+	return message_fail(err, "a temporary file in %s", directory);
+}
+
+/*
+ * Data for standard output is collected in an unnamed file first, because it is
+ * not written in order.
+ */
+static int create_stream(struct output *output)
+{
 	output->name = "standard output";
 	output->stream = true;
 	if (isatty(STDOUT_FILENO)) {
@@ -166,18 +189,8 @@ static int create_stream(struct output *output)
 			"pipe");
 		return -EINVAL;
 	}
-	if (!directory || !*directory)
-		directory = "/tmp";
-	if (asprintf(&path, "%s/ublk.XXXXXX", directory) < 0)
-		return message_fail(ENOMEM, "%s", output->name);
-	output_block_signals(&before);
-	output->fd = mkostemp(path, O_CLOEXEC);
-	if (output->fd >= 0)
-		unlink(path);
-	output_unblock_signals(&before);
-	free(path);
-	return output->fd >= 0 ? 0 :
-	       message_fail(errno, "a temporary file in %s", directory);
+	output->fd = output_unnamed(output);
+	return output->fd < 0 ? output->fd : 0;
 }
 
 int output_create(struct output *output, const char *path, bool replace)

@@ -39,6 +39,14 @@ int output_commit(struct output *output);
  */
 int output_sync_directory(const char *path, int file);
 
+/*
+ * Opens a new file for what is needed until the output is complete, on the same
+ * filesystem, or in $TMPDIR or /tmp for standard output. It has no name: nothing
+ * of it is left, however the program ends. Returns its descriptor, or -errno
+ * after printing why.
+ */
+int output_unnamed(const struct output *output);
+
 /* Removes the temporary file. Does nothing after output_commit(). */
 void output_abandon(struct output *output);
 

@@ -170,7 +170,7 @@ static int zimg_find_block(struct zimg *zimg, uint64_t asked, const char *path)
 	zimg->block = asked ? asked : 512;
 	if (asked || zimg->image.disk_size < sizeof(start))
 		return 0;
-	ret = image_read_start(&zimg->image, start, sizeof(start));
+	ret = image_read_part(&zimg->image, 0, start, sizeof(start));
 	if (ret == -ENOMEM)
 		return message_fail(ret, "%s", path);
 	/* Damage is reported when it is read. */
