@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ublk info: describes a compressed image in lines `key: value`. Reads its
- * header and index, and its chunks only if it has no index.
+ * header and index, and its chunks only if it has no index; and two blocks of
+ * the disk, where the hash tree of an image with one begins.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "commands/verb.h"
 #include "image/image.h"
+#include "image/verity.h"
 #include "lib/build.h"
+#include "lib/hex.h"
 #include "lib/size.h"
 
 struct settings {
@@ -30,7 +33,9 @@ static const char *const formats[] = {
 
 static const char manual[] =
 "Prints the name of the file, its format, its sizes and the number of chunks, on\n"
-"a line each. It does not verify the contents; `ublk check` does.\n";
+"a line each. If the disk ends with a hash tree, as `ublk pack` --verity makes\n"
+"it, also the size of the data before it, its salt, and the root hash. It does\n"
+"not verify the contents; `ublk check` does.\n";
 
 static void print_size(const char *key, uint64_t size)
 {
@@ -46,6 +51,21 @@ static void print_ratio(const struct image *image)
 
 	printf("ratio: %" PRIu64 ".%" PRIu64 " %%\n", tenths / 10,
 	       tenths % 10);
+}
+
+static void print_verity(const struct image *image)
+{
+	uint8_t root[VERITY_DIGEST];
+	char text[2 * VERITY_SALT_MAX + 1];
+	struct verity verity;
+
+	if (verity_of_image(image, &verity, root))
+		return;
+	print_size("verity data size", verity.data_blocks * VERITY_BLOCK);
+	printf("verity salt: %s\n", verity.salt_size ?
+	       hex_text(verity.salt, verity.salt_size, text) : "none");
+	printf("verity root hash: %s\n",
+	       hex_text(root, VERITY_DIGEST, text));
 }
 
 static int info_run(const void *values, int argc, char **argv)
@@ -68,6 +88,7 @@ static int info_run(const void *values, int argc, char **argv)
 	if (image.format != IMAGE_BGZF)
 		printf("zero chunks: %" PRIu64 "\n", image.zeroes);
 	print_size("index size", image.index_size);
+	print_verity(&image);
 	image_close(&image);
 	return EXIT_DONE;
 }

@@ -124,6 +124,9 @@ for device in "zimg $tmp/base.gz --cow 4M" "file $tmp/base --cow 4M -q 2" \
 		"$below_it" "$tmp/packed.gz"
 	zcat "$tmp/packed.gz" >"$tmp/got"
 	same "$tmp/got" "$tmp/want" "$what: it is the same"
+	run ublk pack --verity --cow "$kept" "$below_it" "$tmp/packed.gz"
+	is "$out" "$(ublk pack --force --verity "$tmp/want" "$tmp/got")" \
+		"$what: and so is its root hash"
 	# shellcheck disable=SC2086 # words are meant to be split
 	served "$what: once more" $device
 	holds "$what: it is all there again"
