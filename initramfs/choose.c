@@ -151,6 +151,8 @@ int choose_partition(const struct boot *boot, char *node, size_t size)
 	char chosen[NODE_MAX];
 	int err;
 
+	if (boot->verity && !boot->part)
+		return 0;
 	if (boot->part)
 		err = choose_named(boot, node, chosen);
 	else

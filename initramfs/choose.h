@@ -10,8 +10,9 @@
 /*
  * Replaces the disk in @node (@size bytes) by the root: the partition that
  * @boot names. If it names none, a disk without partitions or with a filesystem
- * of its own is the root; otherwise the only partition with a filesystem.
- * Returns 0, or -errno after printing which partitions there are.
+ * of its own is the root; otherwise the only partition with a filesystem. With a
+ * root hash nothing is mounted to find that out, because it is not verified yet:
+ * the root is then the whole disk. Returns 0, or -errno after printing which partitions there are.
  */
 int choose_partition(const struct boot *boot, char *node, size_t size);
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "lib/hex.h"
 #include "lib/size.h"
 
 /* A partition: a number from 1, or a name. */
@@ -77,6 +78,25 @@ static const char *parse_cow(struct boot *boot, char *value)
 	return NULL;
 }
 
+static const char *parse_roothash(struct boot *boot, char *value)
+{
+	static const char behind[] = ",offset=";
+	size_t digits = strcspn(value, ",");
+	uint64_t offset = 0;
+
+	if (digits != 2 * BOOT_ROOTHASH ||
+	    hex_parse(value, digits, boot->roothash))
+		return "not the 64 hexadecimal digits of a root hash";
+	value += digits;
+	if (*value && (strncmp(value, behind, strlen(behind)) ||
+		       size_parse(value + strlen(behind), &offset) ||
+		       !offset || offset % 4096))
+		return "offset= is not a multiple of 4096";
+	boot->hash_offset = offset;
+	boot->verity = true;
+	return NULL;
+}
+
 static const char *parse_overlay(struct boot *boot, char *value)
 {
 	static const char with_size[] = "tmpfs,size=";
@@ -125,6 +145,7 @@ static const struct {
 	{ "rootfstype", parse_rootfstype },
 	{ "overlay", parse_overlay },
 	{ "cow", parse_cow },
+	{ "roothash", parse_roothash },
 	{ "init", parse_init },
 	{ "cache", parse_cache },
 	{ "block-size", parse_block_size },
@@ -196,6 +217,12 @@ int boot_parse(char *line, struct boot *boot, boot_complain *complain)
 			continue;
 		if (parse_word(word, boot, complain))
 			err = -EINVAL;
+	}
+	if (boot->cow && boot->verity) {
+		complain(-EINVAL, "ublk.cow", "a disk with ublk.roothash= "
+			 "cannot be written; with ublk.overlay= changes are "
+			 "kept in memory");
+		err = -EINVAL;
 	}
 	/* With copy on write the root is writable, and needs no overlay. */
 	if (boot->cow && !boot->overlay_given)

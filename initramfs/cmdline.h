@@ -15,6 +15,8 @@ enum boot_rescue {
 	RESCUE_HANG,
 };
 
+#define BOOT_ROOTHASH 32	/* bytes of a SHA-256 */
+
 /* What to boot and how. Strings point into the parsed line. */
 struct boot {
 	const char *root;	/* as given, or BOOT_ROOT */
@@ -22,6 +24,9 @@ struct boot {
 	const char *rootfstype;	/* NULL: find out */
 	const char *init;	/* NULL: the usual places */
 	const char *cow;	/* a size, or a place like root; NULL: none */
+	bool verity;		/* the root has this root hash: */
+	uint8_t roothash[BOOT_ROOTHASH];
+	uint64_t hash_offset;	/* of its superblock; 0: the usual place */
 	uint64_t cache;		/* bytes; 0: zimg's default */
 	uint64_t block_size;	/* bytes; 0: the disk's own */
 	uint64_t overlay_size;	/* bytes; 0: tmpfs's default */

@@ -21,6 +21,7 @@
 #include "initramfs/root.h"
 #include "initramfs/serve.h"
 #include "initramfs/switch.h"
+#include "initramfs/verity.h"
 #include "lib/build.h"
 #include "lib/clock.h"
 #include "lib/message.h"
@@ -50,6 +51,10 @@ static const char init_manual[] =
 "                    disk itself can be written, and writes are kept in memory\n"
 "                    up to that size, or on that device; there is then no\n"
 "                    overlay unless ublk.overlay= asks for one\n"
+"  ublk.roothash=    root hash that `ublk pack` --verity has printed: dm-verity\n"
+"                    verifies what is read, and nothing else is mounted; append\n"
+"                    ,offset=BYTES if the hash tree does not end with the disk\n"
+"                    or partition\n"
 "  ublk.init=        init of the root; by default the first of /sbin/init,\n"
 "                    /etc/init, /bin/init and /bin/sh that exists\n"
 "  ublk.cache=       memory for expanded chunks, as --cache of zimg\n"
@@ -171,6 +176,8 @@ static void boot_root(struct boot *boot, int argc, char **argv)
 	if (serve_root(boot, path, cow, node, sizeof(node)))
 		return;
 	if (choose_partition(boot, node, sizeof(node)))
+		return;
+	if (boot->verity && verity_map(boot, node, sizeof(node)))
 		return;
 	if (mounts_root(boot, node, fstype))
 		return;

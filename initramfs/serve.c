@@ -51,7 +51,7 @@ static void serve_exec(const struct boot *boot, const char *path,
 		 boot->block_size);
 	if (boot->block_size)
 		args[n++] = block;
-	if (!gzip && boot->overlay && !*cow)
+	if (!gzip && (boot->overlay || boot->verity) && !*cow)
 		args[n++] = "--read-only";
 	if (*cow) {
 		args[n++] = "--cow";

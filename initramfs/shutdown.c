@@ -24,6 +24,7 @@
 #include "initramfs/mounts.h"
 #include "initramfs/program.h"
 #include "initramfs/report.h"
+#include "initramfs/verity.h"
 #include "lib/clock.h"
 #include "lib/message.h"
 
@@ -248,6 +249,7 @@ int shutdown_run(int argc, char **argv)
 	kill_others();
 	for (i = 0; unmount_all(i + 1 == ROUNDS) && i + 1 < ROUNDS; i++)
 		clock_sleep_ms(ROUND_MS);
+	verity_unmap();
 	if (stop_disks())
 		report(REPORT_INFO, "shutdown: the root is unmounted and its "
 		       "disk stopped");

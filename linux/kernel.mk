@@ -54,7 +54,8 @@ of_config = $(1) $(patsubst linux/configs/%.config,%,$(wildcard \
 	linux/configs/$(ARCH)-$(1).config))
 # What all but the appliance have.
 FRAGMENTS_more := $(call of_config,tests)
-FRAGMENTS_tests := $(FRAGMENTS_more) flash flash-simulated network board-qemu-network
+FRAGMENTS_tests := $(FRAGMENTS_more) flash flash-simulated verity network \
+	board-qemu-network
 FRAGMENTS_bench := $(FRAGMENTS_more) $(call of_config,bench)
 FRAGMENTS_debug := $(FRAGMENTS_more) $(call of_config,debug)
 FRAGMENTS_kcsan := $(FRAGMENTS_more) $(call of_config,kcsan)

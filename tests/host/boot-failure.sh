@@ -72,6 +72,15 @@ hangs_with 'ublk.init=/sbin/nonesuch: the root has no such program' \
 hangs_with 'ublk.init=/etc: the root has no such program' \
 	"an init that is a folder" ublk.init=/etc
 
+hash=$(./ublk pack --verity "$tmp/root.squashfs" "$tmp/verified.gz")
+initramfs "$tmp/verified.gz"
+hangs_with 'ublk.roothash: this kernel has no device mapper \(CONFIG_BLK_DEV_DM\)' \
+	"a root hash on a kernel that cannot verify it" "ublk.roothash=$hash"
+shows_not 'came up' "the root is not booted without that"
+hangs_with "ublk.roothash=$hash,offset=1: offset= is not a multiple of 4096" \
+	"a hash tree where none can be" "ublk.roothash=$hash,offset=1"
+initramfs "$tmp/root.squashfs.gz"
+
 # First an empty root, then a program that cannot be started.
 rm -rf "$tmp/root/sbin/init" "$tmp/root/bin"
 again() {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # packages: squashfs-tools e2fsprogs fdisk cpio
+# kernel: tests
 #
 # The demo's own BusyBox system: a user types at its console, kills all
 # processes, and powers it off. The root stays until the end, and what was
@@ -115,5 +116,21 @@ is "$(debugfs -R 'cat /kept' "$tmp/merged" 2>/dev/null)" 'written by boot' \
 boot 'loglevel=7 how=reboot' $(disk "$tmp/disk")
 shows 'reboot: Restarting system' 'a reboot is one, below an overlay'
 shows 'the root is unmounted and its disk stopped' 'and clean as well'
+
+# The disk of a verified root is in use until dm-verity is removed.
+TESTS_KERNEL=${TESTS_KERNEL:-$(linux/default-kernel)}
+TESTS_KERNEL=${TESTS_KERNEL%-tests}-tests
+if [ -f "$TESTS_KERNEL" ]; then
+	squashfs systemd
+	hash=$(./ublk pack --verity "$tmp/systemd.squashfs" "$tmp/verified.gz")
+	initramfs "$tmp/verified.gz"
+	boot "loglevel=7 ublk.roothash=$hash"
+	went_off "systemd's way, a verified root"
+	shows '^mount /run/root/lower' 'it was mounted'
+	shows 'the root is unmounted and its disk stopped' 'the end is a clean one'
+	shows_not 'is not stopped' 'and its disk was in use no more'
+else
+	skip "systemd's way, a verified root" "no $TESTS_KERNEL: make kernel CONFIG=tests"
+fi
 
 done_testing

@@ -75,7 +75,7 @@ has_options every "Options of every device"
 
 section 'BOOT LINE' >"$tmp/section"
 words=$(sed -n '/^} words\[\]/,/^};/s/^	{ "\([a-z-]*\)", .*/\1/p' initramfs/cmdline.c)
-is "$(echo "$words" | wc -l)" 9 "the number of boot words"
+is "$(echo "$words" | wc -l)" 10 "the number of boot words"
 for word in $words; do
 	like "$(cat "$tmp/section")" "^ +ublk\.$word=( |\$)" "ublk.$word="
 done

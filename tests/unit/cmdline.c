@@ -42,6 +42,7 @@ static bool is_default(const struct boot *boot)
 	return !strcmp(boot->root, "/root.img.gz") && !boot->part &&
 	       !boot->rootfstype && !boot->init && !boot->cache &&
 	       boot->overlay && !boot->cow && !boot->overlay_size &&
+	       !boot->verity &&
 	       boot->rescue == RESCUE_SHELL && boot->wait == 10;
 }
 
@@ -54,7 +55,7 @@ static void test_defaults(void)
 	check(!parse("console=ttyS0 quiet ro xublk.root=/x root=/y\n", &boot) &&
 	      is_default(&boot) && !*complaints, "words of others");
 	check(!parse("ublk.root= ublk.rootfstype= ublk.overlay= ublk.init= "
-		     "ublk.cache= ublk.cow= ublk.rescue= ublk.wait= ublk.root", &boot) &&
+		     "ublk.cache= ublk.cow= ublk.roothash= ublk.rescue= ublk.wait= ublk.root", &boot) &&
 	      is_default(&boot) && !*complaints, "empty values: defaults");
 }
 
@@ -122,6 +123,29 @@ static void test_part(void)
 	      "a comma that is part of the name");
 }
 
+#define HASH "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+
+static void test_roothash(void)
+{
+	struct boot boot;
+
+	check(!parse("ublk.roothash=" HASH, &boot) && boot.verity &&
+	      !boot.hash_offset && boot.overlay && !boot.roothash[0] &&
+	      boot.roothash[1] == 0x11 && boot.roothash[15] == 0xff &&
+	      boot.roothash[31] == 0xff, "a root hash");
+	check(!parse("ublk.roothash=" HASH ",offset=40M", &boot) &&
+	      boot.verity && boot.hash_offset == 40 << 20,
+	      "and where its superblock is");
+	check(!parse("ublk.roothash=" HASH ",offset=4K ublk.roothash=" HASH,
+		     &boot) && boot.verity && !boot.hash_offset,
+	      "the last one counts with its place");
+	check(parse("ublk.roothash=" HASH " ublk.cow=32M", &boot) == -EINVAL &&
+	      strstr(complaints, "-22 ublk.cow: a disk with ublk.roothash="),
+	      "a disk that is verified cannot be written");
+	check(!parse("ublk.cow=32M ublk.roothash=", &boot) && !*complaints,
+	      "one that is not can be");
+}
+
 static void test_bad(void)
 {
 	static const char *const bad[] = {
@@ -131,6 +155,12 @@ static void test_bad(void)
 		"ublk.init=bin/sh", "ublk.cache=12Q", "ublk.cache=-1",
 		"ublk.block-size=8K", "ublk.block-size=256",
 		"ublk.block-size=1536", "ublk.block-size=4k6",
+		"ublk.roothash=0011", "ublk.roothash=x" HASH,
+		"ublk.roothash=" HASH "0", "ublk.roothash=" HASH "00",
+		"ublk.roothash=" HASH ",", "ublk.roothash=" HASH ",offset=",
+		"ublk.roothash=" HASH ",offset=0",
+		"ublk.roothash=" HASH ",offset=1000",
+		"ublk.roothash=" HASH ",part=1",
 		"ublk.rescue=shells", "ublk.wait=soon", "ublk.wait=1000000",
 		"ublk.wait=-1", "ublk.root=/a,part=", "ublk.root=/a,part=0",
 		"ublk.root=/a,part=x", "ublk.root=/a,part=-1",
@@ -138,7 +168,7 @@ static void test_bad(void)
 		"ublk.root=/a,part=PARTUUID=", "ublk.root=/a,part=PARTLABEL=",
 	};
 	struct boot boot;
-	char claim[64], start[64];
+	char claim[128], start[128];
 	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -198,6 +228,7 @@ int main(void)
 	test_defaults();
 	test_values();
 	test_part();
+	test_roothash();
 	test_bad();
 	test_quotes();
 	test_end();
