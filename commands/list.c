@@ -99,11 +99,13 @@ static void print_json(const struct lookup *device, bool first)
 	printf(", \"argument\": ");
 	json_string(device->argument);
 	printf(", \"size\": %llu, \"read_only\": %s, \"queues\": %u, "
-	       "\"depth\": %u, \"pid\": %d, \"supervised\": %s}",
+	       "\"depth\": %u, \"pid\": %d, \"supervised\": %s, "
+	       "\"owner\": %u, \"group\": %u}",
 	       (unsigned long long)device->size,
 	       device->read_only ? "true" : "false", device->queues,
 	       device->depth, (int)device->pid,
-	       device->supervised ? "true" : "false");
+	       device->supervised ? "true" : "false",
+	       (unsigned int)device->owner, (unsigned int)device->group);
 }
 
 /* On a terminal the heading is underlined; everything else is the same. */

@@ -91,6 +91,8 @@ static int lookup_driver(struct lookup *device, struct ublk_ctrl *ctrl,
 	device->at_driver = true;
 	device->queues = info->nr_hw_queues;
 	device->depth = info->queue_depth;
+	device->owner = info->owner_uid;
+	device->group = info->owner_gid;
 	err = ctrl_get_params(ctrl, device->id, &params);
 	if (err)
 		return err;

@@ -24,6 +24,8 @@ struct lookup {
 	unsigned int queues, depth;
 	bool read_only;
 	bool rootfs;
+	uid_t owner;		/* who added it, as the driver knows */
+	gid_t group;
 	pid_t pid;		/* the server's; 0 if it does not run */
 	pid_t worker;		/* the worker's, if that is another process */
 	unsigned long long started;	/* of each, for process_open() */
