@@ -53,6 +53,8 @@ CROSS_COMPILE ?= $(if $(FOREIGN),$(call of_arch,compiler))
 ##                      (DIR/bin/musl-gcc, DIR/include, DIR/lib), compiled
 ##                      against musl; it is used as it is and nothing is fetched
 ##                      for it. LIBDEFLATE=no: zlib does its work, slower
+## LINUX_HEADERS=       folder with Linux's headers for programs, linux/ and asm/, of
+##                      6.1 or later, instead of those of the kernel that we build
 ## WITHOUT=             parts that ublk is built without, as `make board` leaves
 ##                      some out: bench check gzip index info manual pack
 ##                      stat unpack

@@ -7,22 +7,24 @@
 #
 # If the user names a library (MUSL=, ZLIB=, LIBDEFLATE=, LIBURING=: its
 # installation prefix), that one is used. It must have been compiled with musl.
-# With LIBDEFLATE=no, zlib does its work (lib/deflate.h). The sanitized programs
-# use the host's C library, and always our own libraries.
+# With LIBDEFLATE=no, zlib does its work (lib/deflate.h). LINUX_HEADERS= is a folder
+# with the kernel's headers for programs. The sanitized programs use the host's C
+# library, and always our own libraries.
 
 MUSL ?=
 ZLIB ?=
 LIBDEFLATE ?=
 LIBURING ?=
+LINUX_HEADERS ?=
 
 MUSL_PREFIX := $(abspath $(or $(MUSL),$(O)/musl))
 ZLIB_PREFIX := $(or $(ZLIB),$(O))
 LIBDEFLATE_PREFIX := $(or $(filter-out no,$(LIBDEFLATE)),$(O))
 LIBURING_PREFIX := $(or $(LIBURING),$(O))
-KERNEL_HEADERS := $(O)/kernel-headers/include
+KERNEL_HEADERS := $(or $(LINUX_HEADERS),$(O)/kernel-headers/include)
 
 MUSL_CC := $(MUSL_PREFIX)/bin/musl-gcc
-KERNEL_HEADERS_READY := $(O)/kernel-headers/.ready
+KERNEL_HEADERS_READY := $(if $(LINUX_HEADERS),,$(O)/kernel-headers/.ready)
 MUSL_READY := $(if $(MUSL),,$(O)/musl/.ready)
 ZLIB_READY := $(if $(ZLIB),,$(O)/lib/libz.a)
 LIBDEFLATE_READY := $(if $(LIBDEFLATE),,$(O)/lib/libdeflate.a)
@@ -30,7 +32,7 @@ LIBURING_READY := $(if $(LIBURING),,$(O)/lib/liburing.a)
 DEPS := $(MUSL_READY) $(ZLIB_READY) $(LIBDEFLATE_READY) $(LIBURING_READY) $(KERNEL_HEADERS_READY)
 
 # What the host needs to compile anything; checked before everything else.
-BUILD_PACKAGES := gcc libc6-dev $(call of_arch,packages)
+BUILD_PACKAGES := gcc libc6-dev $(if $(FOREIGN),$(call of_arch,packages))
 FETCH_PACKAGES := dpkg-dev patch
 
 SRC := build/src
@@ -74,7 +76,7 @@ endef
 $(foreach package,musl zlib libdeflate liburing busybox glibc e2fsprogs util-linux fio \
 	libaio u-boot,$(eval $(call source_rules,$(package))))
 
-$(KERNEL_HEADERS_READY): $(KERNEL_TREE)/.unpacked
+$(O)/kernel-headers/.ready: $(KERNEL_TREE)/.unpacked
 	$(call say,HEADERS,$(KERNEL_TREE))
 	$(Q)rm -rf $(@D)
 	$(Q)mkdir -p $(@D)
