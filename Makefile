@@ -367,7 +367,7 @@ manual: ublk ## docs/ublk.8, the manual page out of the help texts
 LINT_PACKAGES := cppcheck shellcheck sparse perl mandoc
 SCRIPTS = .ci/run deps/busybox deps/soft-float/make deps/packages deps/fetch deps/newest-kernel \
 	deps/packaged-kernel deps/suite.lib docs/make-manual \
-	packaging/completions/ublk.bash \
+	packaging/completions/ublk.bash packaging/openrc/ublk \
 	$(shell grep -lE '^\#!/bin/(ba)?sh' \
 		$$(find tests initramfs linux packaging -type f 2>/dev/null) /dev/null)
 
