@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes a release; included by Makefile.
+# A release, and packages of distributions; included by Makefile.
 
 DIST := build/dist
 
@@ -14,3 +14,18 @@ dist-programs: ## of a release the source and the programs only; ARCHES=
 
 test-dist: $(KERNEL_TREE)/.unpacked ## the release, made twice in two places, is the same; ARCHES=
 	@tests/dist $(CHOSEN_ARCHES)
+
+## DEB_VERSION=         version of the Debian packages, such as 0.1+git20261130-1;
+##                      that of packaging/debian/changelog when it is not given
+DEB_VERSION ?=
+
+DEB_ARCH := $(call of_arch,debian)
+DEB_PACKAGES := dpkg-dev debhelper dh-dkms lintian xz-utils git
+
+.PHONY: deb
+
+deb: $(O)/ublk $(foreach package,musl zlib libdeflate liburing,$(SRC)/$(package)/.unpacked) ## Debian packages: build/deb/*.deb; ARCH=, DEB_VERSION=
+	@[ -n '$(DEB_ARCH)' ] || { echo 'deb: Debian has no $(ARCH)' >&2; exit 2; }
+	$(Q)deps/packages $(DEB_PACKAGES) $(if $(FOREIGN),$(call of_arch,packages))
+	$(call say,DEB,$(DEB_ARCH))
+	$(Q)packaging/make-deb $(DEB_ARCH) $(O)/ublk build/deb $(DEB_VERSION)
