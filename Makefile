@@ -340,7 +340,6 @@ test-module: all driver-programs $(PACKAGED_KERNEL) ## the driver as a module of
 	@tests/run host/driver-module
 
 include tests/fuzz/rules.mk
-include packaging/rules.mk
 
 soak: all busybox $(SOAK_PROGRAMS) $(O)/driver/strike $(KERNEL_FILE) ## load, kills, upgrades, no memory: nothing is lost; T=, SEED=
 	@tests/soak --kernel $(KERNEL_FILE) --minutes $(T) \
