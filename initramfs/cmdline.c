@@ -24,8 +24,8 @@ static bool is_part(const char *part)
 }
 
 /*
- * Handles a word with a value that is not empty. Returns NULL, or why the value
- * is invalid.
+ * Handles a word with a value that is not empty, unless words[] says so. Returns
+ * NULL, or why the value is invalid.
  */
 static const char *parse_root(struct boot *boot, char *value)
 {
@@ -140,17 +140,22 @@ static const char *parse_wait(struct boot *boot, char *value)
 static const struct {
 	const char *name;
 	const char *(*parse)(struct boot *boot, char *value);
+	/*
+	 * parse() gets an empty value, too, and refuses it. For other words it
+	 * means what is done without them; here that would be not to verify.
+	 */
+	bool needs_value;
 } words[] = {
-	{ "root", parse_root },
-	{ "rootfstype", parse_rootfstype },
-	{ "overlay", parse_overlay },
-	{ "cow", parse_cow },
-	{ "roothash", parse_roothash },
-	{ "init", parse_init },
-	{ "cache", parse_cache },
-	{ "block-size", parse_block_size },
-	{ "rescue", parse_rescue },
-	{ "wait", parse_wait },
+	{ "root", parse_root, false },
+	{ "rootfstype", parse_rootfstype, false },
+	{ "overlay", parse_overlay, false },
+	{ "cow", parse_cow, false },
+	{ "roothash", parse_roothash, true },
+	{ "init", parse_init, false },
+	{ "cache", parse_cache, false },
+	{ "block-size", parse_block_size, false },
+	{ "rescue", parse_rescue, false },
+	{ "wait", parse_wait, false },
 };
 
 /*
@@ -195,7 +200,7 @@ static int parse_word(char *word, struct boot *boot, boot_complain *complain)
 		if (strncmp(words[i].name, name, length) ||
 		    words[i].name[length])
 			continue;
-		if (!*value)
+		if (!*value && !words[i].needs_value)
 			return 0;
 		reason = words[i].parse(boot, value);
 		if (!reason)
