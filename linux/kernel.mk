@@ -13,13 +13,13 @@ KERNEL ?= 6.12
 KERNEL_SOURCE ?=
 ## DRIVER=own           ublk driver in the kernel: ours, or intree, Linux's own
 DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
-## CONFIG=              kernel configuration: empty for the appliance's, tests,
-##                      bench, debug, kcsan or xfstests; pages64 for arm64
-##                      (linux/README.md)
+## CONFIG=              kernel configuration: empty for the appliance's; network
+##                      for it with a network; tests, bench, debug, kcsan or
+##                      xfstests; pages64 for arm64 (linux/README.md)
 CONFIG ?=
 
 KERNELS := 6.12 6.1 newest
-CONFIGS := tests bench debug kcsan xfstests $(patsubst \
+CONFIGS := network tests bench debug kcsan xfstests $(patsubst \
 	linux/configs/$(ARCH)-%.config,%,$(wildcard linux/configs/$(ARCH)-pages64.config))
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
@@ -44,16 +44,19 @@ KERNEL_TREE := build/linux-6.12
 KERNEL_PACKAGES := gcc libc6-dev $(call of_arch,packages) make bc bison flex libelf-dev xz-utils ccache patch
 
 # Each configuration is a list of fragments; later ones override earlier ones.
-# A configuration may have more for an architecture (x86_64-debug), and for a
-# version, whose names of options may differ (linux-newest-debug).
+# A configuration may have more for an architecture (x86_64-debug), for a board
+# (board-q35-network), and for a version, whose names of options may differ
+# (linux-newest-debug).
 BOARD_FRAGMENTS := $(call of_arch,configs)
 fragments = appliance linux-$(1) $(BOARD_FRAGMENTS) $(FRAGMENTS_$(2)) \
 	$(if $(2),$(patsubst linux/configs/%.config,%,$(wildcard \
 	linux/configs/linux-$(1)-$(2).config)))
 of_config = $(1) $(patsubst linux/configs/%.config,%,$(wildcard \
-	linux/configs/$(ARCH)-$(1).config))
+	$(BOARD_FRAGMENTS:%=linux/configs/%-$(1).config)))
+FRAGMENTS_network := $(call of_config,network)
 # What all but the appliance have.
 FRAGMENTS_more := $(call of_config,tests)
+# Of network devices, tests use virtio's.
 FRAGMENTS_tests := $(FRAGMENTS_more) flash flash-simulated verity network \
 	board-qemu-network
 FRAGMENTS_bench := $(FRAGMENTS_more) $(call of_config,bench)
@@ -63,7 +66,7 @@ FRAGMENTS_xfstests := $(FRAGMENTS_more) $(call of_config,xfstests)
 FRAGMENTS_pages64 := $(FRAGMENTS_tests) $(ARCH)-pages64
 # Few files depend on the options of these: their build directory begins as a copy
 # of the appliance's, and only those files are compiled again.
-CONFIGS_COPIED := tests bench xfstests
+CONFIGS_COPIED := network tests bench xfstests
 
 DRIVER_SOURCES := $(wildcard linux/drivers/block/ublk/*)
 DRIVER_HEADERS := $(wildcard linux/include/uapi/linux/*.h)
