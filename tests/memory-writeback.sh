@@ -82,11 +82,11 @@ under_pressure() {
 		sleep "$pause"
 	done
 	pages=$(($(pages_reclaimed) - pages))
-	note "$((pages / 256)) MiB of memory reclaimed, $killed workers killed"
+	note "$((pages * page_kib / 1024)) MiB of memory reclaimed, $killed workers killed"
 	[ "$(event oom_kill)" = "$victims" ] ||
 		problem="$problem somebody was killed"
 	# Pages of a file that is overwritten are freed without reclaim.
-	[ $((pages / 256)) -ge $((24 * rounds)) ] ||
+	[ $((pages * page_kib / 1024)) -ge $((24 * rounds)) ] ||
 		problem="$problem no pressure"
 	[ $killed -ge $((3 * rounds)) ] || [ -z "$recovers" ] ||
 		problem="$problem only $killed workers were killed"
