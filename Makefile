@@ -395,6 +395,9 @@ lint: $(DEPS) lint-driver ## static checks of the C sources and the scripts
 		grep -v 'referenced manual not found'
 	$(call say,SHELL,$(words $(SCRIPTS)) files)
 	$(Q)shellcheck -x -S warning -e SC2154 $(SCRIPTS)
+	$(Q)! grep -nE 'wait_until [0-9]+ (test|\[) .*\$$\(' tests/*.sh tests/*/*.sh || \
+		{ echo 'lint: $$(...) is evaluated once: eval it, in single quotes' >&2; \
+		exit 1; }
 
 # sparse and the compiler's extra warnings, in a separate build directory,
 # because a kernel would be rebuilt after them. Only the driver is compiled

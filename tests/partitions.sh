@@ -55,7 +55,7 @@ if [ -n "$recovers" ]; then
 		wait_until 20 another_worker
 	right "another worker"
 	kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
-	wait_until 20 test -z "$(pidof ublk)"
+	wait_until 20 eval '[ -z "$(pidof ublk)" ]'
 	ok "all are killed, and the disk recovered" \
 		wait_until 20 ublk recover "$id"
 	right "recovered"
