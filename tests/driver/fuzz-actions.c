@@ -501,7 +501,7 @@ static void some_copy(struct thread *t)
 				       below(random, t->depth),
 				       below(random, 4) << 12);
 	size_t size = 1 + below(random, 1 << 14);
-	void *place = (void *)address(t, chance(random, 80));
+	void *place = (void *)(uintptr_t)address(t, chance(random, 80));
 
 	if (chance(random, 20))
 		offset = number(random) & INT64_MAX;

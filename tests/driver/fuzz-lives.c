@@ -299,7 +299,7 @@ static void disk_call(struct thread *t, int fd, uint64_t size)
 		size ? number(random) % size & ~4095ULL : 0,
 		4096ULL * (1 + below(random, 16)),
 	};
-	char *data = (char *)address(t, true);
+	char *data = (char *)(uintptr_t)address(t, true);
 
 	switch (below(random, 6)) {
 	case 0:
@@ -362,7 +362,7 @@ static void client(struct thread *t)
 			length = length < 4096 ? 4096 : length;
 			offset &= ~4095ULL;
 		}
-		data = (char *)address(t, true);
+		data = (char *)(uintptr_t)address(t, true);
 		memset(sqe, 0, 2 * sizeof(*sqe));
 		switch (below(random, 10)) {
 		case 0:

@@ -123,9 +123,11 @@ static void test_batch_prep(void)
 	body.flags = 0;
 	is(raw_batch_call(queue, PREP, &body, two), -EINVAL, "no addresses");
 	body = good;
-	is(raw_batch_call(queue, PREP, &body, (void *)place(UNMAPPED, NULL)),
+	is(raw_batch_call(queue, PREP, &body,
+			  (void *)(uintptr_t)place(UNMAPPED, NULL)),
 	   -EFAULT, "elements that are not there");
-	is(raw_batch_call(queue, PREP, &body, (void *)place(OF_KERNEL, NULL)),
+	is(raw_batch_call(queue, PREP, &body,
+			  (void *)(uintptr_t)place(OF_KERNEL, NULL)),
 	   -EFAULT, "elements in the kernel");
 	body.nr_elem = 0;
 	is(raw_batch_call(queue, PREP, &body, NULL), 0, "no element");
@@ -211,7 +213,8 @@ static void test_batch_commit(void)
 	body.nr_elem = 0;
 	is(raw_batch_call(queue, COMMIT, &body, two), 0, "no element");
 	body = good;
-	is(raw_batch_call(queue, COMMIT, &body, (void *)place(UNMAPPED, NULL)),
+	is(raw_batch_call(queue, COMMIT, &body,
+			  (void *)(uintptr_t)place(UNMAPPED, NULL)),
 	   -EFAULT, "elements that are not there");
 	two[0].addr = 0;
 	is(raw_batch_call(queue, COMMIT, &body, two), -EINVAL,

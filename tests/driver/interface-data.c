@@ -100,11 +100,12 @@ static void test_need_get_data(void)
 	   rig_desc(&rig, 0)->nr_sectors == 16, "its descriptor");
 	ok(refused(wrong(&rig, UBLK_U_IO_FETCH_REQ, 0, tag, spare)),
 	   "FETCH before the data");
-	ok(all_bytes((void *)spare, 8192, 0), "no data was copied yet");
+	ok(all_bytes((void *)(uintptr_t)spare, 8192, 0),
+	   "no data was copied yet");
 	raw_io(&rig.queue[0], UBLK_U_IO_NEED_GET_DATA, 0, tag, 0, spare);
 	is(rig_next(&rig, 0, IO_MS), 0, "NEED_GET_DATA");
 	is(rig.done.tag, tag, "of the same tag");
-	ok(holds((void *)spare, 8192, 1, 0), "its data is there");
+	ok(holds((void *)(uintptr_t)spare, 8192, 1, 0), "its data is there");
 	is(rig_desc(&rig, 0)->addr, spare, "the descriptor tells where");
 	is(wrong(&rig, UBLK_U_IO_NEED_GET_DATA, 0, tag, spare), -EINVAL,
 	   "NEED_GET_DATA twice");
@@ -118,7 +119,7 @@ static void test_need_get_data(void)
 	   "NEED_GET_DATA of a READ");
 	is(wrong(&rig, UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, 0), -EINVAL,
 	   "COMMIT of a READ without a buffer");
-	fill((void *)spare, 4096, 2);
+	fill((void *)(uintptr_t)spare, 4096, 2);
 	raw_io(&rig.queue[0], UBLK_U_IO_COMMIT_AND_FETCH_REQ, 0, tag, 4096,
 	       spare);
 	raw_submit(&rig.queue[0]);
@@ -159,7 +160,7 @@ static void test_need_get_data(void)
 down:
 	rig_down(&rig);
 	munmap(data, 8192);
-	munmap((void *)spare, MAX_IO);
+	munmap((void *)(uintptr_t)spare, MAX_IO);
 }
 
 static long copy_out(struct rig *rig, unsigned int q, unsigned int tag,
@@ -220,7 +221,8 @@ static void test_user_copy(void)
 	is(copy_out(&rig, 0, tag, 8192, copy, 512), 0, "at its end");
 	is(copy_out(&rig, 0, tag, 8193, copy, 512), -EINVAL, "beyond its end");
 	is(copy_in(&rig, 0, tag, 0, copy, 512), -EACCES, "into a WRITE");
-	is(copy_out(&rig, 0, tag, 0, (void *)place(UNMAPPED, NULL), 512),
+	is(copy_out(&rig, 0, tag, 0,
+		    (void *)(uintptr_t)place(UNMAPPED, NULL), 512),
 	   -EFAULT, "to memory that is not there");
 	is(copy_out(&rig, 0, 1 - tag, 0, copy, 512), -EINVAL,
 	   "from a tag that is armed");
