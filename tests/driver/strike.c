@@ -41,7 +41,7 @@ static const char usage[] =
 "            for a control command of ublk, from Linux 6.10 on\n"
 "  -a        with -e and -c CALL: all such calls fail from the Nth on, until COMMAND\n"
 "            has ended. With -p calls of processes that PID forks do not\n"
-"  -s        with -p: calls of processes that PID forks do not count\n"
+"  -s        calls of processes that COMMAND, or PID with -p, forks do not count\n"
 "  -o FILE   write the name of the call there and not to standard output\n"
 "\n"
 "Exit status: 0 killed; 1 there were no N calls; 2 wrong usage. With -e that of\n"
@@ -405,7 +405,7 @@ int main(int argc, char **argv)
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	counting = victim;
-	watch(victim ? victim : command, !victim || !(all || single));
+	watch(victim ? victim : command, !single && !(victim && all));
 	if (write(go, "", 1) != 1)
 		die("write");
 	close(go);
