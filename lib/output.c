@@ -105,9 +105,9 @@ static int output_check_target(const char *path, bool replace,
 }
 
 /*
- * Gives the file the wanted owner, group and mode. Often only
- * root may change the owner; if that fails, the file stays ours. A file whose owner or
- * group differs from the old one's must not keep set-user-ID or set-group-ID.
+ * Gives the file the wanted owner, group and mode. Often only root may change the
+ * owner; if that fails, the file stays ours. A file whose owner or group differs
+ * from the old one's must not keep set-user-ID or set-group-ID.
  */
 static int output_take_owner(int fd, const struct stat *wanted)
 {
