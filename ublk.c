@@ -330,6 +330,11 @@ int main(int argc, char **argv)
 	 */
 	signal(SIGXFSZ, SIG_IGN);
 	/*
+	 * A caller may leave this ignored. Then the kernel keeps no child that has
+	 * ended: its status is lost, and its number may be another process's.
+	 */
+	signal(SIGCHLD, SIG_DFL);
+	/*
 	 * Write errors are checked once at the end, when the output is flushed.
 	 */
 	setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
