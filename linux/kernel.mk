@@ -109,9 +109,12 @@ build/linux-6.1/.ready: %/.ready: %/.unpacked
 	$(Q)touch $@
 
 # $(call kernel_make,VERSION,BUILD DIRECTORY). It uses all processors. A fixed
-# build time makes builds reproducible. ccache checks included files directly,
-# which is faster than preprocessing, and finds results of other clones.
-kernel_make = CCACHE_DEPEND=1 CCACHE_BASEDIR=$(CURDIR) \
+# build time makes builds reproducible. ccache finds results of other clones. It
+# preprocesses what it does not know: only so does it see files that .incbin puts in,
+# which it cannot check, and keeps no such object. (With CCACHE_DEPEND it gave an old
+# kernel to armv7's zImage; the namespace is for caches which still have that.)
+kernel_make = CCACHE_NODEPEND=1 CCACHE_NAMESPACE=preprocessed \
+	CCACHE_BASEDIR=$(CURDIR) \
 	$(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) \
 	CROSS_COMPILE=$(CROSS_COMPILE) \
 	CC="$$(command -v ccache) $(CROSS_COMPILE)gcc" \
