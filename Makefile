@@ -267,10 +267,13 @@ driver-programs: $(DRIVER_PROGRAMS)
 TESTS ?=
 # The debug kernel needs more memory than the boards of the host's tests have,
 # and those tests measure the appliance's kernel. With another processor than this
-# machine's the tests are those that boot a board.
+# machine's the tests are those that boot a board (those of tests/vm itself, and of
+# this machine's packaged kernel, do so for its own).
 TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board,\
 	$(if $(FOREIGN),board $(TESTS_THAT_BOOT))))
-TESTS_THAT_BOOT = $(patsubst tests/%.sh,%,$(shell grep -l '/board\.lib"' tests/host/*.sh))
+TESTS_THAT_BOOT = host/kernel-image $(filter-out host/vm-% host/driver-module,$(patsubst \
+	tests/%.sh,%,$(shell grep -lE '/board\.lib"|/power-cut\.sh"|tests/vm |linux/emulate ' \
+	tests/host/*.sh)))
 # Few tests need the kernel with more options: it is built only for them.
 TESTS_OF_MORE = $(patsubst tests/%.sh,%,$(shell \
 	grep -lE '^\# kernel:.* tests' tests/*.sh tests/host/*.sh))
@@ -314,9 +317,17 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
 # All of the board's tests where linux/boards says so, on the others these.
-BOARD_TESTS := server ram file zimg cow supervise recover upgrade driver-interface \
-	driver-kill-answers driver-kill-start driver-kill-recovery host/boot-root \
-	host/boot-cow host/boot-fit host/small-boards host/moved
+BOARD_TESTS := server ram file zimg cow supervise recover upgrade stop-busy \
+	driver-interface driver-kill-answers driver-kill-start driver-kill-recovery \
+	host/boot-root host/boot-cow host/boot-fit host/small-boards host/moved \
+	host/kernel-image
+# A kernel with other pages than its architecture's: the tests whose sizes, limits and
+# counts depend on these. 16 KiB are those of MIPS.
+PAGES_KERNELS := $(patsubst linux/configs/%.config,%,\
+	$(wildcard linux/configs/*-pages64.config))
+PAGES_TESTS := server ram file zimg cow recover supervise upgrade user \
+	driver-interface driver-kill-answers driver-reuse ram-memory memory-locked \
+	memory-swap memory-writeback host/boot-root host/boot-memory
 test-boards: kernel busybox ## the board's tests, on emulated boards of all other processors
 	@failed=; \
 	for arch in $(filter-out $(HOST_ARCH),$(CHOSEN_ARCHES)); do \
@@ -325,6 +336,10 @@ test-boards: kernel busybox ## the board's tests, on emulated boards of all othe
 		tests='$(BOARD_TESTS)'; \
 		[ -z "$$(linux/board $$arch suite)" ] || tests=; \
 		$(MAKE) ARCH=$$arch test TESTS="$$tests" || failed="$$failed, $$arch"; \
+		case " $(PAGES_KERNELS) " in *" $$arch-pages64 "*) \
+			$(MAKE) ARCH=$$arch CONFIG=pages64 test TESTS='$(PAGES_TESTS)' || \
+				failed="$$failed, $$arch pages64" ;; \
+		esac; \
 	done; \
 	[ -z "$$failed" ] || { echo "test-boards: failed:$${failed#,}"; exit 1; }
 
