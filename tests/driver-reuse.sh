@@ -39,10 +39,10 @@ in_use() {
 	done
 	[ -z "$checks_itself" ] || return 0
 	echo "areas $(grep -vc unpurged /proc/vmallocinfo)"
-	awk '$1 == "managed" { used += $2 }
+	awk -v page_kib=$page_kib '$1 == "managed" { used += $2 }
 		$1 == "nr_free_pages" || $1 == "count:" { used -= $2 }
 		$1 ~ /^nr_slab_(un)?reclaimable$/ { used -= $2 }
-		$1 == "nr_kernel_stack" { used -= $2 / 4 }
+		$1 == "nr_kernel_stack" { used -= $2 / page_kib }
 		END { print "pages", used }' /proc/zoneinfo
 }
 
@@ -87,6 +87,8 @@ come_and_go() {
 	is "$(cat "$tmp/more")" "" "memory is back, $text"
 }
 
+# Pages of this kernel, as a tmpfs has them; it counts stacks in KiB.
+page_kib=$(($(stat -f -c %S /dev/shm) / 1024))
 caches=''
 for cache in /sys/kernel/slab/*; do
 	case $cache in */vmap_area) continue ;; esac

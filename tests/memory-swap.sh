@@ -72,8 +72,8 @@ swaps_while() {
 		round=$((round + 1))
 		sleep "$pause"
 	done
-	out=$((($(event pswpout) - out) / 256))
-	in=$((($(event pswpin) - in) / 256))
+	out=$((($(event pswpout) - out) * page_kib / 1024))
+	in=$((($(event pswpin) - in) * page_kib / 1024))
 	note "$out MiB written, $in MiB read, $killed workers killed"
 	# Each MiB that does not fit is swapped out and in, twice a round.
 	[ $in -ge $((bytes / 1048576 / 2 * rounds)) ] ||

@@ -9,10 +9,13 @@
 
 new_root root <<'INIT'
 server=$(sed -n s/^worker=//p /run/ublk/0)
+# Pages of this kernel, as a tmpfs has them.
+page_kib=$(($(stat -f -c %S /run) / 1024))
 # In KiB, with the free pages that each CPU keeps for itself.
 free() {
-	awk '$1 == "nr_free_pages" || $1 == "count:" { sum += $2 }
-		END { print sum * 4 }' /proc/zoneinfo
+	awk -v page_kib=$page_kib '
+		$1 == "nr_free_pages" || $1 == "count:" { sum += $2 }
+		END { print sum * page_kib }' /proc/zoneinfo
 }
 memory() { sed -n "s/^$1:[^0-9]*\\([0-9]*\\) kB/\\1/p" /proc/$server/status; }
 locked=$(memory VmLck) resident=$(memory VmRSS)
