@@ -7,7 +7,7 @@
 #   value loop_root 10ms N    of a second, that is 10 million instructions each
 # or `missing DEVICE REASON`. The two roots are the same folder, once as our image
 # in our initramfs, once as a squashfs with gzip that a shell script puts on a loop
-# device, both below an overlay.
+# device, both below an overlay. $ARCH is the board; this machine packs the images.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -72,7 +72,7 @@ INIT
 chmod 755 "$tmp/root/sbin/init"
 mksquashfs "$tmp/root" "$tmp/plain" -all-root -noI -noD -noF -noX -no-xattrs \
 	-no-progress -quiet >&2
-"$out/ublk" pack "$tmp/plain" "$tmp/root.img.gz"
+"$here/ublk" pack "$tmp/plain" "$tmp/root.img.gz"
 "$here/initramfs/make-cpio" "$out/gen_init_cpio" "$out/ublk" \
 	"$tmp/root.img.gz" "$tmp/zimg.cpio"
 until_init zimg_root "$tmp/zimg.cpio"
