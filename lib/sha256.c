@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "lib/big-endian.h"
+
 #define BLOCK 64
 #define LENGTH_AT 56	/* in the last block: the message's length in bits */
 
@@ -39,19 +41,6 @@ static const uint32_t initial[8] = {
 static uint32_t rotate(uint32_t x, unsigned int n)
 {
 	return x >> n | x << (32 - n);
-}
-
-static uint32_t get_be32(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3];
-}
-
-static void put_be32(uint8_t *at, uint32_t value)
-{
-	at[0] = value >> 24;
-	at[1] = value >> 16;
-	at[2] = value >> 8;
-	at[3] = value;
 }
 
 /*
