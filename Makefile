@@ -88,7 +88,7 @@ include deps/rules.mk
 include packaging/rules.mk
 
 # ublk and its parts. The sanitized program is built from the same sources.
-FOLDERS := $(patsubst %/,%,$(wildcard lib/ image/ core/ targets/ targets/*/ \
+FOLDERS := $(patsubst %/,%,$(wildcard lib/ sources/ image/ core/ targets/ targets/*/ \
 	commands/ initramfs/))
 # Of the two libraries for whole deflate streams, one is used (lib/deflate.h).
 NO_SOURCES := lib/deflate-$(or $(call if_libdeflate,zlib),libdeflate).c
