@@ -51,6 +51,7 @@ static const char *const left_out[] = {
 	WITH_CHECK ? NULL : "check", WITH_INDEX ? NULL : "index",
 	WITH_STAT ? NULL : "stat",
 	WITH_GZIP ? NULL : "gzip", WITH_MANUAL ? NULL : "manual",
+	WITH_NETWORK ? NULL : "network",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

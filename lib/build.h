@@ -34,6 +34,11 @@
 #define WITH_GZIP 1
 #endif
 
+/* Images on servers: NBD and HTTP. */
+#ifndef WITH_NETWORK
+#define WITH_NETWORK 1
+#endif
+
 /* What `ublk help VERB` prints besides usage and options. */
 #ifndef WITH_MANUAL
 #define WITH_MANUAL 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Fuzzers, included by Makefile. Each tests/fuzz/NAME.c is a fuzzer of the image
-# reader, and lib/ is shared by all. build/fuzz/NAME is built with clang and
+# reader or of a protocol of sources/, and lib/ is shared by all. build/fuzz/NAME is built with clang and
 # libFuzzer, and with coverage of the reader, zlib and libdeflate. build/asan/fuzz/NAME is
 # built with the normal compiler, and only tries given inputs (lib/replay.c).
 
@@ -30,6 +30,9 @@ FUZZ_WRAP := -Wl,--wrap=pread -Wl,--wrap=storage_is_device
 $(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
 	-Wl,--wrap=image_open_again -Wl,--wrap=image_find \
 	-Wl,--wrap=backing_samples
+# lib/server.c is linked with each, and replaces them where they are used.
+FUZZ_WRAP += -Wl,--wrap=net_connect -Wl,--wrap=net_send \
+	-Wl,--wrap=net_receive -Wl,--wrap=clock_sleep_ms
 
 # clang does not know two of the warnings, and has another form of a third.
 FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \
@@ -40,7 +43,7 @@ FUZZ_CFLAGS := $(filter-out -Wlogical-op -Wduplicated-cond,$(COMMON)) \
 # it useless.
 FUZZ_COVERAGE := -fsanitize=fuzzer-no-link -fno-sanitize-coverage=trace-cmp
 FUZZ_OBJECTS := $(patsubst %.c,$(FUZZ)/obj/%.o,$(filter \
-	image/% targets/% core/memory.c core/record.c core/same-store.c \
+	image/% sources/% targets/% core/memory.c core/record.c core/same-store.c \
 	$(filter-out lib/message.c lib/option.c,$(wildcard lib/*.c)),$(SOURCES)))
 FUZZ_SHARED_OBJECTS := $(FUZZ_SHARED:%.c=$(FUZZ)/obj/%.o)
 

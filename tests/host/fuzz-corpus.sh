@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 #
-# The finds and seeds of the fuzzers of the image reader do not crash any of
+# The finds and seeds of the fuzzers of images and protocols do not crash any of
 # them, nor do variants of them, always the same; with ASan and UBSan. ROUNDS=n
 # makes n variants of each; `make fuzz` makes as many as it has time for.
 . "${0%/*}/../lib.sh"
