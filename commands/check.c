@@ -40,6 +40,7 @@ static const char manual[] =
 "Expands and verifies every chunk. Prints a line for each damaged chunk, with\n"
 "the sectors of the disk (512 bytes each) that are lost. The exit status is 1 if\n"
 "there is one. If the header or index is damaged, it reports that and stops.\n"
+"IMAGE may be on a server: nbd://HOST/EXPORT or http://HOST/PATH.\n"
 "\n"
 "With --roothash, the disk must end with a hash tree, as `ublk pack` --verity\n"
 "makes it, and all of its blocks must be what this root hash was made of.\n";

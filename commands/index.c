@@ -51,9 +51,9 @@ static int index_make(const struct image *image, const char *file, bool force)
 	if (!file)
 		file = name;
 	if (!(strcmp(file, "-") ? stat(file, &out) : fstat(STDOUT_FILENO, &out)))
-		ret = same_store_refuse(image->fd, image->name, &out, file);
+		ret = same_store_refuse(image->source.fd, image->name, &out, file);
 	if (!ret)
-		ret = restart_save(image->gzip, image->fd, image->name, file,
+		ret = restart_save(image->gzip, &image->source, image->name, file,
 				   force);
 	free(name);
 	return ret;
@@ -69,6 +69,10 @@ static int index_run(const void *values, int argc, char **argv)
 	if (argc == 1 && !strcmp(argv[0], "-")) {
 		message("standard input has no name; name the index file, as in "
 			"`ublk index - FILE`");
+		return EXIT_USAGE;
+	}
+	if (argc == 1 && source_is_remote(argv[0])) {
+		message("%s: on a server; name the index file", argv[0]);
 		return EXIT_USAGE;
 	}
 	if (image_open_path(&image, argv[0], &how))

@@ -35,7 +35,9 @@ static const char manual[] =
 "Prints the name of the file, its format, its sizes and the number of chunks, on\n"
 "a line each. If the disk ends with a hash tree, as `ublk pack` --verity makes\n"
 "it, also the size of the data before it, its salt, and the root hash. It does\n"
-"not verify the contents; `ublk check` does.\n";
+"not verify the contents; `ublk check` does.\n"
+"\n"
+"IMAGE may be on a server: nbd://HOST/EXPORT or http://HOST/PATH.\n";
 
 static void print_size(const char *key, uint64_t size)
 {

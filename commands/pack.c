@@ -69,7 +69,8 @@ static const struct option_spec options[] = {
 
 static const char manual[] =
 "`ublk zimg` serves the image, and any gzip program expands it. IN is a file, a\n"
-"block device, or `-` for standard input. Holes in a file are not read.\n"
+"block device, a disk on a server (nbd://HOST/EXPORT or http://HOST/PATH), or `-`\n"
+"for standard input. Holes in a file are not read.\n"
 "\n"
 "OUT is a file, or `-` for standard output. The file appears when the image is\n"
 "complete. An existing file is replaced only if it is empty or an image made by\n"
@@ -416,7 +417,8 @@ static int pack_check_distinct(const struct pack *pack, const char *path)
 
 	if (strcmp(path, "-") ? stat(path, &out) : fstat(STDOUT_FILENO, &out))
 		return 0;
-	ret = same_store_refuse(pack->source.fd, pack->source.name, &out, path);
+	ret = same_store_refuse(pack->source.source.fd, pack->source.name, &out,
+				path);
 	if (!ret && pack->settings->cow)
 		ret = same_store_refuse(pack->cow.file.fd, pack->settings->cow,
 					&out, path);
@@ -510,6 +512,11 @@ static int pack_run(const void *values, int argc, char **argv)
 	}
 	if (!parse_salt(pack.settings, &verity))
 		return EXIT_USAGE;
+	if (pack.settings->cow && source_is_remote(argv[0])) {
+		message("%s: on a server; --cow needs the file or device that "
+			"was served", argv[0]);
+		return EXIT_USAGE;
+	}
 	if (disk_source_open(&pack.source, argv[0]))
 		return EXIT_FAILED;
 	ret = pack.settings->cow ? cow_source_open(&pack.cow,

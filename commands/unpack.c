@@ -39,7 +39,8 @@ static const struct option_spec options[] = {
 static const char manual[] =
 "OUT is a new file, in which zeroes become holes, a block device that is large\n"
 "enough and not in use, or `-` for standard output. Every chunk is verified. If\n"
-"one is damaged, no file is left behind.\n";
+"one is damaged, no file is left behind. IMAGE may be on a server:\n"
+"nbd://HOST/EXPORT or http://HOST/PATH.\n";
 
 /* Zeroes become holes in aligned blocks of this size. */
 #define HOLE 4096U
@@ -203,8 +204,8 @@ static int unpack_check_distinct(const struct unpack *unpack,
 				 const struct stat *out)
 {
 	const char *index = unpack->settings->index;
-	int ret = same_store_refuse(unpack->image.fd, unpack->image.name, out,
-				    unpack->name);
+	int ret = same_store_refuse(unpack->image.source.fd,
+				    unpack->image.name, out, unpack->name);
 	int fd;
 
 	if (ret || !index)

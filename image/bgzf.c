@@ -21,8 +21,6 @@
 #include "lib/array.h"
 #include "lib/little-endian.h"
 #include "lib/message.h"
-#include "lib/storage.h"
-#include "lib/whole-io.h"
 
 #define GROUP_BLOCKS 128	/* most blocks that a search steps over */
 #define WINDOW 4096
@@ -43,7 +41,7 @@ struct bgzf_group {
 /* State of the pass over the file. */
 struct hop {
 	struct image_bgzf *bgzf;
-	int fd;
+	const struct source *source;
 	const char *name;
 	uint64_t available;
 	uint64_t offset;	/* of the current member */
@@ -76,7 +74,7 @@ static const uint8_t *bgzf_look(struct hop *hop, uint64_t offset,
 		*length = rest;
 	if (offset < hop->window_offset || offset + *length >
 	    hop->window_offset + hop->window_length) {
-		got = whole_pread_part(hop->fd, hop->window,
+		got = source_read_part(hop->source, hop->window,
 				       rest < WINDOW ? rest : WINDOW, offset);
 		hop->window_offset = offset;
 		hop->window_length = got < 0 ? 0 : got;
@@ -134,7 +132,7 @@ static int bgzf_verify_block(struct hop *hop, const struct image_chunk *block)
 	int ret = inflater_init(&inflater);
 
 	if (member && !ret) {
-		ret = whole_pread(hop->fd, member, block->file_length,
+		ret = source_read(hop->source, member, block->file_length,
 				  block->file_offset);
 		why = ret ? "it cannot be read" :
 		      member_inflate(&inflater, MEMBER_ANY_BGZF, member,
@@ -288,8 +286,9 @@ static bool bgzf_is_bad(const struct hop *hop)
 {
 	uint8_t byte;
 
-	return storage_is_device(hop->fd) &&
-	       whole_pread_part(hop->fd, &byte, 1, hop->offset) < 0;
+	return source_is_device(hop->source) &&
+	       source_read_part(hop->source, &byte, 1, hop->offset) < 0 &&
+	       !source_is_lost(hop->source);
 }
 
 /*
@@ -355,8 +354,8 @@ static int bgzf_hop(struct hop *hop)
 	return ret;
 }
 
-int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
-		    uint64_t available)
+int image_bgzf_open(struct image_bgzf *bgzf, const struct source *source,
+		    const char *name, uint64_t available)
 {
 	struct hop *hop = calloc(1, sizeof(*hop));
 	int ret;
@@ -365,7 +364,7 @@ int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
 	if (!hop)
 		return message_fail(ENOMEM, "%s", name);
 	hop->bgzf = bgzf;
-	hop->fd = fd;
+	hop->source = source;
 	hop->name = name;
 	hop->available = available;
 	ret = bgzf_hop(hop);

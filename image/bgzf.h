@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "image/chunk.h"
+#include "sources/source.h"
 
 struct bgzf_block;
 struct bgzf_group;
@@ -27,13 +28,13 @@ struct image_bgzf {
 };
 
 /*
- * Makes the index of the BGZF file in the first @available bytes of @fd, which
- * messages call @name. The index needs about 4.2 bytes of memory per block.
+ * Makes the index of the BGZF file in the first @available bytes of @source,
+ * which messages call @name. The index needs about 4.2 bytes of memory per block.
  * Returns 0; -ENOTSUP, printing nothing, if other gzip members follow; or
  * -errno after printing why and where. The caller frees @bgzf in any case.
  */
-int image_bgzf_open(struct image_bgzf *bgzf, int fd, const char *name,
-		    uint64_t available);
+int image_bgzf_open(struct image_bgzf *bgzf, const struct source *source,
+		    const char *name, uint64_t available);
 void image_bgzf_free(struct image_bgzf *bgzf);
 
 /* Size of the index in memory, in bytes. */

@@ -34,27 +34,28 @@ static bool disk_source_is_unsized(int fd, const struct stat *st)
  */
 static int disk_source_find_size(struct disk_source *source)
 {
+	int fd = source->source.fd;
 	struct stat st;
 	off_t start;
 	int err;
 
-	if (fstat(source->fd, &st))
+	if (fstat(fd, &st))
 		return message_fail(errno, "%s", source->name);
 	if (S_ISDIR(st.st_mode))
 		return message_fail(EISDIR, "%s", source->name);
 	if (S_ISBLK(st.st_mode)) {
-		err = storage_size(source->fd, &source->size);
+		err = storage_size(fd, &source->size);
 		if (err)
 			return message_fail(err, "%s", source->name);
 	} else if (S_ISREG(st.st_mode) &&
-		   !disk_source_is_unsized(source->fd, &st)) {
+		   !disk_source_is_unsized(fd, &st)) {
 		source->size = st.st_size;
 		source->holes = true;
 	} else {
 		return 0;
 	}
 	source->sized = true;
-	start = lseek(source->fd, 0, SEEK_CUR);
+	start = lseek(fd, 0, SEEK_CUR);
 	if (start < 0)
 		return message_fail(errno, "%s", source->name);
 	source->offset = start;
@@ -69,25 +70,30 @@ int disk_source_open(struct disk_source *source, const char *path)
 	int ret;
 
 	*source = (struct disk_source){
-		.fd = STDIN_FILENO,
+		.source = source_of(STDIN_FILENO),
 		.name = standard ? "standard input" : path,
 	};
+	if (source_is_remote(path)) {
+		source->sized = true;
+		return source_open(&source->source, path, &source->size);
+	}
 	if (!standard)
-		source->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (source->fd < 0)
+		source->source.fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (source->source.fd < 0)
 		return message_fail(errno, "%s", path);
 	ret = disk_source_find_size(source);
 	if (ret)
 		disk_source_close(source);
 	else
-		posix_fadvise(source->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+		posix_fadvise(source->source.fd, 0, 0,
+			      POSIX_FADV_SEQUENTIAL);
 	return ret;
 }
 
 void disk_source_close(struct disk_source *source)
 {
-	if (source->fd != STDIN_FILENO)
-		close(source->fd);
+	if (source->source.fd != STDIN_FILENO)
+		source_close(&source->source);
 }
 
 /* Whether the next @length bytes are in a hole. */
@@ -98,7 +104,8 @@ static bool disk_source_in_hole(struct disk_source *source, size_t length)
 	if (!source->holes)
 		return false;
 	if (source->data <= source->offset) {
-		data = lseek(source->fd, source->offset, SEEK_DATA);
+		data = lseek(source->source.fd, source->offset,
+			     SEEK_DATA);
 		if (data >= 0)
 			source->data = data;
 		else if (errno == ENXIO)
@@ -112,7 +119,7 @@ static bool disk_source_in_hole(struct disk_source *source, size_t length)
 static ssize_t disk_source_read_pipe(struct disk_source *source, void *data,
 				     size_t length)
 {
-	ssize_t n = whole_read(source->fd, data, length);
+	ssize_t n = whole_read(source->source.fd, data, length);
 
 	return n < 0 ? message_fail(n, "%s", source->name) : n;
 }
@@ -129,7 +136,8 @@ ssize_t disk_source_read(struct disk_source *source, void *data, size_t length,
 		length = source->size - source->offset;
 	*hole = length && disk_source_in_hole(source, length);
 	if (!*hole) {
-		ret = whole_pread(source->fd, data, length, source->offset);
+		ret = source_read(&source->source, data, length,
+				  source->offset);
 		if (ret == -ENODATA)
 			message("%s: became shorter while being read",
 				source->name);

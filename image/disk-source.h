@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The disk that is packed: a file, a block device or a pipe, read once from
- * start to end. Holes in a file are reported without being read. Files of /proc
- * and /sys, which have no useful size, are read like a pipe.
+ * The disk that is packed: a file, a block device or a pipe, or what is on a
+ * server, read once from start to end. Holes in a file are reported without
+ * being read. Files of /proc and /sys, which have no useful size, are read like
+ * a pipe.
  */
 #ifndef IMAGE_DISK_SOURCE_H
 #define IMAGE_DISK_SOURCE_H
@@ -11,10 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "sources/source.h"
+
 struct disk_source {
-	int fd;
+	struct source source;
 	const char *name;
-	bool sized;		/* a file or device, not a pipe */
+	bool sized;		/* not a pipe */
 	bool holes;		/* SEEK_DATA works */
 	uint64_t size;		/* bytes, if sized */
 	uint64_t offset;	/* bytes read so far */
@@ -22,7 +25,8 @@ struct disk_source {
 };
 
 /*
- * Opens @path; `-` is standard input. Returns 0, or -errno after printing why.
+ * Opens @path, which may be a URI; `-` is standard input. Returns 0, or -errno
+ * after printing why.
  */
 int disk_source_open(struct disk_source *source, const char *path);
 void disk_source_close(struct disk_source *source);

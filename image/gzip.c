@@ -11,19 +11,21 @@
  * Writes the points to @keep, unless another process has done so meanwhile. An
  * error is printed, but the disk can be served without the file.
  */
-static void gzip_keep_points(const struct restart_index *index, int fd,
+static void gzip_keep_points(const struct restart_index *index,
+			     const struct source *source,
 			     const char *name, uint64_t available,
 			     const char *keep)
 {
 	struct restart_index other;
 
-	if (restart_load(&other, fd, name, available, keep) == -ENOENT)
-		restart_save(index, fd, name, keep, true);
+	if (restart_load(&other, source, name, available, keep) == -ENOENT)
+		restart_save(index, source, name, keep, true);
 	restart_free(&other);
 }
 
-int image_gzip_open(struct restart_index *index, int fd, const char *name,
-		    uint64_t available, uint32_t section, const char *keep)
+int image_gzip_open(struct restart_index *index, const struct source *source,
+		    const char *name, uint64_t available, uint32_t section,
+		    const char *keep)
 {
 	int ret = -ENOENT;
 
@@ -34,13 +36,13 @@ int image_gzip_open(struct restart_index *index, int fd, const char *name,
 		return -EINVAL;
 	}
 	if (keep)
-		ret = restart_load(index, fd, name, available, keep);
+		ret = restart_load(index, source, name, available, keep);
 	if (ret != -ENOENT)
 		return ret;
-	ret = restart_find(index, fd, name, available,
+	ret = restart_find(index, source, name, available,
 			   section ? section : RESTART_SECTION_DEFAULT);
 	if (!ret && keep)
-		gzip_keep_points(index, fd, name, available, keep);
+		gzip_keep_points(index, source, name, available, keep);
 	return ret;
 }
 

@@ -17,8 +17,9 @@
  * after printing why and where. The caller frees @index with restart_free() in
  * any case.
  */
-int image_gzip_open(struct restart_index *index, int fd, const char *name,
-		    uint64_t available, uint32_t section, const char *keep);
+int image_gzip_open(struct restart_index *index, const struct source *source,
+		    const char *name, uint64_t available, uint32_t section,
+		    const char *keep);
 
 /* Finds the chunk that contains @disk_offset, which is less than disk_size. */
 void image_gzip_find(const struct restart_index *index, uint64_t disk_offset,

@@ -6,12 +6,10 @@
 #include "image/image.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "image/bgzf.h"
 #include "image/foreign.h"
@@ -91,7 +89,7 @@ static int image_read_index(struct image *image)
 		size_t now = rest < step * IMAGE_PAGE_MAX ? rest :
 			     step * IMAGE_PAGE_MAX;
 
-		ret = whole_pread(image->fd, pages, now, offset);
+		ret = source_read(&image->source, pages, now, offset);
 		if (ret)
 			image_refuse_read(image, offset, ret);
 		else
@@ -116,7 +114,7 @@ static int image_check_end(const struct image *image)
 
 	if (!image_has_bc(&image->front))
 		return 0;
-	ret = whole_pread(image->fd, end, sizeof(end), offset);
+	ret = source_read(&image->source, end, sizeof(end), offset);
 	if (ret)
 		return image_refuse_read(image, offset, ret);
 	if (memcmp(end, member_eof, MEMBER_EOF))
@@ -140,8 +138,8 @@ static int image_goes_on(const struct image *image, uint64_t available)
 
 	if (!length)
 		return 0;
-	ret = whole_pread(image->fd, behind, length, image->file_size);
-	if (!storage_is_device(image->fd))
+	ret = source_read(&image->source, behind, length, image->file_size);
+	if (!source_is_device(&image->source))
 		return ret ? image_refuse_read(image, image->file_size, ret) :
 			     WITH_GZIP &&
 			     restart_resembles_member(behind, length);
@@ -192,7 +190,7 @@ static int image_open_bgzf(struct image *image, uint64_t available)
 
 	if (!bgzf)
 		return message_fail(ENOMEM, "%s", image->name);
-	ret = image_bgzf_open(bgzf, image->fd, image->name, available);
+	ret = image_bgzf_open(bgzf, &image->source, image->name, available);
 	image->format = IMAGE_BGZF;
 	image->bgzf = bgzf;
 	image->disk_size = bgzf->disk_size;
@@ -220,7 +218,7 @@ static int image_open_gzip(struct image *image, uint64_t available,
 	index = malloc(sizeof(*index));
 	if (!index)
 		return message_fail(ENOMEM, "%s", image->name);
-	ret = image_gzip_open(index, image->fd, image->name, available,
+	ret = image_gzip_open(index, &image->source, image->name, available,
 			      options->section, options->index);
 	image->format = IMAGE_GZIP;
 	image->gzip = index;
@@ -243,20 +241,21 @@ static int image_open_gzip(struct image *image, uint64_t available,
 	return 0;
 }
 
-int image_open(struct image *image, int fd, const char *name,
-	       uint64_t available, const struct image_options *options)
+int image_open_source(struct image *image, const struct source *source,
+		      const char *name, uint64_t available,
+		      const struct image_options *options)
 {
 	uint8_t head[IMAGE_FOREIGN_HEAD] = {};
 	size_t length = available < sizeof(head) ? available : sizeof(head);
 	uint32_t member_length;
 	int ret;
 
-	*image = (struct image){ .fd = fd, .name = name };
+	*image = (struct image){ .source = *source, .name = name };
 	if (!length) {
 		message("%s: empty, not an image", name);
 		return -EINVAL;
 	}
-	ret = whole_pread(fd, head, length, 0);
+	ret = source_read(source, head, length, 0);
 	if (ret)
 		return image_refuse_read(image, 0, ret);
 	if (member_starts_private(head))
@@ -270,7 +269,7 @@ int image_open(struct image *image, int fd, const char *name,
 		return image_refuse_foreign(name, head, length);
 	if (ret == -ENOTSUP) {
 		image_release(image);
-		*image = (struct image){ .fd = fd, .name = name };
+		*image = (struct image){ .source = *source, .name = name };
 		ret = image_open_gzip(image, available, options);
 	}
 	if (ret)
@@ -278,56 +277,28 @@ int image_open(struct image *image, int fd, const char *name,
 	return ret;
 }
 
-/*
- * O_NONBLOCK: do not wait for the writer of a pipe; it will be refused. `-` is
- * standard input.
- */
-static int image_open_file(const char *path)
+int image_open(struct image *image, int fd, const char *name,
+	       uint64_t available, const struct image_options *options)
 {
-	if (!strcmp(path, "-"))
-		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-}
+	const struct source source = source_of(fd);
 
-int image_open_backing(const char *path, uint64_t *size)
-{
-	const char *name = strcmp(path, "-") ? path : "standard input";
-	int fd = image_open_file(path);
-	char byte;
-	int ret;
-
-	if (fd < 0)
-		return message_fail(errno, "%s", name);
-	ret = storage_size(fd, size);
-	/* A file of /proc has bytes, and says that it has none. */
-	if (!ret && !*size && pread(fd, &byte, 1, 0) != 0)
-		ret = -ESPIPE;
-	if (!ret)
-		return fd;
-	if (ret == -ESPIPE)
-		message("%s: neither a file nor a block device, or one that "
-			"tells no size; an image is read here and there: copy "
-			"it to a file first", name);
-	else
-		message_fail(ret, "%s", name);
-	close(fd);
-	return ret;
+	return image_open_source(image, &source, name, available, options);
 }
 
 int image_open_path(struct image *image, const char *path,
 		    const struct image_options *options)
 {
+	struct source source;
 	uint64_t size = 0;
-	int fd = image_open_backing(path, &size);
-	int ret;
+	int ret = source_open(&source, path, &size);
 
-	if (fd < 0)
-		return fd;
+	if (ret)
+		return ret;
 	if (!strcmp(path, "-"))
 		path = "standard input";
-	ret = image_open(image, fd, path, size, options);
+	ret = image_open_source(image, &source, path, size, options);
 	if (ret)
-		close(fd);
+		source_close(&source);
 	return ret;
 }
 
@@ -359,7 +330,7 @@ void image_release(struct image *image)
 void image_close(struct image *image)
 {
 	image_release(image);
-	close(image->fd);
+	source_close(&image->source);
 }
 
 bool image_is_ours(int fd)
@@ -431,7 +402,7 @@ static int image_load_page(struct image_reader *reader, uint64_t number,
 	if (reader->page_numbers[slot] == number + 1)
 		return 0;
 	reader->page_numbers[slot] = 0;
-	ret = whole_pread(image->fd, at,
+	ret = source_read(&image->source, at,
 			  IMAGE_PAGE(image_page_chunks(front, number)),
 			  image_page_offset(image, number));
 	if (ret)
@@ -538,7 +509,8 @@ const char *image_read(struct image_reader *reader,
 		       const struct image_chunk *chunk, uint8_t *member,
 		       uint8_t *to)
 {
-	int ret = whole_pread(reader->image->fd, member, chunk->file_length,
+	int ret = source_read(&reader->image->source, member,
+			      chunk->file_length,
 			      chunk->file_offset);
 
 	if (ret)

@@ -17,6 +17,7 @@
 #include "image/chunk.h"
 #include "image/format.h"
 #include "image/member.h"
+#include "sources/source.h"
 
 /* Our indexes up to this size, in bytes, stay in memory. */
 #define IMAGE_INDEX_RESIDENT (256U << 10)
@@ -39,7 +40,7 @@ struct image_options {
 
 /* Set by image_open(), read-only afterwards. Sizes in bytes. */
 struct image {
-	int fd;
+	struct source source;
 	const char *name;
 	enum image_format format;
 	uint64_t disk_size;	/* exact; any number */
@@ -66,8 +67,15 @@ int image_open(struct image *image, int fd, const char *name,
 	       uint64_t available, const struct image_options *options);
 
 /*
- * As image_open(), for a file or block device by its path. image_close() closes
- * it.
+ * As image_open(), for any source. A copy of @source is in the image.
+ */
+int image_open_source(struct image *image, const struct source *source,
+		      const char *name, uint64_t available,
+		      const struct image_options *options);
+
+/*
+ * As image_open(), for a file, a block device or what is on a server, by its
+ * path or URI (sources/source.h). image_close() closes it.
  */
 int image_open_path(struct image *image, const char *path,
 		    const struct image_options *options);
@@ -79,17 +87,10 @@ int image_open_path(struct image *image, const char *path,
 int image_open_again(struct image *image, int fd, const char *name,
 		     const struct image_options *options);
 
-/*
- * Opens a file or block device for reading and finds its size in bytes; `-` is
- * standard input, which must also be a file or device. Returns the descriptor,
- * or -errno after printing why.
- */
-int image_open_backing(const char *path, uint64_t *size);
-
-/* Frees memory, but does not close the descriptor. */
+/* Frees memory, but does not close the source. */
 void image_release(struct image *image);
 
-/* Frees memory and closes the descriptor. */
+/* Frees memory and closes the source. */
 void image_close(struct image *image);
 
 /* Whether @fd begins like one of our images, even if it is damaged. */
@@ -147,8 +148,8 @@ const char *image_read(struct image_reader *reader,
 		       uint8_t *to);
 
 /*
- * Reads @length bytes of the disk from @offset on to @to; the disk has that many.
- * Returns 0, -ENOMEM, or -EIO if they are damaged, and prints nothing.
+ * Reads @length bytes of the disk from @offset on to @to; the disk has that
+ * many. Returns 0, -ENOMEM, or -EIO if they are damaged, and prints nothing.
  */
 int image_read_part(const struct image *image, uint64_t offset, uint8_t *to,
 		    size_t length);

@@ -12,7 +12,6 @@
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/output.h"
-#include "lib/storage.h"
 #include "lib/whole-io.h"
 
 #define FRONT 48
@@ -28,10 +27,11 @@ static uint32_t restart_points_crc(const struct restart_index *index)
 	return crc32_add(crc, index->windows, index->windows_size);
 }
 
-static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
+static int add_to_print(const struct source *source, uint64_t offset,
+			size_t length, uint32_t *crc)
 {
 	uint8_t data[HEAD];
-	int ret = whole_pread(fd, data, length, offset);
+	int ret = source_read(source, data, length, offset);
 
 	*crc = crc32_add(*crc, data, length);
 	return ret;
@@ -41,7 +41,8 @@ static int add_to_print(int fd, uint64_t offset, size_t length, uint32_t *crc)
  * A checksum that tells the gzip file from others of its size: over its first
  * bytes, and over trailers, which depend on everything before them.
  */
-static int restart_fingerprint(const struct restart_index *index, int fd,
+static int restart_fingerprint(const struct restart_index *index,
+			       const struct source *source,
 			       uint32_t *crc)
 {
 	uint64_t size = index->file_size;
@@ -49,27 +50,27 @@ static int restart_fingerprint(const struct restart_index *index, int fd,
 	int ret;
 
 	*crc = 0;
-	ret = add_to_print(fd, 0, size < HEAD ? size : HEAD, crc);
+	ret = add_to_print(source, 0, size < HEAD ? size : HEAD, crc);
 	for (uint32_t i = 0; !ret && i < index->count; i++) {
 		restart_get(index, i, &point);
 		if (point.trailer)
-			ret = add_to_print(fd, point.file_offset +
+			ret = add_to_print(source, point.file_offset +
 					   point.trailer, MEMBER_TRAILER, crc);
 	}
 	if (!ret)
-		ret = add_to_print(fd, size - MEMBER_TRAILER, MEMBER_TRAILER,
-				   crc);
+		ret = add_to_print(source, size - MEMBER_TRAILER,
+				   MEMBER_TRAILER, crc);
 	return ret;
 }
 
-int restart_save(const struct restart_index *index, int fd, const char *name,
-		 const char *path, bool replace)
+int restart_save(const struct restart_index *index, const struct source *source,
+		 const char *name, const char *path, bool replace)
 {
 	size_t entries = (size_t)index->count * RESTART_ENTRY;
 	struct output output;
 	uint8_t front[FRONT];
 	uint32_t print;
-	int ret = restart_fingerprint(index, fd, &print);
+	int ret = restart_fingerprint(index, source, &print);
 
 	if (ret)
 		return message_fail(ret, "%s", name);
@@ -183,7 +184,8 @@ static int restart_load_points(struct restart_index *index, int file,
 }
 
 /* Whether the points belong to this gzip file. */
-static int restart_file_compare(const struct restart_index *index, int fd,
+static int restart_file_compare(const struct restart_index *index,
+				const struct source *source,
 				const char *name, uint64_t available,
 				const char *path, uint32_t print)
 {
@@ -196,14 +198,14 @@ static int restart_file_compare(const struct restart_index *index, int fd,
 	if (size <= available) {
 		if (length > available - size)
 			length = available - size;
-		ret = whole_pread(fd, behind, length, size);
+		ret = source_read(source, behind, length, size);
 		/* As when the index was made (restart-pass.c). */
-		if (ret && storage_is_device(fd)) {
+		if (ret && source_is_device(source)) {
 			ret = 0;
 			length = 0;
 		}
 		if (!ret)
-			ret = restart_fingerprint(index, fd, &crc);
+			ret = restart_fingerprint(index, source, &crc);
 	}
 	if (ret)
 		return message_fail(ret, "%s", name);
@@ -212,8 +214,8 @@ static int restart_file_compare(const struct restart_index *index, int fd,
 	return 0;
 }
 
-int restart_load(struct restart_index *index, int fd, const char *name,
-		 uint64_t available, const char *path)
+int restart_load(struct restart_index *index, const struct source *source,
+		 const char *name, uint64_t available, const char *path)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	uint8_t front[FRONT];
@@ -238,6 +240,6 @@ int restart_load(struct restart_index *index, int fd, const char *name,
 					  get_le32(front + 40));
 	}
 	close(file);
-	return ret ? ret : restart_file_compare(index, fd, name, available,
+	return ret ? ret : restart_file_compare(index, source, name, available,
 						path, get_le32(front + 28));
 }

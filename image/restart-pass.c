@@ -21,8 +21,6 @@
 #include "lib/little-endian.h"
 #include "lib/message.h"
 #include "lib/progress.h"
-#include "lib/storage.h"
-#include "lib/whole-io.h"
 
 #define IN_SIZE (128U << 10)	/* a member's header has to fit */
 #define OUT_SIZE (192U << 10)
@@ -37,7 +35,7 @@
 
 struct pass {
 	struct restart_index *index;
-	int fd;
+	const struct source *source;
 	const char *name;
 	uint64_t available;
 	struct progress progress;
@@ -113,10 +111,10 @@ static int pass_fill(struct pass *pass, size_t size)
 	stream->next_in = pass->in;
 	if (room > rest)
 		room = rest;
-	got = whole_pread_part(pass->fd, pass->in + stream->avail_in, room,
+	got = source_read_part(pass->source, pass->in + stream->avail_in, room,
 			       pass->read);
 	if (got < 0) {
-		if (!storage_is_device(pass->fd))
+		if (!source_is_device(pass->source))
 			return pass_fail(pass, got);
 		pass->unreadable = got;
 		pass->available = pass->read;
@@ -237,7 +235,7 @@ static int pass_read_header(struct pass *pass, uint64_t code)
 	point->header_bit = pass->block % 8;
 	if (pass->block / 8 + point->header > pass->available)
 		point->header = pass->available - pass->block / 8;
-	ret = whole_pread(pass->fd, pass->scratch, point->header,
+	ret = source_read(pass->source, pass->scratch, point->header,
 			  pass->block / 8);
 	return ret ? pass_fail(pass, ret) : 0;
 }
@@ -435,8 +433,8 @@ static int pass_expand_all(struct pass *pass)
 	return ret;
 }
 
-int restart_find(struct restart_index *index, int fd, const char *name,
-		 uint64_t available, uint32_t section)
+int restart_find(struct restart_index *index, const struct source *source,
+		 const char *name, uint64_t available, uint32_t section)
 {
 	struct pass *pass = calloc(1, sizeof(*pass));
 	int ret = -ENOMEM;
@@ -447,7 +445,7 @@ int restart_find(struct restart_index *index, int fd, const char *name,
 	if (restart_stream_init(&pass->stream))
 		goto out_deflater;
 	pass->index = index;
-	pass->fd = fd;
+	pass->source = source;
 	pass->name = name;
 	pass->available = available;
 	pass->due = true;

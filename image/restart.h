@@ -19,6 +19,7 @@
 #include <zlib.h>
 
 #include "image/member.h"
+#include "sources/source.h"
 
 /* Bytes of the disk between two points. */
 #define RESTART_SECTION_DEFAULT (1U << 20)
@@ -79,8 +80,8 @@ void restart_free(struct restart_index *index);
  * the distance of the points, in bytes of the disk. Returns 0, or -errno after
  * printing why and where. The caller frees @index in any case.
  */
-int restart_find(struct restart_index *index, int fd, const char *name,
-		 uint64_t available, uint32_t section);
+int restart_find(struct restart_index *index, const struct source *source,
+		 const char *name, uint64_t available, uint32_t section);
 
 /*
  * Reads the points from the index file @path, and checks that they belong to
@@ -88,15 +89,15 @@ int restart_find(struct restart_index *index, int fd, const char *name,
  * exist or is empty; or -errno after printing why. The caller frees @index in
  * any case.
  */
-int restart_load(struct restart_index *index, int fd, const char *name,
-		 uint64_t available, const char *path);
+int restart_load(struct restart_index *index, const struct source *source,
+		 const char *name, uint64_t available, const char *path);
 
 /*
  * Writes an index file, completely or not at all. Returns 0, or -errno after
  * printing why.
  */
-int restart_save(const struct restart_index *index, int fd, const char *name,
-		 const char *path, bool replace);
+int restart_save(const struct restart_index *index, const struct source *source,
+		 const char *name, const char *path, bool replace);
 
 /*
  * Whether the @length bytes (3 are enough) after a member are another member,

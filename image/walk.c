@@ -65,6 +65,9 @@ static int walk_work(void *context, void *worker, void *memory)
 
 	item->damage = image_read(worker, &item->chunk, item->member,
 				  item->data);
+	/* A server that is gone damages no image; why it is was printed. */
+	if (item->damage && source_is_lost(&walk->image->source))
+		return -EIO;
 	return walk->work ? walk->work(walk->context, item) : 0;
 }
 

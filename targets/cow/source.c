@@ -19,7 +19,7 @@
 static int cow_source_open_image(struct cow_source *source)
 {
 	const struct image_options how = { };
-	int err = image_open_again(&source->image, source->below->fd,
+	int err = image_open_again(&source->image, source->below->source.fd,
 				   source->below->name, &how);
 
 	if (err)
@@ -38,7 +38,7 @@ static int cow_source_open_image(struct cow_source *source)
 
 static int cow_source_open_parts(struct cow_source *source, const char *path)
 {
-	struct cow_base base = { .fd = source->below->fd };
+	struct cow_base base = { .fd = source->below->source.fd };
 	uint8_t magic[3] = { 0 };
 	int err = 0;
 

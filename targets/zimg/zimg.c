@@ -214,7 +214,7 @@ static int zimg_open_claimed(const char *path, bool resumed)
 	const struct backing_use use = { .read_only = true, .claims = true };
 	uint64_t size;
 	struct stat st;
-	int fd = image_open_backing(path, &size);
+	int fd = source_open_local(path, &size);
 	int ret;
 
 	if (fd < 0)
@@ -236,9 +236,9 @@ static int zimg_identify(struct ublk_device *device, const struct zimg *zimg)
 	const struct image *image = &zimg->image;
 	struct identity_contents contents = { .size = image->file_size };
 
-	contents.sampled = !backing_samples(image->fd, 0, contents.size, 2,
+	contents.sampled = !backing_samples(image->source.fd, 0, contents.size, 2,
 					    &contents.samples);
-	return ublk_device_identify(device, "file", zimg->path, image->fd,
+	return ublk_device_identify(device, "file", zimg->path, image->source.fd,
 				    &contents);
 }
 
@@ -290,7 +290,7 @@ static int zimg_open(struct ublk_device *device, const char *path,
 	ret = zimg_identify(device, zimg);
 	if (ret)
 		goto fail_close;
-	zimg->file = ublk_device_register_file(device, zimg->image.fd,
+	zimg->file = ublk_device_register_file(device, zimg->image.source.fd,
 						"image");
 	ublk_device_set_argument(device, zimg->path);
 	ublk_device_set_data(device, zimg);
@@ -336,7 +336,7 @@ static void zimg_base(const struct ublk_device *device, struct ublk_base *base)
 
 	*base = (struct ublk_base){
 		.path = zimg->path,
-		.fd = zimg->image.fd,
+		.fd = zimg->image.source.fd,
 		.size = zimg->image.file_size,
 	};
 }

@@ -47,8 +47,8 @@ static bool reads(const char *path, int fd, uint64_t bytes, size_t length,
 		  const uint8_t *disk, uint64_t size)
 {
 	struct disk_source below = {
-		.fd = fd, .name = "below", .sized = true, .holes = true,
-		.size = bytes,
+		.source = source_of(fd), .name = "below", .sized = true,
+		.holes = true, .size = bytes,
 	};
 	struct cow_source source;
 	uint8_t *data;

@@ -360,6 +360,7 @@ static void test_index(const uint8_t *disk, uint64_t size)
 	uint8_t *file, *again, *other;
 	size_t length, same;
 	int fd = new_file("", 0), changed;
+	const struct source source = source_of(fd);
 	struct restart_index index;
 
 	if (!mkdtemp(directory))
@@ -409,8 +410,8 @@ static void test_index(const uint8_t *disk, uint64_t size)
 	put_le32(again + 40, crc32(0, again + 48, length - 48));
 	put_le32(again + 44, crc32(0, again, 44));
 	write_path(path, again, length);
-	check(restart_load(&index, fd, "image", lseek(fd, 0, SEEK_END), path) ==
-	      -EBADMSG, "a trailer behind 4 GiB makes no sense");
+	check(restart_load(&index, &source, "image",
+			   lseek(fd, 0, SEEK_END), path) == -EBADMSG, "a trailer behind 4 GiB makes no sense");
 	restart_free(&index);
 
 	write_path(path, file, length);
