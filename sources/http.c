@@ -31,14 +31,14 @@ static bool http_is_weak(const char *etag)
 }
 
 /* What makes the server itself say that the file has changed. */
-static int http_condition(const struct http *http, char *text, size_t room)
+static void http_condition(const struct http *http, char *text, size_t room)
 {
+	*text = '\0';
 	if (!http_is_weak(http->etag))
-		return snprintf(text, room, "If-Match: %s\r\n", http->etag);
-	if (*http->modified)
-		return snprintf(text, room, "If-Unmodified-Since: %s\r\n",
-				http->modified);
-	return 0;
+		snprintf(text, room, "If-Match: %s\r\n", http->etag);
+	else if (*http->modified)
+		snprintf(text, room, "If-Unmodified-Since: %s\r\n",
+			 http->modified);
 }
 
 static int http_ask(struct remote *remote, uint64_t first, uint64_t last)
@@ -48,7 +48,7 @@ static int http_ask(struct remote *remote, uint64_t first, uint64_t last)
 	bool brackets = strchr(uri->host, ':');
 	bool port = strcmp(uri->port, "80");
 	char text[URI_EXPORT_MAX + 2 * HTTP_VALIDATOR_MAX + 512];
-	char condition[HTTP_VALIDATOR_MAX + 32] = "";
+	char condition[HTTP_VALIDATOR_MAX + 32];
 	int length;
 
 	http_condition(http, condition, sizeof(condition));

@@ -45,13 +45,20 @@ int source_open(struct source *source, const char *name, uint64_t *size)
 	return source->fd < 0 ? source->fd : 0;
 }
 
+int source_refuse_remote(const char *name)
+{
+	if (!uri_is_one(name))
+		return 0;
+	message("%s: only info, check, index, pack and unpack read from a "
+		"network", name);
+	return -EOPNOTSUPP;
+}
+
 int source_open_local(const char *path, uint64_t *size)
 {
-	if (!uri_is_one(path))
-		return local_open(path, size);
-	message("%s: only info, check, index, pack and unpack read from a "
-		"network", path);
-	return -EOPNOTSUPP;
+	int ret = source_refuse_remote(path);
+
+	return ret ? ret : local_open(path, size);
 }
 
 void source_close(struct source *source)

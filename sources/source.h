@@ -44,6 +44,12 @@ static inline struct source source_of(int fd)
 bool source_is_remote(const char *name);
 
 /*
+ * Refuses the URI of something on a server where only a file or device of this
+ * machine will do. Returns 0, or -EOPNOTSUPP after printing why.
+ */
+int source_refuse_remote(const char *name);
+
+/*
  * Opens a file or block device for reading, or what a URI names, and finds its
  * size in bytes. `-` is standard input, which must also be a file or device.
  * @name must stay valid. Returns 0, or -errno after printing why: then nothing

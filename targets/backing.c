@@ -21,6 +21,7 @@
 #include "lib/clock.h"
 #include "lib/deflate.h"
 #include "lib/message.h"
+#include "sources/source.h"
 
 #define DIRECT_BLOCK_MAX 4096
 #define SAMPLE 4096
@@ -48,8 +49,11 @@ int backing_refuse_standard_input(void)
 
 int backing_open(const char *path, bool *read_only)
 {
-	int fd = -1;
+	int fd = source_refuse_remote(path);
 
+	if (fd)
+		return fd;
+	fd = -1;
 	if (!*read_only)
 		fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 && (*read_only || errno == EACCES || errno == EROFS ||

@@ -7,6 +7,7 @@
 : "${EVERY:=5}"
 . "${0%/*}/../lib.sh"
 . "${0%/*}/../faults.lib"
+. "${0%/*}/network.lib"
 
 # shellcheck disable=SC2034 # faults.lib has it
 strike=build/${ARCH:-x86_64}/driver/strike
@@ -73,5 +74,14 @@ judge() { printed check; }
 each_fault check "" "$ublk check --jobs 1 $d/image"
 judge() { made gz.idx; }
 each_fault index "" "$ublk index $d/gz $d/new"
+
+# Of a server, which goes on: what fails on one connection is asked again on another.
+start_liar nbd none "$d/image"
+judge() { made disk; }
+each_fault "unpack from NBD" "" "$ublk unpack --jobs 1 nbd://127.0.0.1:$port/ $d/new"
+start_liar http none "$d/disk"
+judge() { made image; }
+each_fault "pack from HTTP" "" "$ublk pack --jobs 1 http://127.0.0.1:$port/ $d/new"
+stop_servers
 
 done_testing

@@ -9,6 +9,7 @@
 . "${0%/*}/network.lib"
 mkdir "$tmp/www" "$tmp/www/dir"
 www=$tmp/www
+make_disk
 
 ok "an image is made" "$ublk" pack --chunk 16K "$tmp/disk" "$www/image.gz"
 cp "$tmp/disk" "$www/dir/a disk"
@@ -105,7 +106,8 @@ are_read "$url/image.gz" "$url/dir/a%20disk" 'lighttpd'
 fails 1 "a file that is not there" "$ublk" info "$url/nonesuch"
 stop_servers
 
-fails 1 "nobody listens" "$ublk" info "$url/image.gz"
+free_port
+fails 1 "nobody listens" "$ublk" info "http://localhost:$port/image.gz"
 like "$err" 'cannot connect to localhost' "it says so"
 fails 1 "https" "$ublk" info https://localhost/image.gz
 like "$err" 'TLS is not supported: let a proxy' "it says what to do"

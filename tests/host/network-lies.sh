@@ -7,6 +7,7 @@
 . "${0%/*}/../lib.sh"
 . "${0%/*}/network.lib"
 [ -x "$liar" ] || skip_all "no $liar: run make driver-programs"
+make_disk
 
 # reads PROTOCOL LIE: the disk is read from such a server, and is what it should be.
 reads() {

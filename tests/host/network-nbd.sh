@@ -9,6 +9,7 @@
 . "${0%/*}/../lib.sh"
 . "${0%/*}/network.lib"
 sock=$tmp/sock
+make_disk
 
 ok "an image is made" "$ublk" pack --chunk 16K "$tmp/disk" "$tmp/image.gz"
 gzip -1 -c "$tmp/disk" >"$tmp/plain.gz"
@@ -26,6 +27,8 @@ fails 1 "a disk that is no image" "$ublk" info "nbd+unix:///disk?socket=$sock"
 like "$err" 'not a compressed image' "it says what it is"
 fails 1 "a disk of it" "$ublk" zimg "nbd+unix:///image.gz?socket=$sock"
 like "$err" 'only .* read from a network' "which is not served"
+fails 1 "as a file" "$ublk" file "nbd+unix:///disk?socket=$sock"
+like "$err" 'only .* read from a network' "which is not served, either"
 fails 2 "with --cow" "$ublk" pack --cow "$tmp/cow" "nbd+unix:///disk?socket=$sock" -
 cp "$tmp/image.gz" "$tmp/a b%"
 ok "a name with other characters" "$ublk" info "nbd+unix:///a%20b%25?socket=$sock"
@@ -66,6 +69,7 @@ fails 1 "an export that is not there" "$ublk" info "nbd://localhost:$port/nonesu
 stop_servers
 
 # Nobody is there.
+free_port
 fails 1 "nobody listens" "$ublk" info "nbd://127.0.0.1:$port/disk"
 like "$err" 'cannot connect to 127.0.0.1, port [0-9]+: Connection refused' "it says so"
 fails 1 "a host without an address" "$ublk" info 'nbd://nonesuch.invalid/'
