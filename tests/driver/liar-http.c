@@ -3,10 +3,11 @@
  * HTTP/1.1. Lies: garbage, long-head, no-range, no-content-range, other-range,
  * other-length, more, no-size, no-validator, chunked, gzip, loop (of
  * redirects), to-https, interim-loop. No lies: close (HTTP/1.0), redirect
- * (three of them), interim, weak. Accidents: missing, busy (the first answers),
- * cut (each connection, in its third answer), changed (from the third answer
- * on, another ETag), dated (another Last-Modified), shrunk (another size),
- * precondition (412), vanished (200).
+ * (three of them), interim, weak, conditional (later requests must name the
+ * ETag). Accidents: missing, busy (the first answers), cut (each connection, in
+ * its third answer), changed (from the third answer on, another ETag), dated
+ * (another Last-Modified), shrunk (another size), precondition (412), vanished
+ * (200).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 
 /* Receives a request. Returns whether there is one with a range. */
 static bool receive_request(int fd, char *path, size_t room, uint64_t *first,
-			    uint64_t *last)
+			    uint64_t *last, bool *named)
 {
 	char text[8192], *range, *end;
 	size_t used = 0;
@@ -28,6 +29,7 @@ static bool receive_request(int fd, char *path, size_t room, uint64_t *first,
 		text[++used] = '\0';
 	} while (used < 4 || strcmp(text + used - 4, "\r\n\r\n"));
 	range = strstr(text, "\r\nRange: bytes=");
+	*named = strstr(text, "\r\nIf-Match: \"1\"\r\n");
 	end = strstr(text, " HTTP/1.1\r\n");
 	if (strncmp(text, "GET /", 5) || !end || !range ||
 	    sscanf(range, "\r\nRange: bytes=%" SCNu64 "-%" SCNu64, first, last) != 2)
@@ -122,10 +124,13 @@ void liar_http(struct liar *liar, int fd)
 {
 	uint64_t first, last;
 	char path[8192];
-	bool go_on = true;
+	bool go_on = true, named;
 
-	while (go_on && receive_request(fd, path, sizeof(path), &first, &last)) {
+	while (go_on && receive_request(fd, path, sizeof(path), &first, &last,
+					&named)) {
 		liar->requests++;
+		if (liar_is(liar, "conditional") && liar->requests > 1 && !named)
+			return;
 		if (send_other(liar, fd, path, &go_on))
 			continue;
 		if (first >= liar->size)

@@ -16,7 +16,7 @@
 #define REP_INFO 3
 #define REP_UNSUP 0x80000001U
 #define REP_TLS 0x80000005U
-#define BAD_PLACE (1U << 20)	/* the error's */
+#define BAD_PLACE 1300000U	/* the error's: in the middle of what is read ahead */
 
 static const uint8_t zeroes[124];
 

@@ -62,14 +62,14 @@ refused nbd error 'cannot read: (I/O error|Input/output error)'
 refused nbd shrunk 'another size'
 
 # Of an image, a place that cannot be read is the chunk's damage, and no other's.
-ok "an image is made" "$ublk" pack "$tmp/disk" "$tmp/image.gz"
+ok "an image is made" "$ublk" pack --chunk 4K "$tmp/disk" "$tmp/image.gz"
 start_liar nbd error "$tmp/image.gz"
 fails 1 "nbd, error: check" "$ublk" check "nbd://127.0.0.1:$port/"
 is "$(grep -c 'it cannot be read' "$tmp/out")" 1 "nbd, error: one chunk is lost"
 like "$err" ': 1 of [0-9]* chunks are damaged' "nbd, error: and it says so"
 stop_servers
 
-for good in none close redirect interim weak busy cut; do
+for good in none close redirect interim weak conditional busy cut; do
 	reads http $good
 done
 refused http garbage 'not a server of HTTP/1.1'
