@@ -115,6 +115,29 @@ like "$(cat "$tmp/err")" 'another size, 5000[0-9]* bytes instead of' "it says so
 [ -e "$tmp/other.gz" ] && fail "no image is left" || pass "no image is left"
 stop_servers
 
+# gives_up: whether a client has closed its connection to $port, and the server not.
+gives_up() {
+	grep -qE ": [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:$(printf %04X "$port") 0[45] " \
+		/proc/net/tcp /proc/net/tcp6
+}
+
+# Hangs, as behind a cable that was pulled: the connection is there, and nothing comes.
+free_port
+start_server nbdkit -f -i 127.0.0.1 -p "$port" --filter=rate file "$tmp/disk" rate=20M
+wait_until 10 listens "$port"
+"$ublk" pack --force --level 1 "nbd://127.0.0.1:$port/" "$tmp/out.gz" 2>"$tmp/err" &
+pack=$!
+sleep 0.5
+kill -STOP "$server"
+wait_until 40 gives_up && pass "a server that hangs is given up" ||
+	fail "a server that hangs is given up"
+kill -CONT "$server"
+wait $pack && pass "and read on another connection" ||
+	fail "and read on another connection" "$(cat "$tmp/err")"
+zcat "$tmp/out.gz" >"$tmp/out.disk"
+same "$tmp/out.disk" "$tmp/disk" "the image is the disk"
+stop_servers
+
 # Killed, and stays away: not damage, and not for ever.
 slow "$tmp/image.gz" 2M
 "$ublk" check "nbd+unix:///?socket=$sock" >"$tmp/out" 2>"$tmp/err" &
