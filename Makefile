@@ -327,7 +327,7 @@ PAGES_KERNELS := $(patsubst linux/configs/%.config,%,\
 	$(wildcard linux/configs/*-pages64.config))
 PAGES_TESTS := server ram file zimg cow recover supervise upgrade user \
 	driver-interface driver-kill-answers driver-reuse ram-memory memory-locked \
-	memory-swap memory-writeback host/boot-root host/boot-memory
+	memory-swap memory-writeback host/boot-root
 test-boards: kernel busybox ## the board's tests, on emulated boards of all other processors
 	@failed=; \
 	for arch in $(filter-out $(HOST_ARCH),$(CHOSEN_ARCHES)); do \

@@ -14,6 +14,7 @@ mount -t tmpfs -o size=32M tmpfs "$tmp/tmpfs"
 mount -t ext4 /dev/vda "$tmp/ext4"
 at_exit 'umount "$tmp/tmpfs" "$tmp/ext4"'
 at_exit 'stop_started'
+page_kib=$(($(stat -f -c %S "$tmp/tmpfs") / 1024))
 
 zeroes() {
 	head -c "$1" /dev/zero | sum -
@@ -64,8 +65,9 @@ for fs in tmpfs ext4; do
 	[ $fs = tmpfs ] ||
 		is "$(used "$file")" 2048 "and the file keeps its blocks"
 	ok "write zeroes for good" fallocate -p -o 4096 -l 1015808 "$dev"
-	# A filesystem may count a block of its own to the file.
-	ok "they are given back" [ "$(used "$file")" -lt 1100 ]
+	# A filesystem may count a block of its own to the file, and tmpfs keeps
+	# the pages at both ends of the range, where they are larger than 4 KiB.
+	ok "they are given back" [ "$(used "$file")" -lt $((1100 + 2 * page_kib)) ]
 	same "$file" "$tmp/mirror" "and the same is in the file"
 	stopped "stop it" "$dev"
 	same "$file" "$tmp/mirror" "the file stays as it is"
