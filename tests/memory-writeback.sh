@@ -77,8 +77,14 @@ under_pressure() {
 		worker=$(worker_of "$id")
 		writes wait
 		! another_worker || problem="$problem another worker"
-		[ -z "$recovers" ] || writes kill_workers
 		round=$((round + 1))
+		# With large pages, a load may have too few requests for all kills.
+		again=0
+		while [ -n "$recovers" ] && [ -z "$problem" ] && [ $again -lt 4 ]; do
+			writes kill_workers
+			again=$((again + 1))
+			[ $killed -lt $((3 * round)) ] || break
+		done
 		sleep "$pause"
 	done
 	pages=$(($(pages_reclaimed) - pages))
