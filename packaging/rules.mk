@@ -22,10 +22,13 @@ DEB_VERSION ?=
 DEB_ARCH := $(call of_arch,debian)
 DEB_PACKAGES := dpkg-dev debhelper dh-dkms lintian xz-utils git
 
-.PHONY: deb
+.PHONY: deb test-distro
 
 deb: $(O)/ublk $(foreach package,musl zlib libdeflate liburing,$(SRC)/$(package)/.unpacked) ## Debian packages: build/deb/*.deb; ARCH=, DEB_VERSION=
 	@[ -n '$(DEB_ARCH)' ] || { echo 'deb: Debian has no $(ARCH)' >&2; exit 2; }
 	$(Q)deps/packages $(DEB_PACKAGES) $(if $(FOREIGN),$(call of_arch,packages))
 	$(call say,DEB,$(DEB_ARCH))
 	$(Q)packaging/make-deb $(DEB_ARCH) $(O)/ublk build/deb $(DEB_VERSION)
+
+test-distro: deb busybox ## packages and services on a real Debian 13, in a virtual machine
+	@tests/run distro
