@@ -3,8 +3,8 @@
  * The file target: a regular file or a block device as a disk. Every request
  * becomes one operation on the queue's ring, which is continued if it transfers
  * less. For a file in memory (tmpfs, ramfs) the ring would pass each operation
- * to a thread, which takes longer than the operation itself: the queue makes
- * the system call at once. No data is kept here between requests.
+ * to a thread, which takes longer than a small operation itself: the queue makes
+ * its system call at once. No data is kept here between requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +30,13 @@
  */
 #define FREED_MAX (1u << 30)
 #define FREED_MAX_IN_MEMORY (16u << 20)
+
+/*
+ * Largest READ or WRITE, in bytes, that the queue itself copies to or from a file
+ * in memory. For a larger one waking a thread of io_uring is worth it, where there
+ * is another processor: the queue goes on while the thread copies.
+ */
+#define COPIED_MAX (8u << 10)
 
 struct file_settings {
 	bool buffered;
@@ -57,6 +64,7 @@ struct file {
 	bool discard_only;	/* a block device without write zeroes */
 	bool in_memory;		/* the file, and all of its data */
 	bool at_once;		/* requests need no ring */
+	uint32_t copied_max;	/* except larger READs and WRITEs, in bytes */
 	uint64_t offset;	/* where the disk begins in the file */
 	uint64_t size;
 	char *path;		/* absolute */
@@ -312,6 +320,7 @@ static int file_start(struct ublk_device *device)
 	struct file *file = ublk_device_data(device);
 
 	file->at_once = file->in_memory && !ublk_device_lends(device);
+	file->copied_max = ublk_device_cpus(device) > 1 ? COPIED_MAX : UINT32_MAX;
 	return 0;
 }
 
@@ -520,12 +529,21 @@ static int file_do(const struct file *file, const struct ublk_request *request)
 	}
 }
 
+/* Whether the queue does a request itself. */
+static bool file_does(const struct file *file,
+		      const struct ublk_request *request)
+{
+	if (request->op == UBLK_IO_OP_READ || request->op == UBLK_IO_OP_WRITE)
+		return file->at_once && request->length <= file->copied_max;
+	return file->at_once;
+}
+
 static int file_submit(struct ublk_queue *queue, struct ublk_request *request)
 {
 	const struct file *file = ublk_device_data(ublk_queue_device(queue));
 	struct file_request *state = request->state;
 
-	if (file->at_once)
+	if (file_does(file, request))
 		return file_do(file, request);
 	state->request = request;
 	state->done = 0;

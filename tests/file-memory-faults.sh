@@ -37,7 +37,7 @@ fails_once() {
 	ok "$name: once" "$@"
 }
 
-read_it="dd if=\$dev of=$tmp/got bs=64k count=1 iflag=direct"
+read_it="dd if=\$dev of=$tmp/got bs=8k count=8 iflag=direct"
 write_it="dd if=$tmp/more of=\$dev bs=4k seek=1 oflag=direct conv=notrunc"
 for options in "" "--cow $tmp/kept"; do
 	# shellcheck disable=SC2086 # words are meant to be split

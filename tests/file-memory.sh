@@ -6,7 +6,9 @@
 # A file in memory, on a tmpfs or a ramfs, as a disk, and as what is below or
 # above with --cow: the queue moves the data itself. Data is where it belongs,
 # and no thread of io_uring is there, as a request that goes through the ring
-# leaves one. Nor is one for what the page cache has of a file on a disk.
+# leaves one. Nor is one for what the page cache has of a file on a disk. Requests
+# of more than 8 KiB do go through the ring, where there are processors for its
+# threads.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
@@ -22,11 +24,15 @@ size=4194304
 pattern old $size >"$tmp/old"
 pattern new $size >"$tmp/new"
 
-# no_thread NAME: the process that serves $id has none of io_uring.
-no_thread() {
+# threads: prints the names of the threads that serve $id.
+threads() {
 	process=$(worker_of "$id")
-	threads=$(cat /proc/"${process:-$(server_of "$id")}"/task/*/comm)
-	unlike "$threads" iou-wrk "$1"
+	cat /proc/"${process:-$(server_of "$id")}"/task/*/comm
+}
+
+# no_thread NAME: none of them is one of io_uring.
+no_thread() {
+	unlike "$(threads)" iou-wrk "$1"
 }
 
 # mirror OFFSET: standard input is there in $tmp/mirror, too.
@@ -63,9 +69,16 @@ changed() {
 		"$1: they are there, and nowhere else"
 }
 
+# No request is larger than this, and a page is never split.
+page=$(stat -f -c %S "$tmp/tmpfs")
+small="--max-io $((page > 8192 ? page : 8192))"
+[ "$page" -le 8192 ] || [ "$(nproc)" -eq 1 ] ||
+	skip_all "with pages of $page bytes every request is a large one"
+
 for fs in tmpfs ramfs; do
 	file=$tmp/$fs/file
-	for options in "-q 1" "-q 2 --max-io 1M" "--buffered" "-d 2 -q 2"; do
+	for options in "$small" "-q 2 $small" "$small --buffered" \
+		"-q 1" "-q 2 --max-io 1M" "--buffered" "-d 2 -q 2"; do
 		cp "$tmp/old" "$file"
 		cp "$tmp/old" "$tmp/mirror"
 		# shellcheck disable=SC2086 # words are meant to be split
@@ -84,12 +97,21 @@ for fs in tmpfs ramfs; do
 			is "$(cat "/sys/block/ublkb$id/queue/discard_max_bytes")" \
 				16777216 "$fs, $options: a piece is not large"
 		fi
-		no_thread "$fs, $options: no thread of io_uring helped"
+		case "$(nproc) $options" in
+		"1 "* | *"$small"*)
+			no_thread "$fs, $options: no thread of io_uring helped"
+			;;
+		*)
+			like "$(threads)" iou-wrk \
+				"$fs, $options: threads helped with large requests"
+			;;
+		esac
 		stopped "$fs, $options: stop it" "$dev"
 	done
 
 	cp "$tmp/old" "$file"
-	served "$fs, a range" file "$file" --offset 1000 --size 1M
+	# shellcheck disable=SC2086 # words are meant to be split
+	served "$fs, a range" file "$file" --offset 1000 --size 1M $small
 	put "$dev" 0 <"$tmp/piece"
 	{
 		head -c 1000 "$tmp/old"
@@ -104,7 +126,9 @@ for fs in tmpfs ramfs; do
 	cp "$tmp/old" "$file"
 	for place in 8M "$tmp/$fs/kept"; do
 		cp "$tmp/old" "$tmp/mirror"
-		served "$fs, --cow $place" file "$file" --cow "$place" -q 2
+		# shellcheck disable=SC2086 # words are meant to be split
+		served "$fs, --cow $place" file "$file" --cow "$place" -q 2 \
+			$small
 		# Blocks of 4 KiB are filled from below.
 		changed "$fs, --cow $place"
 		no_thread "$fs, --cow $place: no thread of io_uring helped"

@@ -102,6 +102,12 @@ int ublk_device_inherited_file(struct ublk_device *device, const char *name)
 	return -1;
 }
 
+unsigned int ublk_device_cpus(const struct ublk_device *device)
+{
+	(void)device;
+	return 1;
+}
+
 bool ublk_device_lends(const struct ublk_device *device)
 {
 	(void)device;
