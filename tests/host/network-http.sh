@@ -65,12 +65,7 @@ slow='limit_rate 6m;'
 nginx "$slow"
 "$ublk" pack --force --level 1 "$url/dir/a%20disk" "$tmp/killed.gz" 2>"$tmp/err" &
 pack=$!
-kills=0
-while sleep 0.7; kill -0 $pack 2>/dev/null; do
-	kill_server
-	kills=$((kills + 1))
-	nginx "$slow"
-done
+kill_while $pack 0.7 nginx "$slow"
 wait $pack && pass "a server is killed and started again: nobody notices" ||
 	fail "a server is killed and started again" "$(cat "$tmp/err")"
 note "killed $kills times"

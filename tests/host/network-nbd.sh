@@ -87,12 +87,7 @@ slow() {
 slow "$tmp/disk" 20M
 "$ublk" pack --force --level 1 "nbd+unix:///?socket=$sock" "$tmp/out.gz" 2>"$tmp/err" &
 pack=$!
-kills=0
-while sleep 0.5; kill -0 $pack 2>/dev/null; do
-	kill_server
-	kills=$((kills + 1))
-	slow "$tmp/disk" 20M
-done
+kill_while $pack 0.5 slow "$tmp/disk" 20M
 wait $pack && pass "a server is killed and started again: nobody notices" || {
 	fail "a server is killed and started again" "$(cat "$tmp/err")"
 }
