@@ -2,8 +2,9 @@
 /*
  * The references to a request whose pages are lent to rings, for one slot. A
  * request ends once, with the result that it was given, and not while a ring
- * has its pages; also if the server is killed and the next one is there by
- * then. This model is self-contained: it has only this part of the device.
+ * has its pages; also if the server is killed. The next server gets nothing
+ * while a ring of the last one has pages: it could still be writing them. This
+ * model is self-contained: it has only this part of the device.
  */
 #ifndef REQUESTS
 #define REQUESTS 2
@@ -23,6 +24,8 @@ byte session;
 bool live = true;	/* service == UBLK_DELIVER */
 bool locked;		/* the server's ring, during delivery */
 byte busy;		/* commands and deliveries; delay the close */
+bool leaving;		/* dev->leaving: closed, and nobody can follow yet */
+bool work;		/* dev->left_work is queued */
 
 /* Not in the driver: the rules that it must keep. */
 bool out;		/* a request has the tag */
@@ -47,9 +50,27 @@ inline finish() {
 inline put() {
 	atomic { assert(refs); refs--; last = !refs };
 	if
-	:: last -> d_step { finish() }
+	:: last ->
+#ifndef FAULT_LENT_WORK
+		work = (leaving -> true : work);
+#endif
+		d_step { finish() }
 	:: else
 	fi
+}
+
+/* ublk_server_left() */
+inline left() {
+	d_step {
+		if
+#ifdef FAULT_LENT_NEXT
+		:: leaving -> leaving = false
+#else
+		:: leaving && !refs -> leaving = false
+#endif
+		:: else
+		fi
+	}
 }
 
 /* ublk_slot_reclaim(), for a slot whose @state may be SERVING */
@@ -181,7 +202,17 @@ end:	do
 	od
 }
 
-/* Deaths, ublk_server_closed(), and the next server's FETCH. */
+/* ublk_left_work() */
+active proctype worker() {
+end:	do
+	:: d_step { work -> work = false }; left()
+	od
+}
+
+/*
+ * Deaths, ublk_server_closed(), and the next server's START_USER_RECOVERY and
+ * FETCH.
+ */
 active proctype killer() {
 	bool last, mine;
 	byte kills;
@@ -192,6 +223,10 @@ active proctype killer() {
 		abort();
 		reclaim();
 		state == IDLE && !busy;
+		leaving = true;
+		left();
+		!leaving;
+		assert(!lent);
 #ifdef FAULT_LENT_RESULT
 		result = RECLAIM;
 #endif

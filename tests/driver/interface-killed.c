@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Servers that are killed while their rings have pages of a request, in the
- * interface test: also while a ring reads to these pages from a slow file,
- * which is a second disk, served step by step. The request ends when the pages
- * have been returned, and not before.
+ * interface test: also while a ring moves data between these pages and a slow
+ * file, which is a second disk, served step by step. The request ends when the
+ * pages have been returned, and not before; nor does the next server come.
  */
 #include "tests/driver/interface-test.h"
 
@@ -23,7 +23,8 @@
 struct mortal {
 	struct rig rig;
 	struct rig_child server;
-	int slow;		/* the file it reads the data from, or -1 */
+	int slow;		/* the file it moves the data from or to, or -1 */
+	bool writes;		/* to that file */
 	bool commits;		/* it answers without returning the pages */
 	char *data;
 };
@@ -46,7 +47,7 @@ static void __attribute__((noreturn)) mortal_serves(void *arg, int news)
 	    lend(queue, UBLK_U_IO_REGISTER_IO_BUF, 0, rig->done.tag, 0))
 		_exit(1);
 	if (m->slow >= 0 &&
-	    !by_buffer_send(&queue->ring, true, m->slow, 4096, 0, 0))
+	    !by_buffer_send(&queue->ring, !m->writes, m->slow, 4096, 0, 0))
 		_exit(1);
 	if (m->commits)
 		commit(rig, 4096);
@@ -79,6 +80,14 @@ static bool mortal_begin(struct mortal *m, uint64_t flags, enum io io,
 	fill(m->data, 4096, 1);
 	job_start(job, io, rig->disk, m->data, 4096, 4096);
 	return rig_child_step(&m->server, "its ring has the pages of a request");
+}
+
+/* Nobody can follow the server that is gone, even after a while. */
+static void nobody_follows(const struct rig *rig, const char *what)
+{
+	step(what);
+	usleep(QUIET_MS * 1000);
+	is(raw_start_recovery(&ctrl, rig->id), -EBUSY, what);
 }
 
 /* The next server gets a READ. Without recovery, the disk is gone. */
@@ -193,6 +202,8 @@ static void killed_reading(uint64_t flags, bool commits)
 		is(raw_ctrl_answer(&ctrl, QUIET_MS), -ETIME,
 		   "as STOP_DEV does");
 	}
+	if (flags & RECOVERS)
+		nobody_follows(&m.rig, "as the next server does");
 	ok(holds(m.data, 4096, 1, 0), "nothing is in its memory yet");
 	fill(rig_data(&below, 0), 4096, 2);
 	commit(&below, 4096);
@@ -247,8 +258,60 @@ static void test_killed_reading_committed(void)
 }
 
 /*
+ * The server is killed while its ring writes the pages to the slow disk. If the
+ * next server came before that has ended, it could write the same place twice,
+ * and then the oldest data would arrive last.
+ */
+static void killed_writing(uint64_t flags)
+{
+	struct mortal m = { .writes = true };
+	struct rig below;
+	char node[32];
+	struct job job;
+
+	if (!rig_begin(&below, 0, 1, 4))
+		return;
+	snprintf(node, sizeof(node), "/dev/ublkb%d", below.id);
+	m.slow = open(node, O_RDWR | O_DIRECT);
+	if (!mortal_begin(&m, flags, IO_WRITE, &job) ||
+	    !delivered(&below, UBLK_IO_OP_WRITE, 0, 8,
+		       "the slow disk has to write them"))
+		goto end;
+	rig_child_kill(&m.server);
+	nobody_follows(&m.rig, "the next server waits for the slow disk");
+	ok(job_waits(&job), "as the WRITE does");
+	ok(holds(rig_data(&below, 0), 4096, 1, 0),
+	   "the slow disk gets the data of the WRITE");
+	commit(&below, 4096);
+	if (!rig_recovered(&m.rig))
+		goto end;
+	delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8,
+		  "then the next server gets the WRITE");
+	commit(&m.rig, 4096);
+	is(job_end(&job), 4096, "it ends");
+	mortal_after(&m, flags);
+end:
+	close(m.slow);
+	rig_child_kill(&m.server);
+	rig_serve_rest(&below);
+	mortal_end(&m);
+	rig_serve_rest(&below);
+	rig_down(&below);
+}
+
+static void test_killed_writing(void)
+{
+	killed_writing(UBLK_F_SUPPORT_ZERO_COPY | REISSUES);
+}
+
+static void test_killed_writing_auto(void)
+{
+	killed_writing(UBLK_F_AUTO_BUF_REG | REISSUES);
+}
+
+/*
  * The pages are in a ring that does not end with the server. The next server
- * does not wait for them; only their request does.
+ * waits for that ring.
  */
 static void test_killed_elsewhere(void)
 {
@@ -273,18 +336,11 @@ static void test_killed_elsewhere(void)
 	is(lend(&other, UBLK_U_IO_REGISTER_IO_BUF, 0, 0, 0), 0,
 	   "lend it the pages");
 	rig_server_dies(&m.rig);
-	ok(job_waits(&job), "the WRITE waits");
-	if (!ours) {
-		step("the ring goes");
-		io_uring_queue_exit(&other.ring);
-	}
+	nobody_follows(&m.rig, "the third server waits for the ring");
+	ok(job_waits(&job), "the WRITE waits, too");
+	step("the ring goes");
+	io_uring_queue_exit(&other.ring);
 	if (rig_recovered(&m.rig)) {
-		if (ours) {
-			is(rig_next(&m.rig, 0, QUIET_MS), -ETIME,
-			   "the third server does not get it yet");
-			step("the ring goes");
-			io_uring_queue_exit(&other.ring);
-		}
 		delivered(&m.rig, UBLK_IO_OP_WRITE, 8, 8,
 			  "when that ring is gone the next server gets it");
 		commit(&m.rig, 4096);
@@ -314,6 +370,9 @@ const struct group killed_groups[] = {
 	{ "killed-reading-auto", test_killed_reading_auto,
 	  UBLK_F_AUTO_BUF_REG },
 	{ "killed-reading-committed", test_killed_reading_committed,
+	  UBLK_F_AUTO_BUF_REG },
+	{ "killed-writing", test_killed_writing, UBLK_F_SUPPORT_ZERO_COPY },
+	{ "killed-writing-auto", test_killed_writing_auto,
 	  UBLK_F_AUTO_BUF_REG },
 	{ "killed-elsewhere", test_killed_elsewhere, UBLK_F_SUPPORT_ZERO_COPY },
 	{ NULL, NULL, 0 },

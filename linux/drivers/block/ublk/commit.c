@@ -127,8 +127,18 @@ struct request *ublk_slot_request_get(struct ublk_slot *slot)
 void ublk_slot_request_put(struct ublk_queue *queue, struct ublk_slot *slot,
 			   struct request *rq)
 {
-	if (refcount_dec_and_test(&slot->refs))
-		ublk_request_finish(queue, rq, slot->result);
+	struct ublk_device *dev = queue->dev;
+
+	if (!refcount_dec_and_test(&slot->refs))
+		return;
+	/*
+	 * The next server may be waiting for these pages. The device may go as
+	 * soon as the request has ended, so this comes first.
+	 */
+	smp_mb__after_atomic(); /* pairs with that of ublk_server_left() */
+	if (unlikely(READ_ONCE(dev->leaving)))
+		ublk_queue_work(dev, ublk_abort_wq, &dev->left_work);
+	ublk_request_finish(queue, rq, slot->result);
 }
 
 void ublk_slot_reclaim(struct ublk_queue *queue, struct ublk_slot *slot)

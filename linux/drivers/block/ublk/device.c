@@ -407,7 +407,7 @@ void ublk_device_stop(struct ublk_device *dev)
 	dev->stopping = false;
 	dev->fetchable = true;
 	if (dev->leaving) {
-		dev->leaving = false;
+		WRITE_ONCE(dev->leaving, false);
 		clear_bit(0, &dev->in_use);
 	}
 	spin_unlock(&dev->lock);

@@ -123,6 +123,51 @@ void ublk_server_gone(struct ublk_device *dev)
 	spin_unlock(&dev->lock);
 }
 
+/* Whether a ring has pages of a request. There is no server. */
+static bool ublk_is_lent(struct ublk_device *dev)
+{
+	unsigned int i, tag;
+
+	if (!(dev->info.flags & UBLK_COUNTED_FLAGS))
+		return false;
+	for (i = 0; i < dev->info.nr_hw_queues; i++)
+		for (tag = 0; tag < dev->queues[i]->depth; tag++)
+			if (refcount_read(&dev->queues[i]->slots[tag].refs))
+				return true;
+	return false;
+}
+
+/*
+ * Lets the next server in, if nothing keeps it out any more. If the disk is
+ * removed with its server, that comes first: the next server could not fetch
+ * before. And while a ring has pages, I/O that the last server began may still
+ * be writing them. If the next server wrote the same blocks, the older data
+ * could arrive last.
+ */
+static void ublk_server_left(struct ublk_device *dev)
+{
+	smp_mb(); /* pairs with that of ublk_slot_request_put() */
+	spin_lock(&dev->lock);
+	if (dev->leaving && !ublk_is_lent(dev) &&
+	    (dev->service != UBLK_FAIL ||
+	     (ublk_dev_recovers(dev) && !dev->stopping))) {
+		WRITE_ONCE(dev->leaving, false);
+		clear_bit(0, &dev->in_use);
+		ublk_leave_disk(dev);
+	}
+	spin_unlock(&dev->lock);
+	wake_up_all(&dev->wait);
+}
+
+static void ublk_left_work(struct work_struct *work)
+{
+	struct ublk_device *dev = container_of(work, struct ublk_device,
+					       left_work);
+
+	ublk_server_left(dev);
+	ublk_device_put(dev);
+}
+
 void ublk_server_closed(struct ublk_device *dev)
 {
 	unsigned int i, tag;
@@ -166,19 +211,9 @@ void ublk_server_closed(struct ublk_device *dev)
 	if (dev->service == UBLK_NOT_STARTED)
 		dev->fetchable = true;
 	dev->info.ublksrv_pid = -1;
-	/*
-	 * If the disk is removed with its server, the next server may open the
-	 * node only after that: it could not fetch before.
-	 */
-	if (dev->service == UBLK_FAIL &&
-	    (dev->stopping || !ublk_dev_recovers(dev))) {
-		dev->leaving = true;
-	} else {
-		clear_bit(0, &dev->in_use);
-		ublk_leave_disk(dev);
-	}
+	WRITE_ONCE(dev->leaving, true);
 	spin_unlock(&dev->lock);
-	wake_up_all(&dev->wait);
+	ublk_server_left(dev);
 }
 
 bool ublk_is_fetched(const struct ublk_device *dev)
@@ -222,6 +257,7 @@ int ublk_wait_fetched(struct ublk_device *dev)
 void ublk_recovery_init(struct ublk_device *dev)
 {
 	INIT_WORK(&dev->abort_work, ublk_abort_work);
+	INIT_WORK(&dev->left_work, ublk_left_work);
 	INIT_WORK(&dev->remove_work, ublk_remove_work);
 }
 

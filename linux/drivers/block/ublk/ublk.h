@@ -158,9 +158,10 @@ struct ublk_slot {
 	 * drops the last reference. Delivery sets one reference, which COMMIT
 	 * or ublk_slot_reclaim() drops. pread() and pwrite() hold their own
 	 * while they copy, and so does each ring that has the pages. So the
-	 * request may still exist when the slot is armed again, even by the
-	 * next server. These fields change only when another request claims the
-	 * slot, and that is not possible before this one has ended.
+	 * request may still exist when the slot is armed again. These fields
+	 * change only when another request claims the slot, and that is not
+	 * possible before this one has ended. The next server does not come
+	 * while there are references.
 	 */
 	refcount_t refs;
 	int result;
@@ -247,7 +248,7 @@ struct ublk_device {
 	bool stopping;			/* requests fail without a server */
 	bool fetchable;			/* FETCH is allowed */
 	bool broken;			/* this session has ended */
-	bool leaving;			/* closed, but its disk still exists */
+	bool leaving;			/* closed; see ublk_server_left() */
 	bool untrusted;			/* fetched without CAP_SYS_ADMIN */
 	unsigned int deaths;		/* sessions that ended */
 	bool quiescing;			/* QUIESCE_DEV waits for commits */
@@ -260,6 +261,7 @@ struct ublk_device {
 	wait_queue_head_t wait;		/* for every condition of the device */
 
 	struct work_struct abort_work;	/* takes back commands and requests */
+	struct work_struct left_work;	/* lets the next server in */
 	struct work_struct remove_work;	/* removes the disk after that */
 	struct work_struct scan_work;	/* reads the partition table */
 	struct gendisk *scanned;	/* of scan_work, with a reference */
