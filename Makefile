@@ -55,6 +55,11 @@ CROSS_COMPILE ?= $(if $(FOREIGN),$(call of_arch,compiler))
 ##                      for it. LIBDEFLATE=no: zlib does its work, slower
 ## LINUX_HEADERS=       folder with Linux's headers for programs, linux/ and asm/, of
 ##                      6.1 or later, instead of those of the kernel that we build
+## SOURCES_FROM=        folder with the unpacked sources of musl, zlib, libdeflate and
+##                      liburing, in folders of these names: nothing is fetched
+## PACKAGES=no          no package is installed on this machine: what is needed is there
+PACKAGES ?=
+export PACKAGES
 ## WITHOUT=             parts that ublk is built without, as `make board` leaves
 ##                      some out: bench check gzip index info manual network
 ##                      pack stat unpack

@@ -9,13 +9,16 @@
 # installation prefix), that one is used. It must have been compiled with musl.
 # With LIBDEFLATE=no, zlib does its work (lib/deflate.h). LINUX_HEADERS= is a folder
 # with the kernel's headers for programs. The sanitized programs use the host's C
-# library, and always our own libraries.
+# library, and always our own libraries. With SOURCES_FROM= the sources of the four
+# are taken from there, as their authors have published them, and patched here, with
+# what deps/patches/PACKAGE-published has as well: Debian's packages have that change.
 
 MUSL ?=
 ZLIB ?=
 LIBDEFLATE ?=
 LIBURING ?=
 LINUX_HEADERS ?=
+SOURCES_FROM ?=
 
 MUSL_PREFIX := $(abspath $(or $(MUSL),$(O)/musl))
 ZLIB_PREFIX := $(or $(ZLIB),$(O))
@@ -34,6 +37,8 @@ DEPS := $(MUSL_READY) $(ZLIB_READY) $(LIBDEFLATE_READY) $(LIBURING_READY) $(KERN
 # What the host needs to compile anything; checked before everything else.
 BUILD_PACKAGES := gcc libc6-dev $(if $(FOREIGN),$(call of_arch,packages))
 FETCH_PACKAGES := dpkg-dev patch
+# Those that ublk is linked with.
+LIBRARY_PACKAGES := musl zlib libdeflate liburing
 
 SRC := build/src
 ASAN := build/asan
@@ -57,15 +62,19 @@ logged = (set -e; $(2)) >$(1) 2>&1 || { tail -n 40 $(1) >&2; \
 # $(call source_rules,PACKAGE). The stamp contains a checksum of our patches: if
 # they change, the package is fetched and unpacked again.
 define source_rules
-$(1)_PATCHES := $(sort $(wildcard deps/patches/$(1)/*.patch))
-$(1)_PATCHES_SUM := $$(if $$($(1)_PATCHES),$$(shell cat $$($(1)_PATCHES) | cksum))
+$(1)_PATCHES := $(if $(SOURCES_FROM),$(sort $(wildcard \
+	deps/patches/$(1)-published/*.patch))) $(sort $(wildcard deps/patches/$(1)/*.patch))
+$(1)_PATCHES_SUM := $$(if $$(strip $$($(1)_PATCHES)),$$(shell cat $$($(1)_PATCHES) | cksum))
 ifneq ($$(file <$(SRC)/$(1)/.unpacked),$$($(1)_PATCHES_SUM))
 .PHONY: $(SRC)/$(1)/.unpacked
 endif
 
 $(SRC)/$(1)/.unpacked: deps/versions
 	$$(Q)deps/packages $(FETCH_PACKAGES)
-	$$(Q)deps/fetch $(1) $$(@D)
+	$$(Q)$(if $(and $(SOURCES_FROM),$(filter $(1),$(LIBRARY_PACKAGES))), \
+		rm -rf $$(@D) && mkdir -p $$(@D) && \
+		cp -R '$(SOURCES_FROM)/$(1)/.' $$(@D), \
+		deps/fetch $(1) $$(@D))
 	$$(Q)for patch in $$($(1)_PATCHES); do \
 		patch -d $$(@D) -p1 -s -f --no-backup-if-mismatch <$$$$patch || \
 		{ echo "deps/rules.mk: $$$$patch does not apply to $(1)"; exit 1; }; \
