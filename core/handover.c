@@ -25,9 +25,9 @@
 #define FD_BITS 15
 #define FD_MASK ((1 << FD_BITS) - 1)
 
-/* For opening the sender's descriptors. */
-#define OPEN_TRIES 100
-#define OPEN_PAUSE_MS 10
+/* For opening the sender's descriptors, and for the answer. */
+#define TRIES 100
+#define PAUSE_MS 10
 
 int handover_request(int supervisor, const struct handover *request)
 {
@@ -38,8 +38,8 @@ int handover_request(int supervisor, const struct handover *request)
 }
 
 /*
- * Opens a descriptor of another process. Retries when memory is short, because
- * the sender waits for an answer.
+ * Opens a descriptor of another process. Retries after every error that can
+ * pass, because the sender waits for an answer.
  */
 static int handover_open_fd(unsigned int pid, int fd, int flags)
 {
@@ -47,11 +47,11 @@ static int handover_open_fd(unsigned int pid, int fd, int flags)
 	int tries, opened;
 
 	snprintf(path, sizeof(path), "/proc/%u/fd/%d", pid, fd);
-	for (tries = 0; tries < OPEN_TRIES; tries++) {
+	for (tries = 0; tries < TRIES; tries++) {
 		opened = open(path, flags | O_CLOEXEC | O_NONBLOCK);
-		if (opened >= 0 || (errno != EINTR && errno != ENOMEM))
+		if (opened >= 0 || errno == ENOENT || errno == EACCES)
 			break;
-		clock_sleep_ms(OPEN_PAUSE_MS);
+		clock_sleep_ms(PAUSE_MS);
 	}
 	return opened;
 }
@@ -81,8 +81,14 @@ int handover_accept(struct handover *next,
 
 void handover_answer(int answer, char how)
 {
-	int err = process_send_byte(answer, how);
+	int tries, err;
 
+	for (tries = 0; tries < TRIES; tries++) {
+		err = process_send_byte(answer, how);
+		if (!err || err == -EPIPE)
+			break;
+		clock_sleep_ms(PAUSE_MS);
+	}
 	if (err)
 		message_fail(err, "the answer to an upgrade");
 	close(answer);

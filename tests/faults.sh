@@ -85,20 +85,26 @@ prepare() {
 	}
 	right=$($shows)
 }
+# Its result is in $found: a worker that was live may have died a moment later,
+# and another one takes over.
 live_or_dead() {
-	[ "$(state)" = live ] || ! pidof ublk >/dev/null
+	found=$(state)
+	[ "$found" = live ] || ! pidof ublk >/dev/null
 }
 # Whatever happened, recover restores the device, or it is gone completely.
 judge() {
 	[ "$status" -eq 0 ] || says
 	wait_until 5 live_or_dead
-	[ "$(state)" = live ] || ublk recover --all >/dev/null 2>"$tmp/words"
-	if [ "$(state)" = live ]; then
+	[ "$found" = live ] || {
+		ublk recover --all >/dev/null 2>"$tmp/words"
+		found=$(state)
+	}
+	if [ "$found" = live ]; then
 		holds 65536 "$whole"
 		run ublk stop "$id"
 		[ $status -eq 0 ] || problem="$problem, not stopped: $err"
 	elif [ "$kept" ]; then
-		problem="$problem, state '$(state)': $(cat "$tmp/words")"
+		problem="$problem, state '$found': $(cat "$tmp/words")"
 	fi
 	nothing
 }

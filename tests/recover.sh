@@ -363,8 +363,9 @@ kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
 ok "recovered in the moment after the kill" ublk recover "$id"
 is "$(read_back "$dev" 1048576 | sum -)" "$(sum "$tmp/data")" "all is there"
 stopped "stop it" "$dev"
-run ublk recover --all >/dev/full
+wait_until 10 eval '[ -z "$(what_is)" ]'
 before
+run ublk recover --all >/dev/full
 leaves_nothing "nothing is left"
 
 done_testing

@@ -99,5 +99,7 @@ each_call "recover" dead_disk '' 'ublk recover $id' sane
 each_call "upgrade, the server" disk '-p $server' 'ublk upgrade $id' sane
 each_call "upgrade, the command" disk '' 'ublk upgrade $id' sane
 
+# What was struck last may still be ending.
+wait_until 10 eval '[ "$(what_is)" = "$was" ]'
 leaves_nothing "nothing is left"
 done_testing
