@@ -206,7 +206,7 @@ $(ASAN)/unit/%: tests/unit/%.c $(ASAN)/lib/ublk.a
 
 # Programs for tests on the board: tests/driver/PROGRAM.c, of which PROGRAM-*.c
 # are further parts. Programs that use the driver's raw interface do so through
-# raw*.c. Others write, replay and forget, for tests of what a disk promises;
+# raw*.c. Others write, read, replay and forget, for tests of what a disk promises;
 # strike kills, or makes system calls fail, for tests of what is left then.
 DRIVER_PROGRAMS := $(patsubst tests/driver/%.c,$(O)/driver/%,$(filter-out \
 	%/raw.c $(wildcard tests/driver/*-*.c),$(wildcard tests/driver/*.c)))

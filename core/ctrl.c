@@ -633,11 +633,32 @@ int ctrl_try_stop_dev(struct ublk_ctrl *ctrl, int id)
 	return ctrl_send(ctrl, UBLK_U_CMD_TRY_STOP_DEV, id, NULL, 0, 0);
 }
 
-int ctrl_set_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)
+int ctrl_set_params(struct ublk_ctrl *ctrl, int id,
+		    const struct ublk_params *params, uint32_t memory_alignment)
 {
-	params->len = sizeof(*params);
-	return ctrl_send(ctrl, UBLK_U_CMD_SET_PARAMS, id, params,
-			 sizeof(*params), 0);
+	/* Headers of Linux 6.12 do not have this, which follows the zones. */
+	struct dma {
+		uint32_t mask;
+		uint8_t pad[4];
+	} dma = { .mask = memory_alignment - 1 };
+	enum {
+		DMA_TYPE = 1 << 4,
+		DMA_AT = offsetof(struct ublk_params, zoned) +
+			 sizeof(params->zoned),
+	};
+	union {
+		struct ublk_params params;
+		char bytes[DMA_AT + sizeof(struct dma)];
+	} all;
+
+	memset(&all, 0, sizeof(all));
+	all.params = *params;
+	all.params.len = sizeof(all);
+	if (memory_alignment) {
+		all.params.types |= DMA_TYPE;
+		memcpy(all.bytes + DMA_AT, &dma, sizeof(dma));
+	}
+	return ctrl_send(ctrl, UBLK_U_CMD_SET_PARAMS, id, &all, sizeof(all), 0);
 }
 
 int ctrl_get_params(struct ublk_ctrl *ctrl, int id, struct ublk_params *params)

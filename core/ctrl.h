@@ -137,8 +137,13 @@ void ctrl_submit_beside(struct ublk_ctrl *ctrl, uint64_t number);
  */
 void ctrl_beside(struct ublk_ctrl *ctrl);
 
+/*
+ * @memory_alignment: of what users of the disk read and write, in bytes, a power
+ * of two; 0: the driver's own. Needs the driver of Linux 6.15.
+ */
 int ctrl_set_params(struct ublk_ctrl *ctrl, int id,
-		    struct ublk_params *params);
+		    const struct ublk_params *params,
+		    uint32_t memory_alignment);
 int ctrl_get_params(struct ublk_ctrl *ctrl, int id,
 		    struct ublk_params *params);
 int ctrl_get_dev_info(struct ublk_ctrl *ctrl, int id,

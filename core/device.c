@@ -202,7 +202,9 @@ int device_set_params(struct ublk_device *device)
 			disk->max_write_zeroes >> 9;
 		params.discard.max_discard_segments = 1;
 	}
-	err = ctrl_set_params(&device->ctrl, device->info.dev_id, &params);
+	err = ctrl_set_params(&device->ctrl, device->info.dev_id, &params,
+			      device->info.flags & UBLK_F_AUTO_BUF_REG ?
+			      disk->memory_alignment : 0);
 	return err ? message_fail(err, "the driver refuses the parameters") : 0;
 }
 

@@ -59,6 +59,11 @@ struct ublk_disk {
 	 */
 	bool zero_copy;
 	/*
+	 * How the pages that are lent must be aligned in memory, in bytes: a
+	 * power of two, or 0 if it does not matter.
+	 */
+	uint32_t memory_alignment;
+	/*
 	 * The target copies data in less time than the ring moves it. So a new
 	 * device gets no pages lent, even with @zero_copy. A device that an
 	 * earlier program made may have them: see ublk_device_lends().

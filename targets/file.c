@@ -210,17 +210,24 @@ static bool file_is_direct(const struct file *file)
 }
 
 /*
- * Whether the file can transfer the pages of a request without a copy, at any
- * alignment. The segments of a request are multiples of 512 bytes.
+ * Finds out whether the file can transfer the pages of a request without a
+ * copy, and how they must be aligned. The segments of a request are multiples
+ * of 512 bytes.
  */
-static bool file_takes_pages(const struct file *file, const struct stat *st,
-			     const struct ublk_disk *disk)
+static void file_find_alignment(const struct file *file, const struct stat *st,
+				struct ublk_disk *disk)
 {
 	dev_t dev = file->block_device ? st->st_rdev : st->st_dev;
+	uint64_t mask;
 
-	return !(fcntl(file->fd, F_GETFL) & O_DIRECT) ||
-	       (disk->logical_block == 512 &&
-		backing_limit(dev, "dma_alignment") < 512);
+	if (!(fcntl(file->fd, F_GETFL) & O_DIRECT)) {
+		disk->zero_copy = true;
+		return;
+	}
+	mask = backing_limit(dev, "dma_alignment");
+	disk->zero_copy = disk->logical_block == 512 && mask < 512;
+	/* 0 if it is unknown; no kernel needs more than 512 by itself. */
+	disk->memory_alignment = mask ? mask + 1 : 512;
 }
 
 static int file_setup(struct ublk_device *device, struct file *file,
@@ -268,7 +275,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	disk->flush = true;
 	disk->fua = true;
 	disk->direct = file_is_direct(file);
-	disk->zero_copy = file_takes_pages(file, &st, disk);
+	file_find_alignment(file, &st, disk);
 	disk->copies = file->in_memory;
 	return 0;
 }

@@ -111,6 +111,11 @@ opened "waiting" "$file" $nonblock no
 pinned "its ring knows the buffers" yes
 through_cache "fills no cache" no
 copied "copies what is moved, unless pages are lent" $copies
+# The driver's own is 3: where it copies, memory need not be aligned to more.
+below=3
+[ $lends = no ] || below=$(cat /sys/block/vda/queue/dma_alignment)
+is "$(cat "/sys/block/${dev#/dev/}/queue/dma_alignment")" "$below" \
+	"wants users' memory aligned as the disk below does, if pages are lent"
 stopped "stop it" "$dev"
 served "a file that is only read" file --read-only "$file"
 pinned "takes no memory for that" no
