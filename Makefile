@@ -319,6 +319,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	$(MAKE) test-module || failed="$$failed, test-module"; \
 	$(MAKE) test-boards || failed="$$failed, test-boards"; \
 	$(MAKE) test-dist || failed="$$failed, test-dist"; \
+	$(MAKE) test-distro || failed="$$failed, test-distro"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
 # All of the board's tests where linux/boards says so, on the others these.
