@@ -286,7 +286,9 @@ kill_all
 back "the same device"
 kill_all
 losetup -d "$loop"
-losetup "$loop" "$tmp/other"
+# It is free when the killed server's files are closed, a moment later.
+wait_until 30 test ! -e "/sys/block/${loop#/dev/}/loop/backing_file"
+ok "another file below it" losetup "$loop" "$tmp/other"
 refused "another in its place"
 stopped "stop it" "$dev"
 losetup -d "$loop"
