@@ -212,7 +212,8 @@ static bool file_is_direct(const struct file *file)
 /*
  * Finds out whether the file can transfer the pages of a request without a
  * copy, and how they must be aligned. The segments of a request are multiples
- * of 512 bytes.
+ * of 512 bytes. A program may change a page while it is written; storage that
+ * computes a checksum or parity of the data needs a copy, which stays as it is.
  */
 static void file_find_alignment(const struct file *file, const struct stat *st,
 				struct ublk_disk *disk)
@@ -225,7 +226,8 @@ static void file_find_alignment(const struct file *file, const struct stat *st,
 		return;
 	}
 	mask = backing_limit(dev, "dma_alignment");
-	disk->zero_copy = disk->logical_block == 512 && mask < 512;
+	disk->zero_copy = disk->logical_block == 512 && mask < 512 &&
+			  !backing_limit(dev, "stable_writes");
 	/* 0 if it is unknown; no kernel needs more than 512 by itself. */
 	disk->memory_alignment = mask ? mask + 1 : 512;
 }

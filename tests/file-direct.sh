@@ -117,6 +117,12 @@ below=3
 is "$(cat "/sys/block/${dev#/dev/}/queue/dma_alignment")" "$below" \
 	"wants users' memory aligned as the disk below does, if pages are lent"
 stopped "stop it" "$dev"
+echo 1 >/sys/block/vda/queue/stable_writes
+served "a file on storage that computes checksums of the data" file "$file"
+pattern stable 8192 | put "$dev" 4096
+copied "copies it, so that nobody changes it meanwhile" yes
+echo 0 >/sys/block/vda/queue/stable_writes
+stopped "stop it" "$dev"
 served "a file that is only read" file --read-only "$file"
 pinned "takes no memory for that" no
 read_back "$dev" 1048576 >/dev/null

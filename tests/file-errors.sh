@@ -38,6 +38,9 @@ shrinks() {
 		truncate -s $length "$tmp/mnt/file"
 		shows "$tmp/image" $(((1048576 - length + 511) / 512)) \
 			"cut to $length bytes, what is lost is unreadable"
+		"${0%/*}/sectors" "$dev" 256 4096 2>"$tmp/failed" >/dev/null
+		is "$(cat "$tmp/failed")" $(((1048576 - length + 4095) / 4096)) \
+			"and blocks of which a part is lost"
 	done
 	# A whole page: of one that is written in part the rest would be read.
 	over=$tmp/back

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Reads a disk sector by sector by direct I/O, to the standard output, with
- * zeroes for a sector that cannot be read; prints the number of these to the
- * standard error. Its memory is aligned as every disk wants it. BusyBox's dd
+ * Reads a disk by direct I/O, sector by sector or in blocks of so many bytes, to
+ * the standard output, with zeroes for a block that cannot be read; prints the
+ * number of these to the standard error. Its memory is aligned as every disk wants it. BusyBox's dd
  * does not align its own, and reads through the page cache when that is refused:
  * whole pages, and so no sector beside one that cannot be read.
  */
@@ -15,15 +15,18 @@
 
 #define SECTOR 512
 
-static _Alignas(4096) char sector[SECTOR];
+static _Alignas(4096) char block[4096];
 
 int main(int argc, char **argv)
 {
-	unsigned int i, count, failed = 0;
+	unsigned int i, count, bytes = SECTOR, failed = 0;
 	int fd;
 
-	if (argc != 3) {
-		fprintf(stderr, "Usage: sectors DISK COUNT\n");
+	if (argc == 4)
+		bytes = strtoul(argv[3], NULL, 10);
+	if (argc < 3 || argc > 4 || !bytes || bytes % SECTOR ||
+	    bytes > sizeof(block)) {
+		fprintf(stderr, "Usage: sectors DISK COUNT [BYTES]\n");
 		return 2;
 	}
 	count = strtoul(argv[2], NULL, 10);
@@ -33,16 +36,16 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	for (i = 0; i < count; i++) {
-		ssize_t n = pread(fd, sector, SECTOR, (off_t)i * SECTOR);
+		ssize_t n = pread(fd, block, bytes, (off_t)i * bytes);
 
 		if (n < 0 && errno == EIO) {
 			failed++;
-			memset(sector, 0, SECTOR);
-		} else if (n != SECTOR) {
+			memset(block, 0, bytes);
+		} else if (n != bytes) {
 			perror(argv[1]);
 			return 1;
 		}
-		if (fwrite(sector, SECTOR, 1, stdout) != 1) {
+		if (fwrite(block, bytes, 1, stdout) != 1) {
 			perror("standard output");
 			return 1;
 		}
