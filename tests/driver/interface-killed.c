@@ -173,6 +173,29 @@ static void test_killed_auto_reissue(void)
 	killed(UBLK_F_AUTO_BUF_REG | REISSUES, false);
 }
 
+/* Starts the slow disk, and opens it for the server. */
+static bool slow_begin(struct mortal *m, struct rig *below)
+{
+	char node[32];
+
+	if (!rig_begin(below, 0, 1, 4))
+		return false;
+	snprintf(node, sizeof(node), "/dev/ublkb%d", below->id);
+	m->slow = open(node, O_RDWR | O_DIRECT);
+	return true;
+}
+
+/* Both disks end. The slow one answers what it still has to. */
+static void slow_end(struct mortal *m, struct rig *below)
+{
+	close(m->slow);
+	rig_child_kill(&m->server);
+	rig_serve_rest(below);
+	mortal_end(m);
+	rig_serve_rest(below);
+	rig_down(below);
+}
+
 /*
  * The server is killed while its ring reads from the slow disk to the pages.
  * The caller of the READ must not get its memory back before that has ended.
@@ -181,13 +204,10 @@ static void killed_reading(uint64_t flags, bool commits)
 {
 	struct mortal m = { .commits = commits };
 	struct rig below;
-	char node[32];
 	struct job job;
 
-	if (!rig_begin(&below, 0, 1, 4))
+	if (!slow_begin(&m, &below))
 		return;
-	snprintf(node, sizeof(node), "/dev/ublkb%d", below.id);
-	m.slow = open(node, O_RDWR | O_DIRECT);
 	if (!mortal_begin(&m, flags, IO_READ, &job) ||
 	    !delivered(&below, UBLK_IO_OP_READ, 0, 8,
 		       "the slow disk has to fill them"))
@@ -195,15 +215,15 @@ static void killed_reading(uint64_t flags, bool commits)
 	ok(job_waits(&job), "the READ waits");
 	rig_child_kill(&m.server);
 	ok(job_waits(&job), "it waits for the slow disk still");
-	if (!(flags & RECOVERS)) {
+	if (flags & RECOVERS) {
+		nobody_follows(&m.rig, "as the next server does");
+	} else {
 		rig_close_disk(&m.rig);
 		is(raw_command_send(&ctrl, UBLK_U_CMD_STOP_DEV, m.rig.id, 0),
 		   0, "STOP_DEV");
 		is(raw_ctrl_answer(&ctrl, QUIET_MS), -ETIME,
 		   "as STOP_DEV does");
 	}
-	if (flags & RECOVERS)
-		nobody_follows(&m.rig, "as the next server does");
 	ok(holds(m.data, 4096, 1, 0), "nothing is in its memory yet");
 	fill(rig_data(&below, 0), 4096, 2);
 	commit(&below, 4096);
@@ -228,12 +248,7 @@ static void killed_reading(uint64_t flags, bool commits)
 	}
 	mortal_after(&m, flags);
 end:
-	close(m.slow);
-	rig_child_kill(&m.server);
-	rig_serve_rest(&below);
-	mortal_end(&m);
-	rig_serve_rest(&below);
-	rig_down(&below);
+	slow_end(&m, &below);
 }
 
 static void test_killed_reading(void)
@@ -266,13 +281,10 @@ static void killed_writing(uint64_t flags)
 {
 	struct mortal m = { .writes = true };
 	struct rig below;
-	char node[32];
 	struct job job;
 
-	if (!rig_begin(&below, 0, 1, 4))
+	if (!slow_begin(&m, &below))
 		return;
-	snprintf(node, sizeof(node), "/dev/ublkb%d", below.id);
-	m.slow = open(node, O_RDWR | O_DIRECT);
 	if (!mortal_begin(&m, flags, IO_WRITE, &job) ||
 	    !delivered(&below, UBLK_IO_OP_WRITE, 0, 8,
 		       "the slow disk has to write them"))
@@ -291,12 +303,7 @@ static void killed_writing(uint64_t flags)
 	is(job_end(&job), 4096, "it ends");
 	mortal_after(&m, flags);
 end:
-	close(m.slow);
-	rig_child_kill(&m.server);
-	rig_serve_rest(&below);
-	mortal_end(&m);
-	rig_serve_rest(&below);
-	rig_down(&below);
+	slow_end(&m, &below);
 }
 
 static void test_killed_writing(void)
