@@ -79,6 +79,7 @@ int handover_accept(struct handover *next,
 	return err;
 }
 
+/* Retries as handover_open_fd() does. -EPIPE: nobody waits any more. */
 void handover_answer(int answer, char how)
 {
 	int tries, err;

@@ -215,7 +215,7 @@ static bool file_is_direct(const struct file *file)
  * of 512 bytes. A program may change a page while it is written; storage that
  * computes a checksum or parity of the data needs a copy, which stays as it is.
  */
-static void file_find_alignment(const struct file *file, const struct stat *st,
+static void file_find_zero_copy(const struct file *file, const struct stat *st,
 				struct ublk_disk *disk)
 {
 	dev_t dev = file->block_device ? st->st_rdev : st->st_dev;
@@ -228,7 +228,7 @@ static void file_find_alignment(const struct file *file, const struct stat *st,
 	mask = backing_limit(dev, "dma_alignment");
 	disk->zero_copy = disk->logical_block == 512 && mask < 512 &&
 			  !backing_limit(dev, "stable_writes");
-	/* 0 if it is unknown; no kernel needs more than 512 by itself. */
+	/* 0 may mean that it is unknown; 512 is what a disk needs by default. */
 	disk->memory_alignment = mask ? mask + 1 : 512;
 }
 
@@ -277,7 +277,7 @@ static int file_setup(struct ublk_device *device, struct file *file,
 	disk->flush = true;
 	disk->fua = true;
 	disk->direct = file_is_direct(file);
-	file_find_alignment(file, &st, disk);
+	file_find_zero_copy(file, &st, disk);
 	disk->copies = file->in_memory;
 	return 0;
 }

@@ -2,9 +2,10 @@
 /*
  * Reads a disk by direct I/O, sector by sector or in blocks of so many bytes, to
  * the standard output, with zeroes for a block that cannot be read; prints the
- * number of these to the standard error. Its memory is aligned as every disk wants it. BusyBox's dd
- * does not align its own, and reads through the page cache when that is refused:
- * whole pages, and so no sector beside one that cannot be read.
+ * number of these to the standard error. Its memory is aligned as every disk
+ * wants it. BusyBox's dd does not align its own, and reads through the page cache
+ * when that is refused: whole pages, and so no sector beside one that cannot be
+ * read.
  */
 #include <errno.h>
 #include <fcntl.h>

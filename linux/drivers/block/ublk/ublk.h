@@ -261,8 +261,8 @@ struct ublk_device {
 	wait_queue_head_t wait;		/* for every condition of the device */
 
 	struct work_struct abort_work;	/* takes back commands and requests */
-	struct work_struct left_work;	/* lets the next server in */
 	struct work_struct remove_work;	/* removes the disk after that */
+	struct work_struct left_work;	/* lets the next server in */
 	struct work_struct scan_work;	/* reads the partition table */
 	struct gendisk *scanned;	/* of scan_work, with a reference */
 	struct semaphore job;		/* down while a job runs */
