@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 		if (n < 0 && errno == EIO) {
 			failed++;
 			memset(block, 0, bytes);
-		} else if (n != bytes) {
+		} else if (n != (ssize_t)bytes) {
 			perror(argv[1]);
 			return 1;
 		}
