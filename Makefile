@@ -274,7 +274,7 @@ TESTS ?=
 # and those tests measure the appliance's kernel. With another processor than this
 # machine's the tests are those that boot a board (those of tests/vm itself, and of
 # this machine's packaged kernel, do so for its own).
-TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan,$(CONFIG)),board,\
+TEST_NAMES = $(or $(strip $(TESTS)),$(if $(filter debug kcsan user,$(CONFIG)),board,\
 	$(if $(FOREIGN),board $(TESTS_THAT_BOOT))))
 TESTS_THAT_BOOT = host/kernel-image $(filter-out host/vm-% host/driver-module,$(patsubst \
 	tests/%.sh,%,$(shell grep -lE '/board\.lib"|/power-cut\.sh"|tests/vm |linux/emulate ' \
@@ -311,7 +311,7 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	for words in DRIVER=own DRIVER=intree KERNEL=newest \
 			'DRIVER=intree KERNEL=newest' KERNEL=6.1 \
 			'CONFIG=debug DRIVER=own' 'CONFIG=debug DRIVER=intree' \
-			CONFIG=kcsan; do \
+			CONFIG=kcsan 'CONFIG=user KERNEL=newest'; do \
 		printf '%s\n' "test-all: $$words"; \
 		ROUNDS=$${ROUNDS:-17} $(MAKE) test $$words || \
 			failed="$$failed, $$words"; \

@@ -15,12 +15,14 @@ KERNEL_SOURCE ?=
 DRIVER ?= $(if $(filter 6.1,$(KERNEL)),intree,own)
 ## CONFIG=              kernel configuration: empty for the appliance's; network
 ##                      for it with a network; tests, bench, debug, kcsan or
-##                      xfstests; pages64 for arm64 (linux/README.md)
+##                      xfstests; pages64 for arm64; user for x86_64, which is a
+##                      program of this machine (linux/README.md)
 CONFIG ?=
 
 KERNELS := 6.12 6.1 newest
 CONFIGS := network tests bench debug kcsan xfstests $(patsubst \
-	linux/configs/$(ARCH)-%.config,%,$(wildcard linux/configs/$(ARCH)-pages64.config))
+	linux/configs/$(ARCH)-%.config,%,$(wildcard \
+	linux/configs/$(ARCH)-pages64.config linux/configs/$(ARCH)-user.config))
 ifeq ($(filter $(KERNELS),$(KERNEL)),)
 $(error KERNEL=$(KERNEL): there are only $(KERNELS))
 endif
@@ -47,8 +49,10 @@ KERNEL_PACKAGES := gcc libc6-dev $(call of_arch,packages) make bc bison flex lib
 # A configuration may have more for an architecture (x86_64-debug), for a board
 # (board-q35-network), and for a version, whose names of options may differ
 # (linux-newest-debug).
+# User-mode Linux runs on no board.
 BOARD_FRAGMENTS := $(call of_arch,configs)
-fragments = appliance linux-$(1) $(BOARD_FRAGMENTS) $(FRAGMENTS_$(2)) \
+fragments = appliance linux-$(1) $(if $(filter user,$(2)),,$(BOARD_FRAGMENTS)) \
+	$(FRAGMENTS_$(2)) \
 	$(if $(2),$(patsubst linux/configs/%.config,%,$(wildcard \
 	linux/configs/linux-$(1)-$(2).config)))
 of_config = $(1) $(patsubst linux/configs/%.config,%,$(wildcard \
@@ -63,6 +67,7 @@ FRAGMENTS_bench := $(FRAGMENTS_more) $(call of_config,bench)
 FRAGMENTS_debug := $(FRAGMENTS_more) $(call of_config,debug)
 FRAGMENTS_kcsan := $(FRAGMENTS_more) $(call of_config,kcsan)
 FRAGMENTS_xfstests := $(FRAGMENTS_more) $(call of_config,xfstests)
+FRAGMENTS_user := tests network verity xfstests $(ARCH)-user
 FRAGMENTS_pages64 := $(FRAGMENTS_tests) $(ARCH)-pages64
 # Few files depend on the options of these: their build directory begins as a copy
 # of the appliance's, and only those files are compiled again.
@@ -115,7 +120,8 @@ build/linux-6.1/.ready: %/.ready: %/.unpacked
 # kernel to armv7's zImage; the namespace is for caches which still have that.)
 kernel_make = CCACHE_NODEPEND=1 CCACHE_NAMESPACE=preprocessed \
 	CCACHE_BASEDIR=$(CURDIR) \
-	$(MAKE) -C build/linux-$(1) O=$(abspath $(2)) ARCH=$(KERNEL_ARCH) \
+	$(MAKE) -C build/linux-$(1) O=$(abspath $(2)) \
+	ARCH=$(if $(filter %-user,$(2)),um,$(KERNEL_ARCH)) \
 	CROSS_COMPILE=$(CROSS_COMPILE) \
 	CC="$$(command -v ccache) $(CROSS_COMPILE)gcc" \
 	KBUILD_BUILD_USER=ublk KBUILD_BUILD_HOST=ublk KBUILD_BUILD_VERSION=1 \
@@ -142,9 +148,9 @@ define image_rules
 $(3): $(2)/.config build/linux-$(1)/.ready
 	$$(call say,KERNEL,$(3): some minutes the first time)
 	$$(Q)$$(call logged,$(3).log,flock $(2) sh -c '$$(call kernel_make,$(1),$(2)) \
-		UBLK_DRIVER=$(4) $(KERNEL_IMAGE) && \
+		UBLK_DRIVER=$(4) $(if $(filter %-user,$(2)),linux,$(KERNEL_IMAGE)) && \
 		cp $(2)/System.map $(3).map && \
-		cp $(2)/$(KERNEL_BUILT) $(3).new')
+		cp $(2)/$(if $(filter %-user,$(2)),linux,$(KERNEL_BUILT)) $(3).new')
 	$$(Q)mv $$@.new $$@
 endef
 
