@@ -143,12 +143,30 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 	return device->resumed ? device_check_identity(device, now, path) : 0;
 }
 
+int ublk_device_identify_text(struct ublk_device *device, const char *name,
+			      const char *path, const char *text)
+{
+	struct device_identity *now;
+
+	if (device->opens_base)
+		return 0;
+	now = &device->identities[device->identity_count++];
+	now->name = name;
+	snprintf(now->text, sizeof(now->text), "%s", text);
+	return device->resumed ? device_check_identity(device, now, path) : 0;
+}
+
 int ublk_device_register_file(struct ublk_device *device, int fd,
 			      const char *name)
 {
 	device->file_names[device->file_count] = name;
 	device->files[device->file_count] = fd;
 	return device->file_count++;
+}
+
+int ublk_device_reserve_file(struct ublk_device *device, const char *name)
+{
+	return ublk_device_register_file(device, -1, name);
 }
 
 int ublk_device_inherited_file(struct ublk_device *device, const char *name)

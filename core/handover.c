@@ -167,6 +167,8 @@ static void handover_execute(const struct ublk_device *device,
 			handover_add_word(words, args, keys[i].name,
 					  keys[i].is_fd, values[i]);
 	for (i = 1; i < device->file_count; i++) {
+		if (device->files[i] < 0)	/* each queue has its own */
+			continue;
 		snprintf(name, sizeof(name), FILE_KEY "%s",
 			 device->file_names[i]);
 		handover_add_word(words, args, name, true, device->files[i]);

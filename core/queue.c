@@ -369,6 +369,13 @@ void ublk_queue_send(struct ublk_queue *to, struct ublk_completion *completion,
 		queue_wake(to);
 }
 
+int ublk_queue_replace_file(struct ublk_queue *queue, int index, int fd)
+{
+	int ret = io_uring_register_files_update(&queue->ring, index, &fd, 1);
+
+	return ret < 0 ? ret : 0;
+}
+
 void ublk_queue_get(struct ublk_queue *queue)
 {
 	queue->operations++;
@@ -477,8 +484,9 @@ static int queue_restrict(struct ublk_queue *queue)
 		IORING_OP_FSYNC, IORING_OP_FALLOCATE,
 	};
 	enum { OPERATIONS = sizeof(operations) };
-	struct io_uring_restriction limits[OPERATIONS + 3] = { 0 };
-	unsigned int i;
+	struct io_uring_restriction limits[OPERATIONS + 4] = { 0 };
+	const struct ublk_queue_setup *setup = queue->setup;
+	unsigned int count = OPERATIONS + 3, i;
 
 	for (i = 0; i < OPERATIONS; i++) {
 		limits[i].opcode = IORING_RESTRICTION_SQE_OP;
@@ -490,8 +498,14 @@ static int queue_restrict(struct ublk_queue *queue)
 	limits[OPERATIONS + 1].register_op = IORING_UNREGISTER_RING_FDS;
 	limits[OPERATIONS + 2].opcode = IORING_RESTRICTION_REGISTER_OP;
 	limits[OPERATIONS + 2].register_op = IORING_UNREGISTER_FILES;
-	return io_uring_register_restrictions(&queue->ring, limits,
-					      OPERATIONS + 3);
+	for (i = 0; i < setup->file_count; i++) {
+		if (setup->files[i] >= 0)
+			continue;
+		limits[count].opcode = IORING_RESTRICTION_REGISTER_OP;
+		limits[count++].register_op = IORING_REGISTER_FILES_UPDATE;
+		break;
+	}
+	return io_uring_register_restrictions(&queue->ring, limits, count);
 }
 
 /*

@@ -100,7 +100,7 @@ static const int memory_calls[] = {
  */
 #define PROTECTION (FIELD(args[2]) + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
 
-static int drop_capabilities(void)
+int rights_drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -182,7 +182,7 @@ static int filter_calls(const int calls[RIGHTS_CALLS])
 
 int rights_drop(const int calls[RIGHTS_CALLS])
 {
-	int err = drop_capabilities();
+	int err = rights_drop_capabilities();
 
 	return err ? err : filter_calls(calls);
 }

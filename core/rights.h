@@ -16,4 +16,7 @@
  */
 int rights_drop(const int calls[RIGHTS_CALLS]);
 
+/* The capabilities only, and what a program that is executed could gain. */
+int rights_drop_capabilities(void);
+
 #endif

@@ -260,6 +260,13 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 			 const char *path, int fd,
 			 const struct identity_contents *contents);
 
+/*
+ * The same for what has no descriptor: @text, of less than IDENTITY_MAX
+ * characters, is compared instead.
+ */
+int ublk_device_identify_text(struct ublk_device *device, const char *name,
+			      const char *path, const char *text);
+
 /* From open(): the server must call finish() when the disk is gone. */
 void ublk_device_unfinished(struct ublk_device *device);
 
@@ -305,6 +312,13 @@ int ublk_device_register_file(struct ublk_device *device, int fd,
 			      const char *name);
 
 /*
+ * From open(): as ublk_device_register_file(), for a place where each queue
+ * will have a file of its own, as ublk_queue_replace_file() says. There is none
+ * at first.
+ */
+int ublk_device_reserve_file(struct ublk_device *device, const char *name);
+
+/*
  * From open(): returns the descriptor that an earlier program of this device
  * registered as @name (see `ublk upgrade`), or -1: then open() must open the
  * file itself. The target owns the descriptor. If it does not ask for every
@@ -345,6 +359,13 @@ struct io_uring_sqe *ublk_queue_sqe(struct ublk_queue *queue,
  */
 void ublk_queue_transfer(struct ublk_queue *queue, struct io_uring_sqe *sqe,
 			 bool write, void *data, uint32_t length);
+
+/*
+ * Replaces the file at @index, which ublk_device_reserve_file() returned, in the
+ * ring of this queue. In the thread of @queue. Operations that use the last one
+ * must have ended. Returns 0 or -errno.
+ */
+int ublk_queue_replace_file(struct ublk_queue *queue, int index, int fd);
 
 /*
  * Sends a message: calls @completion->done(to, completion, result) in the

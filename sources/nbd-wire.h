@@ -58,8 +58,14 @@ struct nbd_export {
 	uint32_t most;		/* greatest size of a request with data */
 };
 
-#define NBD_FLAG_HAS_FLAGS 1U
-#define NBD_FLAG_READ_ONLY 2U
+#define NBD_FLAG_HAS_FLAGS (1U << 0)
+#define NBD_FLAG_READ_ONLY (1U << 1)
+#define NBD_FLAG_SEND_FLUSH (1U << 2)
+#define NBD_FLAG_SEND_FUA (1U << 3)
+#define NBD_FLAG_SEND_TRIM (1U << 5)
+#define NBD_FLAG_SEND_WRITE_ZEROES (1U << 6)
+#define NBD_FLAG_CAN_MULTI_CONN (1U << 8)
+#define NBD_FLAG_SEND_FAST_ZERO (1U << 11)
 
 /*
  * What EXPORT_NAME is answered with: this, and 124 zeroes without
@@ -78,8 +84,17 @@ struct nbd_export {
 
 enum nbd_command {
 	NBD_CMD_READ = 0,
+	NBD_CMD_WRITE = 1,
 	NBD_CMD_DISC = 2,
+	NBD_CMD_FLUSH = 3,
+	NBD_CMD_TRIM = 4,
+	NBD_CMD_WRITE_ZEROES = 6,
 };
+
+/* Flags of a request. */
+#define NBD_CMD_FLAG_FUA (1U << 0)
+#define NBD_CMD_FLAG_NO_HOLE (1U << 1)
+#define NBD_CMD_FLAG_FAST_ZERO (1U << 4)
 
 enum nbd_chunk_type {
 	NBD_CHUNK_NONE = 0,

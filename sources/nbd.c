@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "lib/big-endian.h"
-#include "sources/nbd-wire.h"
 
 /*
  * Messages of a server before it comes to the point, and errors in one reply.
@@ -165,6 +164,20 @@ static int nbd_ask_export(struct remote *remote, struct nbd_export *export)
 					 "an end");
 }
 
+const struct nbd_export *nbd_export(const struct remote *remote)
+{
+	const struct nbd *nbd = remote->state;
+
+	return &nbd->export;
+}
+
+bool nbd_replies_structured(const struct remote *remote)
+{
+	const struct nbd *nbd = remote->state;
+
+	return nbd->structured;
+}
+
 /* A server must be what it was, or what was read does not fit what will be. */
 static int nbd_compare(struct remote *remote, const struct nbd_export *export)
 {
@@ -176,6 +189,11 @@ static int nbd_compare(struct remote *remote, const struct nbd_export *export)
 				     export->size, nbd->export.size);
 	if (export->block > nbd->export.block || export->most < remote->most)
 		return remote_refuse(remote, "the export has other block sizes");
+	/* All that the disk has promised must still be there. */
+	if (nbd->export.flags & ~NBD_FLAG_READ_ONLY & ~export->flags ||
+	    (export->flags & ~nbd->export.flags & NBD_FLAG_READ_ONLY))
+		return remote_refuse(remote, "the export can do less than "
+				     "before");
 	return 0;
 }
 

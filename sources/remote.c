@@ -265,8 +265,20 @@ bool remote_is_lost(struct remote *remote)
 	return lost;
 }
 
+int remote_connect_again(struct remote *remote)
+{
+	int ret;
+
+	remote_disconnect(remote);
+	ret = remote->kind->connect(remote);
+	if (ret)
+		remote_disconnect(remote);
+	return ret;
+}
+
 struct remote *remote_open(const struct remote_kind *kind,
-			   const struct uri *uri, const char *name, int *err)
+			   const struct uri *uri, const char *name, bool reads,
+			   int *err)
 {
 	struct remote *remote = calloc(1, sizeof(*remote));
 
@@ -281,9 +293,12 @@ struct remote *remote_open(const struct remote_kind *kind,
 	remote->fd = -1;
 	pthread_mutex_init(&remote->lock, NULL);
 	remote->state = calloc(1, kind->state_size);
-	remote->pieces[0].data = malloc(REMOTE_MOST);
-	remote->pieces[1].data = malloc(REMOTE_MOST);
-	if (!remote->state || !remote->pieces[0].data || !remote->pieces[1].data) {
+	if (reads) {
+		remote->pieces[0].data = malloc(REMOTE_MOST);
+		remote->pieces[1].data = malloc(REMOTE_MOST);
+	}
+	if (!remote->state || (reads && (!remote->pieces[0].data ||
+					 !remote->pieces[1].data))) {
 		message_fail(ENOMEM, "%s", name);
 	} else if (kind->connect(remote)) {
 		message("%s: %s", name, remote->why);
@@ -297,11 +312,16 @@ struct remote *remote_open(const struct remote_kind *kind,
 	return NULL;
 }
 
-void remote_close(struct remote *remote)
+void remote_close_connection(struct remote *remote)
 {
 	if (remote->fd >= 0 && remote->kind->leave)
 		remote->kind->leave(remote);
 	remote_disconnect(remote);
+}
+
+void remote_close(struct remote *remote)
+{
+	remote_close_connection(remote);
 	pthread_mutex_destroy(&remote->lock);
 	free(remote->state);
 	free(remote->pieces[0].data);

@@ -75,18 +75,30 @@ struct remote {
 };
 
 /*
- * Opens what @uri names; @name is for messages and must stay valid. Returns
- * NULL after printing why, and sets *@err to -errno.
+ * Opens what @uri names; @name is for messages and must stay valid. @reads:
+ * remote_read() will be called, which needs memory. Returns NULL after printing
+ * why, and sets *@err to -errno.
  */
 struct remote *remote_open(const struct remote_kind *kind,
-			   const struct uri *uri, const char *name, int *err);
+			   const struct uri *uri, const char *name, bool reads,
+			   int *err);
 void remote_close(struct remote *remote);
+
+/* Closes the connection, with a goodbye, and keeps what is known. */
+void remote_close_connection(struct remote *remote);
 
 /* As source_read(), by any number of threads. */
 int remote_read(struct remote *remote, void *data, size_t length,
 		uint64_t offset);
 
 bool remote_is_lost(struct remote *remote);
+
+/*
+ * Connects again, once; the caller takes remote->fd. Returns 0; -ENOTCONN if a
+ * later attempt may succeed, or -ESTALE if none will. The reason is in
+ * remote->why.
+ */
+int remote_connect_again(struct remote *remote);
 
 /* For the kinds. */
 

@@ -30,7 +30,7 @@ static int source_open_remote(struct source *source, const char *name,
 	}
 	source->fd = -1;
 	source->remote = remote_open(uri.kind == URI_HTTP ? &http_kind :
-				     &nbd_kind, &uri, name, &err);
+				     &nbd_kind, &uri, name, true, &err);
 	if (!source->remote)
 		return err;
 	*size = source->remote->size;
@@ -49,8 +49,8 @@ int source_refuse_remote(const char *name)
 {
 	if (!uri_is_one(name))
 		return 0;
-	message("%s: only info, check, index, pack and unpack read from a "
-		"network", name);
+	message("%s: only info, check, index, pack and unpack take it from a "
+		"network, and only file serves an export of NBD", name);
 	return -EOPNOTSUPP;
 }
 

@@ -324,6 +324,20 @@ int io_uring_register_files(struct io_uring *ring, const int *files,
 	return 0;
 }
 
+/* The last file that took another's place, and where. */
+static bool may_replace;	/* by the ring's restrictions */
+static unsigned int replaced_at;
+static int replaced_by;
+
+int io_uring_register_files_update(struct io_uring *ring, unsigned int at,
+				   const int *files, unsigned int count)
+{
+	(void)ring;
+	replaced_at = at;
+	replaced_by = files[0];
+	return count;
+}
+
 int io_uring_unregister_files(struct io_uring *ring)
 {
 	(void)ring;
@@ -354,8 +368,11 @@ int io_uring_register_restrictions(struct io_uring *ring,
 				   unsigned int count)
 {
 	(void)ring;
-	(void)limits;
-	(void)count;
+	may_replace = false;
+	for (unsigned int i = 0; i < count; i++)
+		if (limits[i].opcode == IORING_RESTRICTION_REGISTER_OP &&
+		    limits[i].register_op == IORING_REGISTER_FILES_UPDATE)
+			may_replace = true;
 	return 0;
 }
 
@@ -671,6 +688,30 @@ static void test_refused(void)
 	      "no ring: reported %d, %u closed", reported, closed);
 }
 
+/* A ring whose target has reserved a place for a file may replace that file. */
+static void test_reserved(void)
+{
+	int files[] = { file, -1 };
+	struct ublk_queue_setup setup = {
+		.target = &target, .files = files, .file_count = 1,
+		.depth = DEPTH, .max_io = MAX_IO, .buffers = buffers,
+		.encoded = true, .counters = counters, .report = report,
+	};
+	struct ublk_queue queue = { };
+
+	refuses_fetch = no_ring = asks = partly = false;
+	most = DEPTH;
+	run(&setup);
+	check(!may_replace, "the files of a ring stay what they are");
+	setup.file_count = 2;
+	run(&setup);
+	check(may_replace && delivered == REQUESTS && !wrong,
+	      "but where a place is reserved: %u requests, %u wrong", delivered,
+	      wrong);
+	check(!ublk_queue_replace_file(&queue, 1, file) && replaced_at == 1 &&
+	      replaced_by == file, "another file takes its place");
+}
+
 /* While somebody watches, each request is measured; and then none again. */
 static void test_counters(void)
 {
@@ -722,6 +763,7 @@ int main(void)
 	test_work();
 	test_refused();
 	test_counters();
+	test_reserved();
 	free(counters);
 	free(buffers);
 	return done_testing();
