@@ -22,7 +22,10 @@
 #include "lib/message.h"
 #include "lib/storage.h"
 #include "lib/whole-io.h"
+#include "sources/uri.h"
 #include "targets/backing.h"
+#include "targets/file-settings.h"
+#include "targets/nbd/nbd.h"
 
 /*
  * Largest discards and zeroes, in bytes. The queue itself frees the pages of a
@@ -38,12 +41,6 @@
  */
 #define COPIED_MAX (8u << 10)
 
-struct file_settings {
-	bool buffered;
-	uint64_t offset;
-	uint64_t size;		/* 0: the rest of the file */
-};
-
 #define FIELD(name) offsetof(struct file_settings, name)
 static const struct option_spec file_options[] = {
 	{ "buffered", 0, OPTION_FLAG, FIELD(buffered), 0, 0, NULL,
@@ -52,6 +49,8 @@ static const struct option_spec file_options[] = {
 	  "offset in the file where the disk begins (0)" },
 	{ "size", 0, OPTION_SIZE, FIELD(size), 0, 0, "SIZE",
 	  "size of the disk (the rest of the file)" },
+	{ "timeout", 0, OPTION_NUMBER, FIELD(timeout), 1, 86400, "S",
+	  "of an export: how long requests wait for the server (for ever)" },
 	{ 0 }
 };
 #undef FIELD
@@ -289,12 +288,33 @@ static void file_free(struct file *file)
 	free(file);
 }
 
+/*
+ * Whether @path is a URI of NBD, whose export is served instead. Other URIs are
+ * refused as files.
+ */
+static bool file_is_export(const struct ublk_device *device, const char *path)
+{
+	struct uri uri;
+
+	return WITH_NETWORK && !ublk_device_is_base(device) &&
+	       uri_is_one(path) && !uri_parse(&uri, path) &&
+	       uri.kind != URI_HTTP;
+}
+
 static int file_open(struct ublk_device *device, const char *path,
 		     const void *settings, struct ublk_disk *disk)
 {
-	struct file *file = calloc(1, sizeof(*file));
+	struct file *file;
 	int err;
 
+	if (file_is_export(device, path))
+		return ublk_device_open_instead(device, &nbd_target, path,
+						settings, disk);
+	if (((const struct file_settings *)settings)->timeout) {
+		message("--timeout is for an export of a server");
+		return -EINVAL;
+	}
+	file = calloc(1, sizeof(*file));
 	if (!file)
 		return message_fail(ENOMEM, "%s", path);
 	if (!strcmp(path, "-")) {
@@ -583,7 +603,10 @@ const struct ublk_target target_file = {
 		  "or is passed on to a device.\n"
 		  "\nIf PATH cannot be written, the disk is read-only. A file "
 		  "that another server\nwrites, or a block device that is "
-		  "mounted, is refused.\n"),
+		  "mounted, is refused.\n"
+		  "\nPATH may be nbd://HOST[:PORT]/EXPORT or "
+		  "nbd+unix:///EXPORT?socket=PATH, an export\nof a server of "
+		  "NBD. While the server is away, requests wait.\n"),
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),

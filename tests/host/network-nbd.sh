@@ -26,9 +26,9 @@ fails 1 "an export that is not there" "$ublk" info "nbd+unix:///nonesuch?socket=
 fails 1 "a disk that is no image" "$ublk" info "nbd+unix:///disk?socket=$sock"
 like "$err" 'not a compressed image' "it says what it is"
 fails 1 "a disk of it" "$ublk" zimg "nbd+unix:///image.gz?socket=$sock"
-like "$err" 'only .* read from a network' "which is not served"
-fails 1 "as a file" "$ublk" file "nbd+unix:///disk?socket=$sock"
-like "$err" 'only .* read from a network' "which is not served, either"
+like "$err" 'only .* from a network' "which is not served"
+fails 1 "below copy on write" "$ublk" file --cow 1M "nbd+unix:///disk?socket=$sock"
+like "$err" 'only .* from a network' "which is not done, either"
 fails 2 "with --cow" "$ublk" pack --cow "$tmp/cow" "nbd+unix:///disk?socket=$sock" -
 cp "$tmp/image.gz" "$tmp/a b%"
 ok "a name with other characters" "$ublk" info "nbd+unix:///a%20b%25?socket=$sock"

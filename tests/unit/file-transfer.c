@@ -20,6 +20,9 @@
 
 extern const struct ublk_target target_file;
 
+/* Nothing here is on a server. */
+const struct ublk_target nbd_target;
+
 static int number, failures;
 
 static void *file;		/* the target's state */
@@ -130,6 +133,24 @@ int ublk_device_identify(struct ublk_device *device, const char *name,
 	(void)fd;
 	(void)contents;
 	return 0;
+}
+
+bool ublk_device_is_base(const struct ublk_device *device)
+{
+	(void)device;
+	return false;
+}
+
+int ublk_device_open_instead(struct ublk_device *device,
+			     const struct ublk_target *target, const char *argument,
+			     const void *settings, struct ublk_disk *disk)
+{
+	(void)device;
+	(void)target;
+	(void)argument;
+	(void)settings;
+	(void)disk;
+	return -1;
 }
 
 int ublk_device_register_file(struct ublk_device *device, int fd,

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A process that connects to a server for those that serve a disk: they have no
+ * right to make connections. It tries until a connection is there, and ends with
+ * the process that started it.
+ */
+#ifndef TARGETS_NBD_CONNECTOR_H
+#define TARGETS_NBD_CONNECTOR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "sources/remote.h"
+
+struct connector {
+	int fd;		/* what is asked and answered goes here; or -1 */
+	pid_t pid;
+};
+
+/* The answer to connector_ask(). */
+struct connected {
+	unsigned int asked;	/* the number that came with it */
+	int fd;			/* the connection, or -1: it was refused */
+	bool structured;	/* for NBD: replies on it are structured */
+};
+
+/*
+ * Starts the process. It tries for @timeout seconds (0: without an end), counted
+ * from when a connection with the same number was last of use, and refuses then.
+ * @remote was connected once and stays the caller's; what
+ * the server serves must be the same at each connection. The calling thread must
+ * be the process's first, and live on. Returns 0, or -errno after printing why.
+ */
+int connector_start(struct connector *connector, const struct remote *remote,
+		    unsigned int timeout);
+
+/*
+ * Asks for a connection; any thread may. Several can be asked for at a time.
+ * @served: the last one with this number was of use, so the first attempt is made
+ * at once. An answer that is a refusal was printed, and another attempt may be
+ * made at any time. Returns 0 or -errno.
+ */
+int connector_ask(const struct connector *connector, unsigned int number,
+		  bool served);
+
+/*
+ * Waits for the next answer. Returns false when there will be none any more,
+ * because connector_end() was called. For one thread only, which needs no other
+ * system call for this than recvmsg().
+ */
+bool connector_answer(const struct connector *connector,
+		      struct connected *answer);
+
+/*
+ * Makes connector_answer() return, with shutdown(). The process itself ends with
+ * the caller's. connector_free() closes the descriptor, after the last
+ * connector_answer().
+ */
+void connector_end(const struct connector *connector);
+void connector_free(struct connector *connector);
+
+#endif
