@@ -16,6 +16,7 @@ at_exit 'stop_started'
 
 # export OPTION...: starts the server of the file $tmp/export.
 exports() {
+	rm -f "$tmp/listens"
 	"${0%/*}/exporter" "$@" $port "$tmp/export" >"$tmp/listens" 2>&1 &
 	exporter=$!
 	wait_until 10 grep -q listens "$tmp/listens"
