@@ -20,6 +20,7 @@
 #include "lib/build.h"
 #include "lib/clock.h"
 #include "lib/message.h"
+#include "sources/uri.h"
 
 #define SERVER_WAIT_MS 10000
 #define SERVER_TICK_MS 100
@@ -277,6 +278,11 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 	for (i = 0; i < count; i++) {
 		const struct lookup *device = &stops[i].device;
 
+		/* Its requests may be waiting for a server without an end. */
+		if (WITH_NETWORK && manner == STOP_FORCED && !stops[i].done &&
+		    device->pid && uri_is_one(device->argument))
+			process_over_children(device->worker ? device->worker :
+							       device->pid);
 		ids[i] = stops[i].id;
 		/* A device that is starting is stopped once it has a disk. */
 		errs[i] = stops[i].done || stops[i].err ||

@@ -5,6 +5,7 @@
  */
 #include "core/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
@@ -30,6 +31,7 @@
 /* Fields of /proc/PID/stat, numbered as in proc(5). */
 enum stat_field {
 	STAT_STATE = 3,		/* a letter */
+	STAT_PARENT = 4,
 	STAT_FLAGS = 9,
 	STAT_USER = 14,
 	STAT_SYSTEM = 15,
@@ -559,6 +561,23 @@ static bool process_stat(pid_t pid, unsigned int field,
 		return false;
 	*value = at[1] >= 'A' ? (unsigned char)at[1] : strtoull(at, NULL, 10);
 	return true;
+}
+
+void process_over_children(pid_t parent)
+{
+	DIR *proc = opendir("/proc");
+	unsigned long long its_parent;
+	const struct dirent *entry;
+
+	while (proc && (entry = readdir(proc))) {
+		pid_t pid = atoi(entry->d_name);
+
+		if (pid > 0 && process_stat(pid, STAT_PARENT, &its_parent) &&
+		    its_parent == (unsigned long long)parent)
+			kill(pid, PROCESS_OVER_SIGNAL);
+	}
+	if (proc)
+		closedir(proc);
 }
 
 unsigned long long process_started(pid_t pid)

@@ -7,6 +7,7 @@
 #ifndef CORE_PROCESS_H
 #define CORE_PROCESS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -85,6 +86,13 @@ int process_open(pid_t pid, unsigned long long started);
  * descriptor from process_open(). Returns 0 or -errno: -ESRCH if it has ended.
  */
 int process_signal(int fd, int number, int value);
+
+/*
+ * Tells the processes that a worker has started that nobody waits for their work
+ * any more: sends PROCESS_OVER_SIGNAL to the children of @parent.
+ */
+#define PROCESS_OVER_SIGNAL SIGUSR1
+void process_over_children(pid_t parent);
 
 /*
  * Protects a server from waiting for its own disk. The program is loaded and

@@ -183,6 +183,42 @@ like "$(dmesg)" 'the export has' "the log says what it has"
 stopped "stop it" "$dev"
 ends
 
+# A disk whose server is away, or keeps silent, can be stopped: what waits fails.
+cp "$tmp/below/start" "$tmp/below/export"
+for silence in KILL STOP; do
+	for how in '' --no-supervise; do
+		title="server with SIG$silence, disk $how"
+		exports
+		# shellcheck disable=SC2086 # no word, or one
+		served "$title" file $how "nbd://127.0.0.1:$port/any"
+		ok "$title: it is read" first_block
+		kill -$silence $exporter
+		first_block 2>"$tmp/error" &
+		reader=$!
+		wait_until 10 eval '[ "$(awk "{ print \$9 }" /sys/block/${dev#/dev/}/stat)" = 1 ]'
+		fails 1 "$title: it is in use" ublk stop "$dev"
+		ok "$title: it is stopped by force" ublk stop --force "$dev"
+		wait $reader
+		like "$? $(cat "$tmp/error")" '^1 .*error' "$title: who waited has an error"
+		is "$(ls -d /sys/block/ublkb* /dev/ublk[bc]* 2>/dev/null)" '' "$title: nothing is left"
+		ends
+	done
+done
+
+# Who makes connections is killed: the worker ends, and the next one has another.
+exports
+served "a disk" file "nbd://127.0.0.1:$port/any"
+worker=$(worker_of "$id")
+kill -KILL "$(awk -v "parent=$worker" '$4 == parent { print $1 }' /proc/[0-9]*/stat)"
+ok "another worker takes its place" \
+	wait_until 30 eval '[ "$(worker_of "$id")" != "$worker" ]'
+ends
+exports
+is "$(read_back "$dev" 65536 | sum -)" "$(head -c 65536 "$tmp/below/start" | sum -)" \
+	"it makes connections"
+stopped "stop it" "$dev"
+ends
+
 # liar LIE...: a server whose replies cannot be right. Each is noticed, and what
 # it has sent is nobody's.
 for lie in magic cookie kind short twice outside hole-outside long; do

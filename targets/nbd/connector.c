@@ -43,6 +43,7 @@ struct message_to {
 struct message_from {
 	uint32_t number;
 	uint8_t structured;
+	uint8_t over;
 };
 
 #define PAIR_FD STDIN_FILENO	/* in the connector's process */
@@ -145,6 +146,27 @@ static int connector_connect(struct connecting *c)
 	return ret;
 }
 
+/* Nobody wants connections any more. */
+static void connector_over(int number)
+{
+	const struct message_from last = { .over = true };
+	ssize_t n = write(PAIR_FD, &last, sizeof(last));
+
+	(void)number;
+	_exit(n == sizeof(last) ? EXIT_DONE : EXIT_FAILED);
+}
+
+static void connector_hear(void)
+{
+	const struct sigaction action = { .sa_handler = connector_over };
+	sigset_t over;
+
+	sigaction(PROCESS_OVER_SIGNAL, &action, NULL);
+	sigemptyset(&over);
+	sigaddset(&over, PROCESS_OVER_SIGNAL);
+	sigprocmask(SIG_UNBLOCK, &over, NULL);
+}
+
 /* The process. It ends when the other side is gone. */
 static void connector_run(struct remote *remote, unsigned int timeout)
 {
@@ -193,6 +215,7 @@ static int connector_main(const struct remote *remote, unsigned int timeout,
 	if (process_protect(false) || rights_drop_capabilities())
 		return -EIO;
 	process_calm();
+	connector_hear();
 	own.fd = -1;
 	connector_run(&own, timeout);
 	return 0;
@@ -261,6 +284,7 @@ bool connector_answer(const struct connector *connector,
 		.asked = from.number,
 		.fd = -1,
 		.structured = from.structured,
+		.over = from.over,
 	};
 	head = CMSG_FIRSTHDR(&message);
 	if (head && head->cmsg_level == SOL_SOCKET &&

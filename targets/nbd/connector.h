@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A process that connects to a server for those that serve a disk: they have no
- * right to make connections. It tries until a connection is there, and ends with
- * the process that started it.
+ * right to make connections. It tries until a connection is there. It ends with
+ * the process that started it, or when `ublk stop --force` sends
+ * PROCESS_OVER_SIGNAL.
  */
 #ifndef TARGETS_NBD_CONNECTOR_H
 #define TARGETS_NBD_CONNECTOR_H
@@ -17,8 +18,9 @@ struct connector {
 	pid_t pid;
 };
 
-/* The answer to connector_ask(). */
+/* The answer to connector_ask(), or the word that there will be none any more. */
 struct connected {
+	bool over;		/* the process was told to end; then all else is 0 */
 	unsigned int asked;	/* the number that came with it */
 	int fd;			/* the connection, or -1: it was refused */
 	bool structured;	/* for NBD: replies on it are structured */
@@ -44,9 +46,9 @@ int connector_ask(const struct connector *connector, unsigned int number,
 		  bool served);
 
 /*
- * Waits for the next answer. Returns false when there will be none any more,
- * because connector_end() was called. For one thread only, which needs no other
- * system call for this than recvmsg().
+ * Waits for the next answer. Returns false when there will be none any more:
+ * connector_end() was called, or the process is gone. For one thread only, which
+ * needs no other system call for this than recvmsg().
  */
 bool connector_answer(const struct connector *connector,
 		      struct connected *answer);

@@ -40,13 +40,20 @@ enum step {
 	STEP_DATA,	/* to the request's buffer */
 };
 
+/* Whether the connector was asked. Who ends ASKED goes on, so there is one only. */
+enum asked {
+	NOT_ASKED,
+	ASKED,
+	ANSWERED,	/* and the answer is on its way to the queue */
+};
+
 struct nbd_link {
 	struct nbd_disk *disk;
 	struct ublk_queue *queue;
 	struct nbd_request **requests;	/* [depth], by tag */
 	unsigned int depth;
-	int fd;				/* -1: no connection */
-	bool asked;			/* the connector for one */
+	atomic_int fd;			/* -1: no connection */
+	_Atomic enum asked asked;	/* the connector for one */
 	bool lost;			/* its operations have to end */
 	bool served;			/* the last one was of use, or is the first */
 	bool structured;		/* replies on it */
@@ -94,17 +101,26 @@ static struct nbd_request *link_take(struct nbd_link *link)
 	return state;
 }
 
+/* There is no connection, and will be none for those that wait. */
+static void link_fail(struct nbd_link *link)
+{
+	while (link->first)
+		ublk_request_done(link->queue, link_take(link)->request, -EIO);
+}
+
 /* Asks for a connection, if there is anything to do on it. */
 static void link_ask(struct nbd_link *link)
 {
-	if (link->asked || !link->first)
+	enum asked asked = ASKED;
+
+	if (link->asked != NOT_ASKED || !link->first)
 		return;
-	link->asked = true;
-	/* The connector ends with this process, so this cannot fail. */
+	link->asked = ASKED;
+	/* Nobody is there any more: nbd_links_over() may have seen it first. */
 	if (connector_ask(&link->disk->connector, ublk_queue_id(link->queue),
-			  link->served))
-		message("%s: the process that connects is gone",
-			link->disk->uri);
+			  link->served) &&
+	    atomic_compare_exchange_strong(&link->asked, &asked, NOT_ASKED))
+		link_fail(link);
 }
 
 /* Both operations have ended: what was sent and not answered is sent again. */
@@ -559,7 +575,7 @@ static void link_connected(struct ublk_queue *queue,
 	struct nbd_link *link = (struct nbd_link *)((char *)self -
 				offsetof(struct nbd_link, connected));
 
-	link->asked = false;
+	link->asked = NOT_ASKED;
 	link->served = false;
 	if (result >= 0 &&
 	    ublk_queue_replace_file(queue, link->disk->index, result)) {
@@ -567,11 +583,13 @@ static void link_connected(struct ublk_queue *queue,
 		result = -1;
 	}
 	link->fd = result;
-	if (link->fd < 0)
-		while (link->first)
-			link_answer(link, link_take(link), -EIO);
+	if (result < 0)
+		link_fail(link);
 	else
 		link_expect_head(link);
+	/* nbd_links_over() may not have seen this one. */
+	if (result >= 0 && link->disk->over)
+		shutdown(result, SHUT_RDWR);
 	link_go(link);
 }
 
@@ -584,7 +602,26 @@ void nbd_link_connected(struct nbd_disk *disk, const struct connected *answer)
 	 * is set here after it has got the message.
 	 */
 	link->structured = answer->structured;
+	link->asked = ANSWERED;
 	ublk_queue_send(link->queue, &link->connected, answer->fd);
+}
+
+void nbd_links_over(struct nbd_disk *disk)
+{
+	unsigned int i;
+
+	disk->over = true;
+	for (i = 0; i < disk->count; i++) {
+		struct nbd_link *link = &disk->links[i];
+		enum asked asked = ASKED;
+		int fd = link->fd;
+
+		/* If it was closed just now, nothing else has its number. */
+		if (fd >= 0)
+			shutdown(fd, SHUT_RDWR);
+		if (atomic_compare_exchange_strong(&link->asked, &asked, ANSWERED))
+			ublk_queue_send(link->queue, &link->connected, -1);
+	}
 }
 
 int nbd_submit(struct ublk_queue *queue, struct ublk_request *request)

@@ -17,6 +17,7 @@
 #include "core/identity.h"
 #include "core/process.h"
 #include "core/rights.h"
+#include "lib/exit.h"
 #include "lib/message.h"
 #include "targets/file-settings.h"
 
@@ -34,10 +35,11 @@ struct receiver {
 
 static void *nbd_receiver_main(void *argument)
 {
-	static const int calls[RIGHTS_CALLS] = { SYS_recvmsg };
+	static const int calls[RIGHTS_CALLS] = { SYS_recvmsg, SYS_shutdown };
 	struct receiver *receiver = argument;
 	struct nbd_disk *disk = receiver->disk;
 	struct connected answer;
+	bool over = false;
 	int err;
 
 	process_calm();
@@ -45,8 +47,20 @@ static void *nbd_receiver_main(void *argument)
 	receiver->failed = err;
 	/* From here on @receiver is gone. */
 	sem_post(&receiver->ready);
-	while (!err && connector_answer(&disk->connector, &answer))
-		nbd_link_connected(disk, &answer);
+	if (err)
+		return NULL;
+	while (connector_answer(&disk->connector, &answer)) {
+		over |= answer.over;
+		if (!answer.over)
+			nbd_link_connected(disk, &answer);
+	}
+	if (over) {
+		nbd_links_over(disk);
+	} else if (!atomic_load(&disk->closing)) {
+		/* Who follows this process starts another one. */
+		message("%s: the process that connects is gone", disk->uri);
+		_exit(EXIT_FAILED);
+	}
 	return NULL;
 }
 
@@ -105,6 +119,7 @@ static void nbd_close(struct ublk_device *device)
 	struct nbd_disk *disk = ublk_device_data(device);
 
 	if (disk->started) {
+		atomic_store(&disk->closing, true);
 		connector_end(&disk->connector);
 		pthread_join(disk->receiver, NULL);
 	}

@@ -7,6 +7,7 @@
 #define TARGETS_NBD_NBD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,8 @@ struct nbd_disk {
 	struct connector connector;
 	pthread_t receiver;	/* gets the connector's answers */
 	bool started;		/* connector and receiver */
+	atomic_bool closing;	/* the connector's end is meant */
+	atomic_bool over;	/* there will be no more connections */
 	struct nbd_link *links;	/* [number of queues] */
 	unsigned int count;
 };
@@ -63,5 +66,11 @@ int nbd_submit(struct ublk_queue *queue, struct ublk_request *request);
  * Passes an answer of the connector to its queue. In the receiver's thread.
  */
 void nbd_link_connected(struct nbd_disk *disk, const struct connected *answer);
+
+/*
+ * There will be no more connections: ends those that are there, and lets requests
+ * fail. In the receiver's thread, when the connector is gone.
+ */
+void nbd_links_over(struct nbd_disk *disk);
 
 #endif
