@@ -13,9 +13,11 @@
 #include "commands/verb.h"
 #include "core/device.h"
 #include "core/node.h"
+#include "core/process.h"
 #include "lib/build.h"
 #include "lib/message.h"
 #include "lib/size.h"
+#include "sources/uri.h"
 
 struct list_settings {
 	bool json;
@@ -31,7 +33,8 @@ static const char manual[] =
 "  fail-io   the server has given up; I/O fails until `ublk recover`\n"
 "  gone      only the record of the device is left\n"
 "\n"
-"If another program serves the device, TARGET and ARGUMENT are `-`.\n";
+"If another program serves the device, TARGET and ARGUMENT are `-`. While the\n"
+"server of an export is away, ARGUMENT is `waiting for nbd://...`.\n";
 
 static const struct option_spec list_options[] = {
 	{ "json", 0, OPTION_FLAG, offsetof(struct list_settings, json), 0, 0,
@@ -87,6 +90,14 @@ static void json_string(const char *text)
 	putchar('"');
 }
 
+/* Whether the disk is on a server that is away. */
+static bool is_waiting(const struct lookup *device)
+{
+	return WITH_NETWORK && device->pid && uri_is_one(device->argument) &&
+	       process_child_waits(device->worker ? device->worker :
+						    device->pid);
+}
+
 static void print_json(const struct lookup *device, bool first)
 {
 	char node[DEVICE_NODE_MAX];
@@ -100,12 +111,13 @@ static void print_json(const struct lookup *device, bool first)
 	json_string(device->argument);
 	printf(", \"size\": %llu, \"read_only\": %s, \"queues\": %u, "
 	       "\"depth\": %u, \"pid\": %d, \"supervised\": %s, "
-	       "\"owner\": %u, \"group\": %u}",
+	       "\"owner\": %u, \"group\": %u, \"waiting\": %s}",
 	       (unsigned long long)device->size,
 	       device->read_only ? "true" : "false", device->queues,
 	       device->depth, (int)device->pid,
 	       device->supervised ? "true" : "false",
-	       (unsigned int)device->owner, (unsigned int)device->group);
+	       (unsigned int)device->owner, (unsigned int)device->group,
+	       is_waiting(device) ? "true" : "false");
 }
 
 /* On a terminal the heading is underlined; everything else is the same. */
@@ -126,10 +138,11 @@ static void print_row(const struct lookup *device)
 	device_node(device->id, node);
 	if (device->pid)
 		snprintf(pid, sizeof(pid), "%d", (int)device->pid);
-	printf("%-4d %-13s %-9s %-7s %8s %6u %7s %-10s  %s%s\n", device->id, node,
+	printf("%-4d %-13s %-9s %-7s %8s %6u %7s %-10s  %s%s%s\n", device->id, node,
 	       device->state, device->recorded ? device->target : "-",
 	       size_text(device->size, size), device->queues, pid,
 	       device->supervised ? "yes" : "no",
+	       is_waiting(device) ? "waiting for " : "",
 	       device->recorded ? device->argument : "-",
 	       device->read_only ? " (read only)" : "");
 }

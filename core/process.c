@@ -28,6 +28,10 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
+/* The name of a process that waits for a server, and its length with brackets. */
+#define NAME_WAITING "ublk waits"
+#define NAME_LENGTH "12"
+
 /* Fields of /proc/PID/stat, numbered as in proc(5). */
 enum stat_field {
 	STAT_STATE = 3,		/* a letter */
@@ -563,21 +567,54 @@ static bool process_stat(pid_t pid, unsigned int field,
 	return true;
 }
 
-void process_over_children(pid_t parent)
+/* Calls @use for each child of @parent until it returns true, and returns that. */
+static bool process_any_child(pid_t parent, bool (*use)(pid_t child))
 {
 	DIR *proc = opendir("/proc");
 	unsigned long long its_parent;
 	const struct dirent *entry;
+	bool used = false;
 
-	while (proc && (entry = readdir(proc))) {
+	while (!used && proc && (entry = readdir(proc))) {
 		pid_t pid = atoi(entry->d_name);
 
-		if (pid > 0 && process_stat(pid, STAT_PARENT, &its_parent) &&
-		    its_parent == (unsigned long long)parent)
-			kill(pid, PROCESS_OVER_SIGNAL);
+		used = pid > 0 && process_stat(pid, STAT_PARENT, &its_parent) &&
+		       its_parent == (unsigned long long)parent && use(pid);
 	}
 	if (proc)
 		closedir(proc);
+	return used;
+}
+
+static bool process_over(pid_t pid)
+{
+	kill(pid, PROCESS_OVER_SIGNAL);
+	return false;
+}
+
+void process_over_children(pid_t parent)
+{
+	process_any_child(parent, process_over);
+}
+
+void process_say_waiting(bool waits)
+{
+	prctl(PR_SET_NAME, waits ? NAME_WAITING : "ublk", 0, 0, 0);
+}
+
+static bool process_waits(pid_t pid)
+{
+	char text[sizeof("(" NAME_WAITING ")")] = "", stat[1024];
+	ssize_t length = read_stat(pid, stat, sizeof(stat) - 1);
+
+	stat[length > 0 ? length : 0] = '\0';
+	return sscanf(stat, "%*d %" NAME_LENGTH "c", text) == 1 &&
+	       !strcmp(text, "(" NAME_WAITING ")");
+}
+
+bool process_child_waits(pid_t parent)
+{
+	return process_any_child(parent, process_waits);
 }
 
 unsigned long long process_started(pid_t pid)

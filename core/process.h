@@ -95,6 +95,14 @@ int process_signal(int fd, int number, int value);
 void process_over_children(pid_t parent);
 
 /*
+ * For such a process: gives it a name that says whether it waits for a server on
+ * the network. process_child_waits() finds out by the name whether a child of
+ * @parent does.
+ */
+void process_say_waiting(bool waits);
+bool process_child_waits(pid_t parent);
+
+/*
  * Protects a server from waiting for its own disk. The program is loaded and
  * locked in memory; its data is locked when it is first touched or, with
  * @whole, all mappings, now and later, are populated and locked at once. The

@@ -60,10 +60,10 @@ json() {
 }
 is "$(json 'map(.id)')" "[2,5,12]" "of three"
 is "$(json '.[0] | keys_unsorted')" \
-	'["id","node","state","target","argument","size","read_only","queues","depth","pid","supervised","owner","group"]' \
+	'["id","node","state","target","argument","size","read_only","queues","depth","pid","supervised","owner","group","waiting"]' \
 	"each with all there is to say"
 is "$(json '.[0] | del(.pid, .supervised)')" \
-	'{"id":2,"node":"/dev/ublkb2","state":"live","target":"null","argument":"1536M","size":1610612736,"read_only":false,"queues":1,"depth":64,"owner":0,"group":0}' \
+	'{"id":2,"node":"/dev/ublkb2","state":"live","target":"null","argument":"1536M","size":1610612736,"read_only":false,"queues":1,"depth":64,"owner":0,"group":0,"waiting":false}' \
 	"the first"
 is "$(json '.[2] | [.size, .read_only, .queues, .depth]')" '[3145728,true,2,7]' \
 	"the third"

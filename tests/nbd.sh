@@ -192,10 +192,16 @@ for silence in KILL STOP; do
 		# shellcheck disable=SC2086 # no word, or one
 		served "$title" file $how "nbd://127.0.0.1:$port/any"
 		ok "$title: it is read" first_block
+		like "$(ublk list --json "$id")" '"waiting": false' "$title: it does not wait"
 		kill -$silence $exporter
 		first_block 2>"$tmp/error" &
 		reader=$!
 		wait_until 10 eval '[ "$(awk "{ print \$9 }" /sys/block/${dev#/dev/}/stat)" = 1 ]'
+		[ $silence = STOP ] || {
+			wait_until 10 eval 'ublk list "$id" | grep -q "waiting for nbd"'
+			like "$(ublk list --json "$id")" '"waiting": true' \
+				"$title: the list says that it waits"
+		}
 		fails 1 "$title: it is in use" ublk stop "$dev"
 		ok "$title: it is stopped by force" ublk stop --force "$dev"
 		wait $reader

@@ -65,7 +65,7 @@ fails 1 "nor see it" as 2000 ublk list "$id"
 as 2000 dd if=/dev/zero of="/dev/ublkc$id" bs=4k count=1 2>/dev/null &&
 	fail "nor open its server's side" || pass "nor open its server's side"
 like "$(ublk list)" "^$id +$dev +live " "root sees it"
-like "$(ublk list --json "$id")" '"owner": 1000, "group": 1000}' "and whose it is"
+like "$(ublk list --json "$id")" '"owner": 1000, "group": 1000,' "and whose it is"
 ok "the user stops it" as 1000 ublk stop "$dev"
 [ ! -e "$dev" ] && [ ! -e "/tmp/ublk-1000/$id" ] && ! runs "$pid" &&
 	pass "nothing is left" || fail "nothing is left" "$(what_is)"

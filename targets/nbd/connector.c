@@ -126,6 +126,7 @@ static int connector_connect(struct connecting *c)
 
 	for (;;) {
 		if (connector_gives_up(c)) {
+			process_say_waiting(false);
 			message("%s: no answer for %u seconds; requests fail",
 				remote->name, c->timeout / 1000);
 			return -ETIMEDOUT;
@@ -138,7 +139,9 @@ static int connector_connect(struct connecting *c)
 			message("%s: %s; waiting for it", remote->name,
 				remote->why);
 		told = true;
+		process_say_waiting(true);
 	}
+	process_say_waiting(false);
 	if (ret)
 		message("%s: %s", remote->name, remote->why);
 	else if (told)
