@@ -50,7 +50,7 @@ static const struct option_spec file_options[] = {
 	{ "size", 0, OPTION_SIZE, FIELD(size), 0, 0, "SIZE",
 	  "size of the disk (the rest of the file)" },
 	{ "timeout", 0, OPTION_NUMBER, FIELD(timeout), 1, 86400, "S",
-	  "of an export: how long requests wait for the server (for ever)" },
+	  "how long requests wait for an export (for ever)" },
 	{ 0 }
 };
 #undef FIELD
@@ -604,9 +604,10 @@ const struct ublk_target target_file = {
 		  "\nIf PATH cannot be written, the disk is read-only. A file "
 		  "that another server\nwrites, or a block device that is "
 		  "mounted, is refused.\n"
-		  "\nPATH may be nbd://HOST[:PORT]/EXPORT or "
-		  "nbd+unix:///EXPORT?socket=PATH, an export\nof a server of "
-		  "NBD. While the server is away, requests wait.\n"),
+		  "\nPATH may be an export of a server of NBD: "
+		  "nbd://HOST[:PORT]/EXPORT or\n"
+		  "nbd+unix:///EXPORT?socket=PATH. While the server is away, "
+		  "requests wait.\n"),
 	.options = file_options,
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct file_request),
