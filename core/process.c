@@ -28,9 +28,8 @@
 #include "lib/exit.h"
 #include "lib/message.h"
 
-/* The name of a process that waits for a server, and its length with brackets. */
+/* The name of a process that waits for a server. */
 #define NAME_WAITING "ublk waits"
-#define NAME_LENGTH "12"
 
 /* Fields of /proc/PID/stat, numbered as in proc(5). */
 enum stat_field {
@@ -604,12 +603,15 @@ void process_say_waiting(bool waits)
 
 static bool process_waits(pid_t pid)
 {
-	char text[sizeof("(" NAME_WAITING ")")] = "", stat[1024];
+	static const char name[] = "(" NAME_WAITING ")";
+	char stat[1024];
 	ssize_t length = read_stat(pid, stat, sizeof(stat) - 1);
+	const char *text;
 
+	/* The pid, and a space, stand before the name. */
 	stat[length > 0 ? length : 0] = '\0';
-	return sscanf(stat, "%*d %" NAME_LENGTH "c", text) == 1 &&
-	       !strcmp(text, "(" NAME_WAITING ")");
+	text = strchr(stat, '(');
+	return text && !strncmp(text, name, sizeof(name) - 1);
 }
 
 bool process_child_waits(pid_t parent)

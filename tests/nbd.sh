@@ -26,6 +26,10 @@ ends() {
 	wait $exporter 2>/dev/null
 }
 at_exit 'kill -KILL $exporter 2>/dev/null'
+# A signal that stops a process stops its threads one after the other.
+stands() {
+	! cat /proc/$exporter/task/*/status | grep '^State:' | grep -qv 'T (stopped)'
+}
 
 mkfs.ext4 -q -F /dev/vda
 mkdir "$tmp/below" "$tmp/mnt"
@@ -194,6 +198,7 @@ for silence in KILL STOP; do
 		ok "$title: it is read" first_block
 		like "$(ublk list --json "$id")" '"waiting": false' "$title: it does not wait"
 		kill -$silence $exporter
+		[ $silence = KILL ] || wait_until 10 stands
 		first_block 2>"$tmp/error" &
 		reader=$!
 		wait_until 10 eval '[ "$(awk "{ print \$9 }" /sys/block/${dev#/dev/}/stat)" = 1 ]'
