@@ -9,11 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/option.h"
+
 struct file_settings {
 	bool buffered;
 	uint64_t offset;
 	uint64_t size;		/* 0: the rest of the file */
 	int64_t timeout;	/* of an export, in seconds; 0: none */
 };
+
+extern const struct option_spec file_options[];
 
 #endif

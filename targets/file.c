@@ -42,7 +42,7 @@
 #define COPIED_MAX (8u << 10)
 
 #define FIELD(name) offsetof(struct file_settings, name)
-static const struct option_spec file_options[] = {
+const struct option_spec file_options[] = {
 	{ "buffered", 0, OPTION_FLAG, FIELD(buffered), 0, 0, NULL,
 	  "use the page cache even if direct I/O works" },
 	{ "offset", 0, OPTION_SIZE, FIELD(offset), 0, 0, "SIZE",

@@ -80,6 +80,26 @@ works --simple --
 works --plain --
 works -- -q 2 --depth 32
 
+# A part of an export stays that part, whoever serves it.
+cp "$tmp/below/start" "$tmp/below/export"
+exports
+served "a part" file --offset 1M --size 1M "nbd://127.0.0.1:$port/any"
+part() {
+	is "$(read_back "$dev" 1048576 | sum -)" \
+		"$(tail -c +1048577 "$tmp/below/export" | head -c 1048576 | sum -)" "$1"
+}
+part "it is read"
+pattern part 4096 | put "$dev" 0
+ok "another program serves it" ublk upgrade "$id"
+part "the part is the same"
+kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
+ok "all are killed: recover" ublk recover "$id"
+part "and still the same"
+is "$(head -c 1048576 "$tmp/below/export" | sum -)" \
+	"$(head -c 1048576 "$tmp/below/start" | sum -)" "what is before it is as it was"
+stopped "stop it" "$dev"
+ends
+
 # The server goes and comes while files are written and read.
 cp "$tmp/below/start" "$tmp/below/export"
 truncate -s 32M "$tmp/below/export"

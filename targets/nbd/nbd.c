@@ -224,6 +224,8 @@ static int nbd_open(struct ublk_device *device, const char *name,
 
 const struct ublk_target nbd_target = {
 	.name = "file",
+	.options = file_options,	/* the record keeps them */
+	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct nbd_request),
 	.system_calls = { SYS_shutdown },
 	.sends_messages = true,
