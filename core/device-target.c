@@ -32,6 +32,11 @@ unsigned int ublk_device_depth(const struct ublk_device *device)
 	return device->info.queue_depth;
 }
 
+int ublk_device_id(const struct ublk_device *device)
+{
+	return device->info.dev_id;
+}
+
 unsigned int ublk_device_cpus(const struct ublk_device *device)
 {
 	(void)device;

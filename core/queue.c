@@ -484,7 +484,7 @@ static int queue_restrict(struct ublk_queue *queue)
 		IORING_OP_FSYNC, IORING_OP_FALLOCATE,
 	};
 	enum { OPERATIONS = sizeof(operations) };
-	struct io_uring_restriction limits[OPERATIONS + 4] = { 0 };
+	struct io_uring_restriction limits[OPERATIONS + 6] = { 0 };
 	const struct ublk_queue_setup *setup = queue->setup;
 	unsigned int count = OPERATIONS + 3, i;
 
@@ -503,6 +503,10 @@ static int queue_restrict(struct ublk_queue *queue)
 			continue;
 		limits[count].opcode = IORING_RESTRICTION_REGISTER_OP;
 		limits[count++].register_op = IORING_REGISTER_FILES_UPDATE;
+		limits[count].opcode = IORING_RESTRICTION_SQE_OP;
+		limits[count++].sqe_op = IORING_OP_TIMEOUT;
+		limits[count].opcode = IORING_RESTRICTION_SQE_OP;
+		limits[count++].sqe_op = IORING_OP_ASYNC_CANCEL;
 		break;
 	}
 	return io_uring_register_restrictions(&queue->ring, limits, count);

@@ -90,8 +90,9 @@ static const int memory_calls[] = {
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define LOOP_CALLS COUNT(loop_calls)
 #define MEMORY_CALLS COUNT(memory_calls)
-#define ALL_CALLS (LOOP_CALLS + RIGHTS_CALLS + MEMORY_CALLS)
-#define FILTER_MAX (ALL_CALLS + 9)	/* and the rest of the filter */
+/* A jump passes over 255 instructions at most. */
+#define FILTER_MAX (LOOP_CALLS + RIGHTS_MOST + MEMORY_CALLS + 9)
+_Static_assert(FILTER_MAX < 255, "the filter's jumps reach its end");
 #define FIELD(name) offsetof(struct seccomp_data, name)
 
 /*
@@ -100,7 +101,7 @@ static const int memory_calls[] = {
  */
 #define PROTECTION (FIELD(args[2]) + 4 * (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__))
 
-int rights_drop_capabilities(void)
+static int drop_capabilities(void)
 {
 	struct __user_cap_header_struct header = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
@@ -131,8 +132,9 @@ static int filter_failed(int err)
 	return -err;
 }
 
-static int filter_calls(const int calls[RIGHTS_CALLS])
+static int filter_calls(const int *calls, unsigned int count)
 {
+	const unsigned int all = LOOP_CALLS + count + MEMORY_CALLS;
 	struct sock_filter filter[FILTER_MAX];
 	struct sock_fprog program = { .filter = filter };
 	unsigned int n = 0, left, i;
@@ -151,13 +153,14 @@ static int filter_calls(const int calls[RIGHTS_CALLS])
 	 * call that gets memory jumps behind the list and one instruction, to
 	 * the test of PROT_EXEC.
 	 */
-	left = ALL_CALLS;
-	for (i = 0; i < ALL_CALLS; i++, left--) {
-		bool memory = i >= LOOP_CALLS + RIGHTS_CALLS;
-		int call = memory ? memory_calls[i - LOOP_CALLS - RIGHTS_CALLS] :
+	left = all;
+	for (i = 0; i < all; i++, left--) {
+		bool memory = i >= LOOP_CALLS + count;
+		int call = memory ? memory_calls[i - LOOP_CALLS - count] :
 			   i < LOOP_CALLS ? loop_calls[i] :
 					    calls[i - LOOP_CALLS];
 
+		memory |= call == SYS_mprotect;
 		if (!call)
 			call = SYS_read;
 		filter[n++] = (struct sock_filter)BPF_JUMP(
@@ -180,9 +183,14 @@ static int filter_calls(const int calls[RIGHTS_CALLS])
 	return 0;
 }
 
+int rights_drop_others(const int *calls, unsigned int count)
+{
+	int err = drop_capabilities();
+
+	return err ? err : filter_calls(calls, count);
+}
+
 int rights_drop(const int calls[RIGHTS_CALLS])
 {
-	int err = rights_drop_capabilities();
-
-	return err ? err : filter_calls(calls);
+	return rights_drop_others(calls, RIGHTS_CALLS);
 }

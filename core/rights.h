@@ -16,7 +16,12 @@
  */
 int rights_drop(const int calls[RIGHTS_CALLS]);
 
-/* The capabilities only, and what a program that is executed could gain. */
-int rights_drop_capabilities(void);
+/*
+ * The same for a process beside those that serve, which needs more: @calls has
+ * @count of them, RIGHTS_MOST at most. mprotect() among them makes nothing
+ * executable.
+ */
+#define RIGHTS_MOST 48
+int rights_drop_others(const int *calls, unsigned int count);
 
 #endif

@@ -220,6 +220,9 @@ unsigned int ublk_device_queues(const struct ublk_device *device); /* at most */
 unsigned int ublk_device_depth(const struct ublk_device *device);  /* at most */
 unsigned int ublk_device_cpus(const struct ublk_device *device); /* usable */
 
+/* From start() on: the number of the device. */
+int ublk_device_id(const struct ublk_device *device);
+
 /*
  * From start() on: whether the driver lends the pages of requests. Then there
  * is no memory at request->data, and only ublk_queue_transfer() moves data.
@@ -314,7 +317,8 @@ int ublk_device_register_file(struct ublk_device *device, int fd,
 /*
  * From open(): as ublk_device_register_file(), for a place where each queue
  * will have a file of its own, as ublk_queue_replace_file() says. There is none
- * at first.
+ * at first. The queues can use IORING_OP_TIMEOUT and IORING_OP_ASYNC_CANCEL,
+ * too.
  */
 int ublk_device_reserve_file(struct ublk_device *device, const char *name);
 

@@ -71,27 +71,63 @@ static int net_connect_unix(const struct uri *uri)
 			      sizeof(address));
 }
 
-int net_connect(const struct uri *uri, const char **why)
+/* As getaddrinfo(), which takes nothing but addresses with AI_NUMERICHOST. */
+static int net_get_addresses(const struct uri *uri, int flags,
+			     struct addrinfo **all)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	const struct addrinfo hints = {
+		.ai_socktype = SOCK_STREAM, .ai_flags = flags,
+	};
+
+	return getaddrinfo(uri->host, uri->port, &hints, all);
+}
+
+int net_look_up(const struct uri *uri, struct net_addresses *addresses,
+		const char **why)
+{
 	struct addrinfo *all;
-	int fd = -1, err;
+	int err = net_get_addresses(uri, AI_NUMERICHOST, &all);
+
+	*addresses = (struct net_addresses){ .fixed = !err };
+	if (err)
+		err = net_get_addresses(uri, 0, &all);
+	if (err) {
+		*why = err == EAI_SYSTEM ? strerror(errno) : gai_strerror(err);
+		return -1;
+	}
+	for (const struct addrinfo *one = all;
+	     one && addresses->count < NET_ADDRESSES_MAX; one = one->ai_next) {
+		if (one->ai_addrlen > sizeof(struct sockaddr_in6))
+			continue;
+		memcpy(&addresses->list[addresses->count].ip6, one->ai_addr,
+		       one->ai_addrlen);
+		addresses->list[addresses->count++].length = one->ai_addrlen;
+	}
+	freeaddrinfo(all);
+	return 0;
+}
+
+int net_connect(const struct uri *uri, const struct net_addresses *addresses,
+		const char **why)
+{
+	struct net_addresses found;
+	int fd = -1;
 
 	if (uri->kind == URI_NBD_UNIX) {
 		fd = net_connect_unix(uri);
 		*why = strerror(errno);
 		return fd;
 	}
-	err = getaddrinfo(uri->host, uri->port, &hints, &all);
-	if (err) {
-		*why = err == EAI_SYSTEM ? strerror(errno) : gai_strerror(err);
-		return -1;
+	if (!addresses) {
+		if (net_look_up(uri, &found, why))
+			return -1;
+		addresses = &found;
 	}
-	for (const struct addrinfo *one = all; one && fd < 0;
-	     one = one->ai_next)
-		fd = net_connect_to(one->ai_addr, one->ai_addrlen);
+	errno = EADDRNOTAVAIL;		/* if there is none */
+	for (unsigned int i = 0; i < addresses->count && fd < 0; i++)
+		fd = net_connect_to(&addresses->list[i].any,
+				    addresses->list[i].length);
 	*why = strerror(errno);
-	freeaddrinfo(all);
 	return fd;
 }
 

@@ -55,17 +55,35 @@ char *remote_text(char *text, size_t room, const void *from, size_t length)
 	return text;
 }
 
-int remote_connect_to(struct remote *remote, const struct uri *uri)
+static int remote_not_connected(struct remote *remote, const struct uri *uri,
+				const char *why)
 {
-	const char *why;
-
-	remote->fd = net_connect(uri, &why);
-	if (remote->fd >= 0)
-		return 0;
 	if (uri->kind == URI_NBD_UNIX)
 		return remote_lose(remote, "cannot connect: %s", why);
 	return remote_lose(remote, "cannot connect to %s, port %s: %s",
 			   uri->host, uri->port, why);
+}
+
+int remote_connect_to(struct remote *remote, const struct uri *uri)
+{
+	const char *why;
+
+	remote->fd = net_connect(uri, remote->has_addresses ?
+				 &remote->addresses : NULL, &why);
+	return remote->fd < 0 ? remote_not_connected(remote, uri, why) : 0;
+}
+
+/* Looks up the addresses that are kept. */
+static int remote_look_up(struct remote *remote)
+{
+	const char *why;
+
+	if (remote->uri.kind == URI_NBD_UNIX)
+		return 0;
+	if (net_look_up(&remote->uri, &remote->addresses, &why))
+		return remote_not_connected(remote, &remote->uri, why);
+	remote->has_addresses = true;
+	return 0;
 }
 
 void remote_disconnect(struct remote *remote)
@@ -300,7 +318,7 @@ struct remote *remote_open(const struct remote_kind *kind,
 	if (!remote->state || (reads && (!remote->pieces[0].data ||
 					 !remote->pieces[1].data))) {
 		message_fail(ENOMEM, "%s", name);
-	} else if (kind->connect(remote)) {
+	} else if ((!reads && remote_look_up(remote)) || kind->connect(remote)) {
 		message("%s: %s", name, remote->why);
 		remote_disconnect(remote);
 		*err = -EIO;

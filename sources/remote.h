@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sources/net.h"
 #include "sources/uri.h"
 
 struct remote;
@@ -63,6 +64,13 @@ struct remote {
 	bool opened;		/* it was connected before */
 	bool lost;		/* for ever */
 	bool disk;		/* rather than a file */
+	/*
+	 * What is served as a disk is always found at these, which were looked
+	 * up when it was opened: the name may only be known to a filesystem on
+	 * that disk. What is read is looked up for each connection.
+	 */
+	bool has_addresses;
+	struct net_addresses addresses;
 	uint64_t size;		/* bytes */
 	uint32_t block;		/* all reads are of whole ones; a power of two */
 	uint32_t most;		/* bytes of a read; whole blocks */
@@ -76,8 +84,9 @@ struct remote {
 
 /*
  * Opens what @uri names; @name is for messages and must stay valid. @reads:
- * remote_read() will be called, which needs memory. Returns NULL after printing
- * why, and sets *@err to -errno.
+ * remote_read() will be called, which needs memory; otherwise it is for a disk,
+ * and keeps its addresses. Returns NULL after printing why, and sets *@err to
+ * -errno.
  */
 struct remote *remote_open(const struct remote_kind *kind,
 			   const struct uri *uri, const char *name, bool reads,

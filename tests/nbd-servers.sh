@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --tool mkfs.ext4 --tool e2fsck --tool qemu-nbd
-# board: --tool nbd-server --disk 80M --timeout 1800
+# board: --tool nbd-server --tool nbdkit --disk 80M --timeout 1800
+# board: --add /usr/lib/$(uname -m)-linux-gnu/nbdkit/plugins/nbdkit-file-plugin.so
 # kernel: tests
 #
-# A disk that is an export of qemu-nbd or of nbd-server, by TCP and by a socket, on one
-# queue and, where the server allows that, on two. Files are written and read while the
+# A disk that is an export of qemu-nbd, of nbd-server or of nbdkit, by TCP and by a
+# socket, on one queue and, where the server allows that, on two. Files are written and read while the
 # server is killed and started again: ROUNDS times each (5).
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
@@ -54,6 +55,15 @@ qemu_socket() {
 	qemu-nbd -t -e 4 -k $sock -f raw -x any "$export" &
 	server=$!
 	wait_until 20 test -S $sock
+}
+nbdkit_once() {
+	nbdkit -f -p 20003 -i 127.0.0.1 "${0%/*}/nbdkit-file-plugin.so" "$export" 2>/dev/null &
+	server=$!
+	wait_until 20 eval 'listens 20003 || ! runs $server'
+	listens 20003
+}
+nbdkit_tcp() {
+	wait_until 20 nbdkit_once
 }
 nbd_server() {
 	nbd-server -C /run/nbd.conf >/dev/null 2>&1
@@ -130,5 +140,6 @@ works qemu_tcp "nbd://127.0.0.1:$port/any"
 works qemu_tcp "nbd://127.0.0.1:$port/any" -q 2
 works qemu_socket "nbd+unix:///any?socket=$sock"
 works nbd_server "nbd://127.0.0.1:20002/any"
+works nbdkit_tcp nbd://127.0.0.1:20003/ -q 2
 
 done_testing

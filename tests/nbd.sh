@@ -1,48 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# board: --add tests/devices.lib --add $O/driver/exporter --tool mkfs.ext4
-# board: --add $O/driver/liar --tool e2fsck --disk 80M --timeout 900
+# board: --add tests/devices.lib --add tests/nbd.lib --add $O/driver/exporter
+# board: --tool mkfs.ext4 --tool e2fsck --tool blkdiscard --tool dd --disk 80M
+# board: --timeout 900
 # kernel: tests
 #
 # A disk that is an export of a server of NBD: read, written, flushed, freed; by one
 # queue and by several; while the server is killed and started again, and while the
-# servers of the disk are. Servers that do not answer, or with something else.
+# servers of the disk are.
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 
-[ -e /sys/class/net/lo ] || skip_all "the kernel has no network"
-port=20000
-at_exit 'stop_started'
-
-# export OPTION...: starts the server of the file $tmp/export.
-exports() {
-	rm -f "$tmp/listens"
-	"${0%/*}/exporter" "$@" $port "$tmp/export" >"$tmp/listens" 2>&1 &
-	exporter=$!
-	wait_until 10 grep -q listens "$tmp/listens"
-}
-ends() {
-	kill -KILL $exporter
-	wait $exporter 2>/dev/null
-}
-at_exit 'kill -KILL $exporter 2>/dev/null'
-# A signal that stops a process stops its threads one after the other.
-stands() {
-	! cat /proc/$exporter/task/*/status | grep '^State:' | grep -qv 'T (stopped)'
-}
-
-mkfs.ext4 -q -F /dev/vda
-mkdir "$tmp/below" "$tmp/mnt"
-mount -t ext4 /dev/vda "$tmp/below"
-at_exit 'wait_until 10 umount "$tmp/below" 2>/dev/null'
-at_exit 'umount "$tmp/mnt" 2>/dev/null'
-pattern export 4194304 >"$tmp/below/start"
-ln -s below/export "$tmp/export"
-
-# whole NAME: the disk is the export.
-whole() {
-	is "$(read_back "$dev" 33554432 | sum -)" "$(sum "$tmp/below/export")" "$1"
-}
+. "${0%/*}/nbd.lib"
 
 # works OPTION... -- OPTION...: of the server, and of the disk.
 works() {
@@ -53,8 +22,7 @@ works() {
 	done
 	shift
 	title="server$server, disk $*"
-	cp "$tmp/below/start" "$tmp/below/export"
-	truncate -s 32M "$tmp/below/export"
+	fresh 32M
 	# shellcheck disable=SC2086 # words are meant to be split
 	exports $server
 	served "$title" file "nbd://127.0.0.1:$port/any" "$@"
@@ -80,8 +48,68 @@ works --simple --
 works --plain --
 works -- -q 2 --depth 32
 
+# What the server is asked for. Types: 1 write, 3 FLUSH, 4 trim, 6 write zeroes.
+fresh 32M
+exports --tell
+# asked NAME LINE COMMAND...: a check that after COMMAND there is such a request.
+asked() {
+	title=$1 line=$2
+	shift 2
+	lines=$(wc -l <"$tmp/exporter")
+	ok "$title" "$@"
+	like "$(tail -n +$((lines + 1)) "$tmp/exporter")" "^type $line\$" "$title: it is asked for"
+}
+disk_space() {
+	du -k "$tmp/below/export" | cut -f 1
+}
+served "to see what it asks for" file "nbd://127.0.0.1:$port/any"
+asked "a write that is to last" "1 at 8192 length 4096 flags 1" \
+	dd if="$tmp/below/start" of="$dev" bs=4096 seek=2 count=1 oflag=direct,dsync conv=notrunc
+asked "any other write" "1 at 4096 length 4096 flags 0" \
+	dd if="$tmp/below/start" of="$dev" bs=4096 seek=1 count=1 oflag=direct conv=notrunc
+asked "FLUSH" "3 at 0 length 0 flags 0" sync "$dev"
+taken=$(disk_space)
+asked "discard" "4 at 1048576 length 1048576 flags 0" blkdiscard -o 1M -l 1M "$dev"
+[ "$(disk_space)" -le $((taken - 1000)) ] && pass "it frees space" ||
+	fail "it frees space" "$taken, and then $(disk_space) KiB"
+asked "zeroes" "6 at 2097152 length 65536 flags 2" blkdiscard -z -o 2M -l 64K "$dev"
+whole "all of that is there"
+
+# As many requests are on their way as there are: the server waits for all.
+kill -USR1 $exporter
+readers=''
+n=0
+while [ $n -lt 16 ]; do
+	dd if="$dev" of="$tmp/read.$n" bs=4096 skip=$n count=1 iflag=direct 2>/dev/null &
+	readers="$readers $!"
+	n=$((n + 1))
+done
+any_reader() {
+	for reader in $readers; do
+		! runs "$reader" || return 0
+	done
+	return 1
+}
+wait_until 30 eval '! any_reader' || {
+	fail "requests do not wait for each other"
+	ends
+	exports
+}
+# shellcheck disable=SC2086 # words are meant to be split
+wait $readers
+n=0
+while [ $n -lt 16 ]; do
+	cat "$tmp/read.$n"
+	n=$((n + 1))
+done >"$tmp/read"
+is "$(sum "$tmp/read")" "$(head -c 65536 "$tmp/below/export" | sum -)" \
+	"16 requests are on their way at a time"
+rm "$tmp"/read*
+stopped "stop it" "$dev"
+ends
+
 # A part of an export stays that part, whoever serves it.
-cp "$tmp/below/start" "$tmp/below/export"
+fresh 32M
 exports
 served "a part" file --offset 1M --size 1M "nbd://127.0.0.1:$port/any"
 part() {
@@ -100,20 +128,56 @@ is "$(head -c 1048576 "$tmp/below/export" | sum -)" \
 stopped "stop it" "$dev"
 ends
 
+# A server does late what it was asked for by processes that died. That undoes nothing
+# which was written since.
+fresh 32M
+exports
+served "a late server" file "nbd://127.0.0.1:$port/any"
+# late NAME COMMAND...: COMMAND kills who serves, and has the disk served by others.
+late() {
+	title=$1
+	shift
+	: >"$tmp/exporter"
+	kill -USR2 $exporter
+	pattern old 4096 | put "$dev" 8192 &
+	writer=$!
+	wait_until 20 grep -q late "$tmp/exporter"
+	ok "$title" "$@"
+	wait $writer
+	pattern new 4096 | put "$dev" 8192
+	wait_until 20 grep -q 'done' "$tmp/exporter"
+	echo 3 >/proc/sys/vm/drop_caches
+	is "$(dd if="$dev" bs=4096 skip=2 count=1 iflag=direct 2>/dev/null | sum -)" \
+		"$(pattern new 4096 | sum -)" "$title: a late write undoes nothing"
+}
+kill_worker() {
+	worker=$(worker_of "$id")
+	kill -KILL "$worker"
+	wait_until 30 another_worker
+}
+kill_all() {
+	kill -KILL "$(server_of "$id")" "$(worker_of "$id")"
+	ublk recover "$id"
+}
+late "the worker is killed" kill_worker
+late "all are killed, and another program recovers it" kill_all
+stopped "stop it" "$dev"
+ends
+
 # The server goes and comes while files are written and read.
-cp "$tmp/below/start" "$tmp/below/export"
-truncate -s 32M "$tmp/below/export"
+fresh 32M
 exports
 served "a server that is killed" file "nbd://127.0.0.1:$port/any" -q 2
-# Nobody who serves has a right to make connections, and who makes them has no other.
+# Nobody who serves has a right to make connections, and who makes them has few others.
 worker=$(worker_of "$id")
 of_tasks() {
 	cat /proc/"$1"/task/*/status | awk -v "field=$2:" '$1 == field { print $2 }' | sort -u
 }
 is "$(of_tasks "$worker" Seccomp)" 2 "all its threads are behind a filter of calls"
 is "$(of_tasks "$worker" CapEff)" 0000000000000000 "without capabilities"
-connector=$(awk -v "parent=$worker" '$4 == parent { print $1 }' /proc/[0-9]*/stat)
-is "$(of_tasks "$connector" CapEff)" 0000000000000000 "and so is who makes connections"
+connector=$(connector_of "$worker")
+is "$(of_tasks "$connector" Seccomp)" 2 "so is who makes connections"
+is "$(of_tasks "$connector" CapEff)" 0000000000000000 "without capabilities, too"
 mkfs.ext4 -q -F "$dev"
 mount -t ext4 "$dev" "$tmp/mnt"
 load() {
@@ -152,13 +216,15 @@ is $? 0 "nobody notices: what was written is read"
 note "$kills kills"
 [ $kills -ge 3 ] && pass "it was killed" || fail "it was killed" "$kills times"
 
-# The servers of the disk go and come.
+# The servers of the disk go and come, and every third time who makes connections.
 load &
 loader=$!
 kills=0
 while runs $loader; do
 	worker=$(worker_of "$id")
-	kill -KILL "$worker"
+	victim=$worker
+	[ $((kills % 3)) -ne 2 ] || victim=$(connector_of "$worker")
+	kill -KILL "$victim"
 	wait_until 30 eval '[ "$(worker_of "$id")" != "$worker" ]'
 	kills=$((kills + 1))
 	done_some
@@ -175,94 +241,4 @@ ok "all are killed: recover" ublk recover "$id"
 whole "it is the same"
 stopped "stop it" "$dev"
 ends
-fails 1 "with --buffered" ublk file --buffered "nbd://127.0.0.1:$port/any"
-fails 1 "nobody is there" ublk file "nbd://127.0.0.1:$port/any"
-like "$err" 'cannot connect' "it says so"
-
-fails 1 "a timeout of a file" ublk file --timeout 1 "$tmp/export"
-like "$err" 'for an export' "it says so"
-
-first_block() {
-	dd if="$dev" of=/dev/null bs=4096 count=1 iflag=direct
-}
-# With a timeout, requests fail when the server stays away, and not before.
-cp "$tmp/below/start" "$tmp/below/export"
-exports
-served "with --timeout" file --timeout 2 "nbd://127.0.0.1:$port/any"
-is "$(read_back "$dev" 65536 | sum -)" "$(head -c 65536 "$tmp/below/start" | sum -)" \
-	"it is read"
-ends
-fails 1 "the server stays away: it cannot be read" first_block
-like "$(dmesg)" 'no answer for 2 seconds; requests fail' "the log says why"
-exports
-is "$(read_back "$dev" 65536 | sum -)" "$(head -c 65536 "$tmp/below/start" | sum -)" \
-	"it is back: so is the disk"
-
-# It comes back with something else: nothing of that is read.
-ends
-truncate -s 2M "$tmp/below/export"
-exports
-fails 1 "the export has become smaller: it cannot be read" first_block
-like "$(dmesg)" 'the export has' "the log says what it has"
-stopped "stop it" "$dev"
-ends
-
-# A disk whose server is away, or keeps silent, can be stopped: what waits fails.
-cp "$tmp/below/start" "$tmp/below/export"
-for silence in KILL STOP; do
-	for how in '' --no-supervise; do
-		title="server with SIG$silence, disk $how"
-		exports
-		# shellcheck disable=SC2086 # no word, or one
-		served "$title" file $how "nbd://127.0.0.1:$port/any"
-		ok "$title: it is read" first_block
-		like "$(ublk list --json "$id")" '"waiting": false' "$title: it does not wait"
-		kill -$silence $exporter
-		[ $silence = KILL ] || wait_until 10 stands
-		first_block 2>"$tmp/error" &
-		reader=$!
-		wait_until 10 eval '[ "$(awk "{ print \$9 }" /sys/block/${dev#/dev/}/stat)" = 1 ]'
-		[ $silence = STOP ] || {
-			wait_until 10 eval 'ublk list "$id" | grep -q "waiting for nbd"'
-			like "$(ublk list --json "$id")" '"waiting": true' \
-				"$title: the list says that it waits"
-		}
-		fails 1 "$title: it is in use" ublk stop "$dev"
-		ok "$title: it is stopped by force" ublk stop --force "$dev"
-		wait $reader
-		like "$? $(cat "$tmp/error")" '^1 .*error' "$title: who waited has an error"
-		is "$(ls -d /sys/block/ublkb* /dev/ublk[bc]* 2>/dev/null)" '' "$title: nothing is left"
-		ends
-	done
-done
-
-# Who makes connections is killed: the worker ends, and the next one has another.
-exports
-served "a disk" file "nbd://127.0.0.1:$port/any"
-worker=$(worker_of "$id")
-kill -KILL "$(awk -v "parent=$worker" '$4 == parent { print $1 }' /proc/[0-9]*/stat)"
-ok "another worker takes its place" \
-	wait_until 30 eval '[ "$(worker_of "$id")" != "$worker" ]'
-ends
-exports
-is "$(read_back "$dev" 65536 | sum -)" "$(head -c 65536 "$tmp/below/start" | sum -)" \
-	"it makes connections"
-stopped "stop it" "$dev"
-ends
-
-# liar LIE...: a server whose replies cannot be right. Each is noticed, and what
-# it has sent is nobody's.
-for lie in magic cookie kind short twice outside hole-outside long; do
-	"${0%/*}/liar" nbd $lie "$tmp/below/start" >"$tmp/port" &
-	exporter=$!
-	wait_until 10 test -s "$tmp/port"
-	served "lie: $lie" file --timeout 2 "nbd://127.0.0.1:$(cat "$tmp/port")/"
-	fails 1 "$lie: it cannot be read" first_block
-	like "$(dmesg | grep "$(cat "$tmp/port")")" repl \
-		"$lie: the log says what was wrong"
-	stopped "$lie: stop it" "$dev"
-	ends
-	rm "$tmp/port"
-done
-
 done_testing

@@ -22,33 +22,33 @@ struct connector {
 struct connected {
 	bool over;		/* the process was told to end; then all else is 0 */
 	unsigned int asked;	/* the number that came with it */
-	int fd;			/* the connection, or -1: it was refused */
+	int fd;			/* the connection, or -1 if it was lost on its way */
 	bool structured;	/* for NBD: replies on it are structured */
 };
 
 /*
- * Starts the process. It tries for @timeout seconds (0: without an end), counted
- * from when a connection with the same number was last of use, and refuses then.
- * @remote was connected once and stays the caller's; what
- * the server serves must be the same at each connection. The calling thread must
- * be the process's first, and live on. Returns 0, or -errno after printing why.
+ * Starts the process, for numbers below @count. @remote was connected once and
+ * stays the caller's; what the server serves must be the same at each connection,
+ * or it is waited for. While it is, process_say_waiting() says so. The calling
+ * thread must be the process's first, and live on. @device is its number. Returns
+ * 0, or -errno after printing why.
  */
-int connector_start(struct connector *connector, const struct remote *remote,
-		    unsigned int timeout);
+int connector_start(struct connector *connector, int device,
+		    const struct remote *remote, unsigned int count);
 
 /*
  * Asks for a connection; any thread may. Several can be asked for at a time.
  * @served: the last one with this number was of use, so the first attempt is made
- * at once. An answer that is a refusal was printed, and another attempt may be
- * made at any time. Returns 0 or -errno.
+ * at once. The answer may take any time. Returns 0, or -errno if the process is
+ * gone.
  */
 int connector_ask(const struct connector *connector, unsigned int number,
 		  bool served);
 
 /*
- * Waits for the next answer. Returns false when there will be none any more:
- * connector_end() was called, or the process is gone. For one thread only, which
- * needs no other system call for this than recvmsg().
+ * Waits for the next answer. Returns false when there will be none any more,
+ * because connector_end() was called or the process is gone. For one thread only,
+ * which needs no other system call for this than recvmsg().
  */
 bool connector_answer(const struct connector *connector,
 		      struct connected *answer);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "lib/big-endian.h"
+#include "lib/clock.h"
 #include "lib/message.h"
 #include "targets/nbd/nbd.h"
 
@@ -28,6 +29,7 @@
 #define CHUNK_AT 8	/* bytes before the data of a chunk */
 #define HOLE_AT 12	/* bytes of a hole */
 #define ERROR_LEAST 6	/* bytes of an error */
+#define TICK_MS 100	/* the timer's least time */
 
 /* What is received next. */
 enum step {
@@ -40,24 +42,19 @@ enum step {
 	STEP_DATA,	/* to the request's buffer */
 };
 
-/* Whether the connector was asked. Who ends ASKED goes on, so there is one only. */
-enum asked {
-	NOT_ASKED,
-	ASKED,
-	ANSWERED,	/* and the answer is on its way to the queue */
-};
-
 struct nbd_link {
 	struct nbd_disk *disk;
 	struct ublk_queue *queue;
 	struct nbd_request **requests;	/* [depth], by tag */
 	unsigned int depth;
 	atomic_int fd;			/* -1: no connection */
-	_Atomic enum asked asked;	/* the connector for one */
 	bool lost;			/* its operations have to end */
 	bool served;			/* the last one was of use, or is the first */
 	bool structured;		/* replies on it */
 	struct ublk_completion connected;	/* message of the receiver */
+	/* With the disk's lock, as @queue: */
+	bool asked;			/* the connector for a connection */
+	bool handed;			/* the message is on its way */
 	uint64_t sends;			/* requests that were sent */
 
 	struct nbd_request *first;	/* to be sent */
@@ -71,6 +68,8 @@ struct nbd_link {
 
 	struct ublk_completion receive;
 	bool receiving;
+	struct ublk_completion cancel;	/* of that */
+	bool cancelling;
 	unsigned int waiting;		/* requests that were sent */
 	enum step step;
 	uint8_t in[SCRATCH];
@@ -79,10 +78,17 @@ struct nbd_link {
 	struct nbd_request *of;		/* the request of this reply */
 	struct nbd_reply reply;
 	uint32_t text;			/* bytes of the text that are left */
+
+	struct ublk_completion timer;	/* only with a timeout */
+	struct __kernel_timespec until;
+	bool ticking;
 };
 
 static void link_send(struct nbd_link *link);
 static void link_receive(struct nbd_link *link);
+static void link_fail_old(struct nbd_link *link);
+static void link_answer(struct nbd_link *link, struct nbd_request *state,
+			int result);
 
 static void link_add(struct nbd_link *link, struct nbd_request *state)
 {
@@ -105,21 +111,43 @@ static struct nbd_request *link_take(struct nbd_link *link)
 static void link_fail(struct nbd_link *link)
 {
 	while (link->first)
-		ublk_request_done(link->queue, link_take(link)->request, -EIO);
+		link_answer(link, link_take(link), -EIO);
+}
+
+/* Sets @asked. Returns what it was. */
+static bool link_set_asked(struct nbd_link *link, bool asked)
+{
+	bool was;
+
+	pthread_mutex_lock(&link->disk->lock);
+	was = link->asked;
+	link->asked = asked;
+	if (!asked)
+		link->handed = false;
+	pthread_mutex_unlock(&link->disk->lock);
+	return was;
+}
+
+/* Whether nobody will answer: the connector is gone, and it is not known yet. */
+static bool link_stop_asking(struct nbd_link *link)
+{
+	bool stops;
+
+	pthread_mutex_lock(&link->disk->lock);
+	stops = link->asked && !link->handed;
+	if (stops)
+		link->asked = false;
+	pthread_mutex_unlock(&link->disk->lock);
+	return stops;
 }
 
 /* Asks for a connection, if there is anything to do on it. */
 static void link_ask(struct nbd_link *link)
 {
-	enum asked asked = ASKED;
-
-	if (link->asked != NOT_ASKED || !link->first)
+	if (!link->first || link_set_asked(link, true))
 		return;
-	link->asked = ASKED;
-	/* Nobody is there any more: nbd_links_over() may have seen it first. */
 	if (connector_ask(&link->disk->connector, ublk_queue_id(link->queue),
-			  link->served) &&
-	    atomic_compare_exchange_strong(&link->asked, &asked, NOT_ASKED))
+			  link->served) && link_stop_asking(link))
 		link_fail(link);
 }
 
@@ -127,10 +155,11 @@ static void link_ask(struct nbd_link *link)
 static void link_again(struct nbd_link *link)
 {
 	struct nbd_request *rest = link->first;
+	const int fd = link->fd;
 	unsigned int tag;
 
-	close(link->fd);
 	link->fd = -1;
+	close(fd);
 	link->lost = false;
 	link->data = NULL;
 	link->of = NULL;
@@ -152,28 +181,62 @@ static void link_again(struct nbd_link *link)
 		link_add(link, rest);
 		rest = next;
 	}
+	link_fail_old(link);
 	link_ask(link);
 }
 
+/* What is received is of no more use; the connection is shut down to send only. */
+static void link_cancel(struct nbd_link *link)
+{
+	struct io_uring_sqe *sqe = ublk_queue_sqe(link->queue, &link->cancel);
+
+	link->cancelling = true;
+	sqe->opcode = IORING_OP_ASYNC_CANCEL;
+	sqe->flags = IOSQE_FIXED_FILE;	/* as all must; there is no file */
+	sqe->addr = (uintptr_t)&link->receive;
+}
+
 /*
- * The connection is of no more use. Its operations end when it is shut down, and
- * the last one of them goes on.
+ * The connection is of no more use. Its operations end, and the last one of them
+ * goes on. The server may still do what it was asked for; the connector waits for
+ * that before it makes the next connection.
  */
 static void link_lose(struct nbd_link *link)
 {
 	if (!link->lost) {
 		link->lost = true;
-		shutdown(link->fd, SHUT_RDWR);
+		shutdown(link->fd, SHUT_WR);
+		if (link->receiving)
+			link_cancel(link);
 	}
-	if (!link->sending && !link->receiving)
+	if (!link->sending && !link->receiving && !link->cancelling)
 		link_again(link);
+}
+
+static void link_cancelled(struct ublk_queue *queue,
+			   struct ublk_completion *self, int result)
+{
+	struct nbd_link *link = (struct nbd_link *)((char *)self -
+				offsetof(struct nbd_link, cancel));
+
+	(void)queue;
+	(void)result;
+	link->cancelling = false;
+	link_lose(link);
+}
+
+/* The server is asked again only after a pause, whatever else it has answered. */
+static void link_dismissed(struct nbd_link *link)
+{
+	link->served = false;
+	link_lose(link);
 }
 
 /* The server does not keep to the protocol. */
 static void link_refuse(struct nbd_link *link, const char *why)
 {
 	message("%s: %s", link->disk->uri, why);
-	link_lose(link);
+	link_dismissed(link);
 }
 
 /* Goes on with whatever there is to do. */
@@ -194,21 +257,140 @@ static void link_go(struct nbd_link *link)
 static void link_answer(struct nbd_link *link, struct nbd_request *state,
 			int result)
 {
+	state->sent = false;
+	state->waits = false;
 	ublk_request_done(link->queue, state->request, result);
 }
 
-/* A request that was sent is answered. */
-static void link_replied(struct nbd_link *link, struct nbd_request *state,
-			 int error)
+/* Answers with what the server has replied. */
+static void link_pass_on(struct nbd_link *link, struct nbd_request *state)
 {
 	const struct ublk_request *request = state->request;
 	const bool moves = request->op == UBLK_IO_OP_READ ||
 			   request->op == UBLK_IO_OP_WRITE;
 
-	state->sent = false;
+	link_answer(link, state, state->error ? state->error :
+				 moves ? (int)request->length : 0);
+}
+
+/*
+ * The reply to a request is complete. To a WRITE it may come while data is still
+ * sent, if it is an error, or if the ring tells of the reply first; the data
+ * stays until it is sent.
+ */
+static void link_replied(struct nbd_link *link, struct nbd_request *state,
+			 int error)
+{
+	state->error = error;
+	state->replied = true;
 	link->waiting--;
 	link->served = true;
-	link_answer(link, state, error ? error : moves ? (int)request->length : 0);
+	if (state != link->data)
+		link_pass_on(link, state);
+}
+
+/* Time. */
+
+static bool link_is_old(const struct nbd_link *link,
+			const struct nbd_request *state, uint64_t now)
+{
+	return now - state->since >= link->disk->timeout * UINT64_C(1000);
+}
+
+/* Of the requests that are to be sent, those fail that have waited too long. */
+static void link_fail_old(struct nbd_link *link)
+{
+	struct nbd_request *state = link->first, *next;
+	unsigned int failed = 0;
+	uint64_t now;
+
+	if (!link->disk->timeout)
+		return;
+	now = clock_ms();
+	link->first = NULL;
+	link->end = &link->first;
+	for (; state; state = next) {
+		next = state->next;
+		if (!link_is_old(link, state, now)) {
+			link_add(link, state);
+			continue;
+		}
+		link_answer(link, state, -EIO);
+		failed++;
+	}
+	if (failed)
+		message("%s: no answer for %u seconds; %u requests fail",
+			link->disk->uri, link->disk->timeout, failed);
+}
+
+/* The oldest request that waits, or NULL. */
+static const struct nbd_request *link_oldest(const struct nbd_link *link)
+{
+	const struct nbd_request *oldest = NULL;
+	unsigned int tag;
+
+	for (tag = 0; tag < link->depth; tag++) {
+		const struct nbd_request *state = link->requests[tag];
+
+		if (state && state->waits &&
+		    (!oldest || state->since < oldest->since))
+			oldest = state;
+	}
+	return oldest;
+}
+
+/*
+ * Has the ring tell when the oldest request is too old. The end of the queue
+ * does not wait for that.
+ */
+static void link_set_timer(struct nbd_link *link)
+{
+	const struct nbd_request *oldest;
+	struct io_uring_sqe *sqe;
+	uint64_t now, then;
+
+	if (link->ticking || !link->disk->timeout)
+		return;
+	oldest = link_oldest(link);
+	if (!oldest)
+		return;
+	now = clock_ms();
+	then = oldest->since + link->disk->timeout * UINT64_C(1000);
+	/* It may be so old already, and its connection about to end. */
+	if (then < now + TICK_MS)
+		then = now + TICK_MS;
+	link->until.tv_sec = (then - now) / 1000;
+	link->until.tv_nsec = (then - now) % 1000 * 1000000;
+	link->ticking = true;
+	sqe = ublk_queue_sqe(link->queue, &link->timer);
+	ublk_queue_put(link->queue);
+	sqe->opcode = IORING_OP_TIMEOUT;
+	sqe->flags = IOSQE_FIXED_FILE;	/* as all must; there is no file */
+	sqe->addr = (uintptr_t)&link->until;
+	sqe->len = 1;
+}
+
+/*
+ * A request that the server has can fail only when its connection has ended, so
+ * that nothing comes for it any more.
+ */
+static void link_ticked(struct ublk_queue *queue, struct ublk_completion *self,
+			int result)
+{
+	struct nbd_link *link = (struct nbd_link *)((char *)self -
+				offsetof(struct nbd_link, timer));
+	const struct nbd_request *oldest = link_oldest(link);
+
+	(void)result;
+	ublk_queue_get(queue);	/* undoes what link_set_timer() did */
+	link->ticking = false;
+	if (oldest && link_is_old(link, oldest, clock_ms())) {
+		if (link->fd < 0)
+			link_fail_old(link);
+		else
+			link_dismissed(link);
+	}
+	link_set_timer(link);
 }
 
 /* Sending. */
@@ -255,6 +437,7 @@ static void link_put_head(struct nbd_link *link, struct nbd_request *state)
 	state->cookie = ++link->sends << TAG_BITS | request->tag;
 	state->got = 0;
 	state->error = 0;
+	state->replied = false;
 	state->sent = true;
 	link->waiting++;
 	nbd_put_request(link->out + link->out_length, link_flags(link, request),
@@ -323,9 +506,14 @@ static void link_sent(struct ublk_queue *queue, struct ublk_completion *self,
 	if (result > 0 && link->out_done < link->out_length) {
 		link->out_done += result;
 	} else if (result > 0) {
+		struct nbd_request *state = link->data;
+
 		link->data_done += result;
-		if (link->data_done == link->data->request->length)
+		if (link->data_done == state->request->length) {
 			link->data = NULL;
+			if (state->replied)
+				link_pass_on(link, state);
+		}
 	}
 	link_go(link);
 }
@@ -373,8 +561,8 @@ static struct nbd_request *link_find(const struct nbd_link *link,
 	unsigned int tag = cookie & ((1U << TAG_BITS) - 1);
 	struct nbd_request *state = tag < link->depth ? link->requests[tag] : NULL;
 
-	return state && state->sent && state->cookie == cookie &&
-	       state != link->data ? state : NULL;
+	return state && state->sent && !state->replied &&
+	       state->cookie == cookie ? state : NULL;
 }
 
 /* Each of these returns NULL, or what is wrong. */
@@ -400,7 +588,7 @@ static const char *link_got_head(struct nbd_link *link)
 		return NULL;
 	}
 	if (link->reply.error == -ESHUTDOWN) {
-		link_lose(link);
+		link_dismissed(link);
 		return NULL;
 	}
 	if (!link->reply.error && state->request->op == UBLK_IO_OP_READ) {
@@ -423,7 +611,7 @@ static const char *link_got_chunk(struct nbd_link *link)
 	if (!link->reply.done)
 		return NULL;
 	if (state->error == -ESHUTDOWN) {
-		link_lose(link);
+		link_dismissed(link);
 		return NULL;
 	}
 	if (!state->error && request->op == UBLK_IO_OP_READ &&
@@ -568,14 +756,14 @@ static void link_received(struct ublk_queue *queue, struct ublk_completion *self
 	link_go(link);
 }
 
-/* A connection, or none: then what waits for it fails. */
+/* A connection; or none, if it was lost on its way here or there are no more. */
 static void link_connected(struct ublk_queue *queue,
 			   struct ublk_completion *self, int result)
 {
 	struct nbd_link *link = (struct nbd_link *)((char *)self -
 				offsetof(struct nbd_link, connected));
 
-	link->asked = NOT_ASKED;
+	link_set_asked(link, false);
 	link->served = false;
 	if (result >= 0 &&
 	    ublk_queue_replace_file(queue, link->disk->index, result)) {
@@ -583,9 +771,7 @@ static void link_connected(struct ublk_queue *queue,
 		result = -1;
 	}
 	link->fd = result;
-	if (result < 0)
-		link_fail(link);
-	else
+	if (result >= 0)
 		link_expect_head(link);
 	/* nbd_links_over() may not have seen this one. */
 	if (result >= 0 && link->disk->over)
@@ -593,17 +779,23 @@ static void link_connected(struct ublk_queue *queue,
 	link_go(link);
 }
 
+/*
+ * The queue may have ended, if its requests have failed meanwhile. It reads what
+ * is set here after it has got the message.
+ */
 void nbd_link_connected(struct nbd_disk *disk, const struct connected *answer)
 {
 	struct nbd_link *link = &disk->links[answer->asked];
 
-	/*
-	 * The queue has unanswered requests, which wait for this. It reads what
-	 * is set here after it has got the message.
-	 */
-	link->structured = answer->structured;
-	link->asked = ANSWERED;
-	ublk_queue_send(link->queue, &link->connected, answer->fd);
+	pthread_mutex_lock(&disk->lock);
+	if (link->queue) {
+		link->structured = answer->structured;
+		link->handed = true;
+		ublk_queue_send(link->queue, &link->connected, answer->fd);
+	} else if (answer->fd >= 0) {
+		close(answer->fd);
+	}
+	pthread_mutex_unlock(&disk->lock);
 }
 
 void nbd_links_over(struct nbd_disk *disk)
@@ -613,14 +805,17 @@ void nbd_links_over(struct nbd_disk *disk)
 	disk->over = true;
 	for (i = 0; i < disk->count; i++) {
 		struct nbd_link *link = &disk->links[i];
-		enum asked asked = ASKED;
 		int fd = link->fd;
 
 		/* If it was closed just now, nothing else has its number. */
 		if (fd >= 0)
 			shutdown(fd, SHUT_RDWR);
-		if (atomic_compare_exchange_strong(&link->asked, &asked, ANSWERED))
+		pthread_mutex_lock(&disk->lock);
+		if (link->queue && link->asked && !link->handed) {
+			link->handed = true;
 			ublk_queue_send(link->queue, &link->connected, -1);
+		}
+		pthread_mutex_unlock(&disk->lock);
 	}
 }
 
@@ -641,9 +836,13 @@ int nbd_submit(struct ublk_queue *queue, struct ublk_request *request)
 		return -EOPNOTSUPP;
 	}
 	state->request = request;
+	state->waits = true;
 	link->requests[request->tag] = state;
+	if (disk->timeout)
+		state->since = clock_ms();
 	link_add(link, state);
 	link_go(link);
+	link_set_timer(link);
 	return UBLK_LATER;
 }
 
@@ -667,6 +866,8 @@ int nbd_links_alloc(struct nbd_disk *disk, struct ublk_device *device)
 		link->send.done = link_sent;
 		link->receive.done = link_received;
 		link->connected.done = link_connected;
+		link->timer.done = link_ticked;
+		link->cancel.done = link_cancelled;
 		link->requests = calloc(depth, sizeof(*link->requests));
 		link->out = malloc(depth * NBD_REQUEST);
 		if (!link->requests || !link->out)
@@ -695,8 +896,20 @@ void nbd_link_begin(struct nbd_disk *disk, struct ublk_queue *queue)
 void nbd_link_end(struct nbd_disk *disk, struct ublk_queue *queue)
 {
 	struct nbd_link *link = &disk->links[ublk_queue_id(queue)];
+	uint8_t bye[NBD_REQUEST];
 
-	if (link->fd >= 0)
-		close(link->fd);
+	pthread_mutex_lock(&disk->lock);
+	link->queue = NULL;
+	if (link->handed && link->connected.result >= 0)
+		close(link->connected.result);
+	link->handed = false;
+	pthread_mutex_unlock(&disk->lock);
+	if (link->fd < 0)
+		return;
+	/* If it cannot be sent, the server knows. */
+	nbd_put_request(bye, 0, NBD_CMD_DISC, 0, 0, 0);
+	if (!link->lost && !link->waiting)
+		write(link->fd, bye, sizeof(bye));
+	close(link->fd);
 	link->fd = -1;
 }

@@ -91,7 +91,8 @@ static int nbd_start(struct ublk_device *device)
 
 	if (err)
 		return message_fail(err, "%s", disk->uri);
-	err = connector_start(&disk->connector, disk->remote, disk->timeout);
+	err = connector_start(&disk->connector, ublk_device_id(device), disk->remote,
+			      disk->count);
 	return err ? err : nbd_receiver_start(disk);
 }
 
@@ -111,6 +112,7 @@ static void nbd_free(struct nbd_disk *disk)
 	if (disk->remote)
 		remote_close(disk->remote);
 	nbd_links_free(disk);
+	pthread_mutex_destroy(&disk->lock);
 	free(disk);
 }
 
@@ -184,31 +186,43 @@ static int nbd_describe(struct nbd_disk *nbd, struct ublk_device *device,
 	return 0;
 }
 
+/* Connects for the first time. Returns NULL after printing why, and sets *@err. */
+static struct remote *nbd_reach(const char *name, int *err)
+{
+	struct uri uri;
+	const char *why = uri_parse(&uri, name);
+
+	/* The processes that serve have another folder than their caller. */
+	if (!why && uri.kind == URI_NBD_UNIX && *uri.socket != '/')
+		why = "the path of the socket has to begin with /";
+	if (!why)
+		return remote_open(&nbd_kind, &uri, name, false, err);
+	message("%s: %s", name, why);
+	*err = -EINVAL;
+	return NULL;
+}
+
 static int nbd_open(struct ublk_device *device, const char *name,
 		    const void *settings, struct ublk_disk *disk)
 {
 	struct nbd_disk *nbd = calloc(1, sizeof(*nbd));
 	char text[IDENTITY_MAX];
-	struct uri uri;
-	const char *why = uri_parse(&uri, name);
-	int err = -EINVAL;
+	int err;
 
 	if (!nbd)
 		return message_fail(ENOMEM, "%s", name);
 	nbd->uri = name;
 	nbd->connector.fd = -1;
-	if (why)
-		message("%s: %s", name, why);
-	else
-		nbd->remote = remote_open(&nbd_kind, &uri, name, false, &err);
+	pthread_mutex_init(&nbd->lock, NULL);
+	nbd->remote = nbd_reach(name, &err);
 	if (!nbd->remote) {
-		free(nbd);
+		nbd_free(nbd);
 		return err;
 	}
 	nbd->export = *nbd_export(nbd->remote);
 	disk->read_only = ublk_device_read_only(device);
 	err = nbd_describe(nbd, device, settings, disk);
-	snprintf(text, sizeof(text), "nbd:%" PRIu64, nbd->export.size);
+	snprintf(text, sizeof(text), "size=%" PRIu64, nbd->export.size);
 	if (!err)
 		err = ublk_device_identify_text(device, "export", name, text);
 	if (err) {
@@ -224,7 +238,7 @@ static int nbd_open(struct ublk_device *device, const char *name,
 
 const struct ublk_target nbd_target = {
 	.name = "file",
-	.options = file_options,	/* the record keeps them */
+	.options = file_options,	/* for the record */
 	.settings_size = sizeof(struct file_settings),
 	.request_size = sizeof(struct nbd_request),
 	.system_calls = { SYS_shutdown },

@@ -22,13 +22,14 @@ struct nbd_disk {
 	struct remote *remote;
 	struct nbd_export export;
 	uint64_t offset;	/* where the disk begins in the export, in bytes */
-	unsigned int timeout;	/* seconds; 0: requests wait */
+	unsigned int timeout;	/* seconds; 0: requests wait without an end */
 	int index;		/* of the connection among a ring's files */
 	struct connector connector;
 	pthread_t receiver;	/* gets the connector's answers */
 	bool started;		/* connector and receiver */
 	atomic_bool closing;	/* the connector's end is meant */
 	atomic_bool over;	/* there will be no more connections */
+	pthread_mutex_t lock;	/* of what links share with the receiver */
 	struct nbd_link *links;	/* [number of queues] */
 	unsigned int count;
 };
@@ -37,10 +38,13 @@ struct nbd_disk {
 struct nbd_request {
 	struct ublk_request *request;
 	struct nbd_request *next;	/* of those that are to be sent */
+	uint64_t since;		/* when it came, in ms; only with a timeout */
 	uint64_t cookie;	/* of the last time that it was sent */
 	uint32_t got;		/* bytes of a READ that have come */
 	int error;		/* that the server has replied, or 0 */
-	bool sent;		/* and not answered yet */
+	bool waits;		/* it is not answered yet */
+	bool sent;		/* and is with the server */
+	bool replied;		/* who has answered before all data was sent */
 };
 
 /*

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A good server of NBD, for the board: exports one file on 127.0.0.1, by any
- * name, to any number of connections. It answers requests that came together in
- * the opposite order, and a read with structured replies in two chunks, the
- * second one first, or with holes where there are zeroes.
+ * A good server of NBD, for the board: exports one file on an address of the
+ * board itself, by any name, to any number of connections. It answers requests
+ * that came together in the opposite order, and a read with structured replies in
+ * two chunks, the second one first, or with holes where there are zeroes.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,20 +26,29 @@
 #include "liar.h"
 
 static const char usage[] =
-"Usage: exporter [--simple] [--plain] PORT FILE\n"
+"Usage: exporter [--simple] [--plain] [--tell] [--at ADDRESS] PORT FILE\n"
 "\n"
-"  --simple  no structured replies\n"
-"  --plain   nothing but reading and writing: no FLUSH, FUA, trim, zeroes\n"
+"  --simple      no structured replies\n"
+"  --plain       nothing but reading and writing: no FLUSH, FUA, trim, zeroes\n"
+"  --tell        print a line for each request: type, offset, length, flags\n"
+"  --at ADDRESS  where it listens (127.0.0.1)\n"
 "\n"
-"Prints a line when it listens, and serves until it is killed.\n";
+"Prints a line when it listens, and serves until it is killed. After SIGUSR1 it\n"
+"answers nothing until 16 requests have come on one connection. After SIGUSR2 it\n"
+"does the next write late: prints `late`, and after seconds, when it is done,\n"
+"`done`. Other connections do not wait for that.\n";
 
 #define MOST (1U << 20)		/* bytes of a request */
 #define TOGETHER 8		/* requests that are answered together */
+#define HELD 16			/* after SIGUSR1 */
+#define LATE_SECONDS 6		/* after SIGUSR2 */
 
 enum { READ, WRITE, DISC, FLUSH, TRIM, ZEROES = 6 };
 enum { FUA = 1, NO_HOLE = 2 };
 
-static bool simple, plain;
+static bool simple, plain, tell;
+static atomic_uint held;	/* how many must come first */
+static atomic_bool late;	/* is the next write */
 static int file;
 static uint64_t size;
 
@@ -167,16 +177,32 @@ static int free_range(const struct request *request, int mode)
 			 request->length) ? errno : 0;
 }
 
+static ssize_t write_late(const struct request *request)
+{
+	ssize_t n;
+
+	puts("late");
+	sleep(LATE_SECONDS);
+	n = pwrite(file, request->data, request->length, request->offset);
+	puts("done");
+	return n;
+}
+
 static void execute(struct request *request)
 {
 	ssize_t n = 0;
 
+	if (tell)
+		printf("type %u at %llu length %u flags %u\n", request->type,
+		       (unsigned long long)request->offset, request->length,
+		       request->flags);
 	switch (request->type) {
 	case READ:
 		n = pread(file, request->data, request->length, request->offset);
 		break;
 	case WRITE:
-		n = pwrite(file, request->data, request->length,
+		n = atomic_exchange(&late, false) ? write_late(request) :
+		    pwrite(file, request->data, request->length,
 			   request->offset);
 		break;
 	case FLUSH:
@@ -261,32 +287,44 @@ static bool reply(int fd, const struct request *request, bool structured)
 static void *serve(void *argument)
 {
 	const int fd = (intptr_t)argument;
-	struct request requests[TOGETHER];
+	struct request requests[HELD];
 	struct pollfd more = { .fd = fd, .events = POLLIN };
 	bool structured = false, good;
-	int count, i;
+	unsigned int count, least, i;
 
-	for (i = 0; i < TOGETHER; i++)
+	for (i = 0; i < HELD; i++)
 		requests[i].data = malloc(MOST);
 	good = handshake(fd, &structured);
 	while (good) {
-		count = 0;
+		count = least = 0;
 		do {
 			good = receive_request(fd, &requests[count]);
+			if (good && !count)
+				least = atomic_exchange(&held, 0);
 			if (good)
 				execute(&requests[count++]);
-		} while (good && count < TOGETHER && poll(&more, 1, 0) > 0);
+		} while (good && (count < least ||
+				  (count < TOGETHER && poll(&more, 1, 0) > 0)));
 		while (good && count)
 			good = reply(fd, &requests[--count], structured);
 	}
-	for (i = 0; i < TOGETHER; i++)
+	for (i = 0; i < HELD; i++)
 		free(requests[i].data);
 	close(fd);
 	return NULL;
 }
 
+static void signalled(int number)
+{
+	if (number == SIGUSR1)
+		atomic_store(&held, HELD);
+	else
+		atomic_store(&late, true);
+}
+
 int main(int argc, char **argv)
 {
+	struct sigaction action = { .sa_handler = signalled, .sa_flags = SA_RESTART };
 	struct sockaddr_in address = {
 		.sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
@@ -298,12 +336,21 @@ int main(int argc, char **argv)
 	for (; argc > 1 && !strncmp(argv[1], "--", 2); argc--, argv++) {
 		simple |= !strcmp(argv[1], "--simple");
 		plain |= !strcmp(argv[1], "--plain");
+		tell |= !strcmp(argv[1], "--tell");
+		if (!strcmp(argv[1], "--at") && argc > 2) {
+			address.sin_addr.s_addr = inet_addr(argv[2]);
+			argc--;
+			argv++;
+		}
 	}
 	if (argc != 3) {
 		fputs(usage, stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGUSR1, &action, NULL);
+	sigaction(SIGUSR2, &action, NULL);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	file = open(argv[2], O_RDWR);
 	if (file < 0 || fstat(file, &st)) {
 		perror(argv[2]);
@@ -319,7 +366,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	puts("listens");
-	fflush(stdout);
 	for (;;) {
 		int fd = accept(listening, NULL, NULL);
 

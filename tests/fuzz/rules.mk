@@ -30,6 +30,8 @@ FUZZ_WRAP := -Wl,--wrap=pread -Wl,--wrap=storage_is_device
 $(FUZZ)/zimg-read $(ASAN)/fuzz/zimg-read: FUZZ_WRAP += -Wl,--wrap=mmap \
 	-Wl,--wrap=image_open_again -Wl,--wrap=image_find \
 	-Wl,--wrap=backing_samples
+$(FUZZ)/nbd-link $(ASAN)/fuzz/nbd-link: FUZZ_WRAP += -Wl,--wrap=clock_ms \
+	-Wl,--wrap=shutdown
 # lib/server.c is linked with each, and replaces them where they are used.
 FUZZ_WRAP += -Wl,--wrap=net_connect -Wl,--wrap=net_send \
 	-Wl,--wrap=net_receive -Wl,--wrap=clock_sleep_ms

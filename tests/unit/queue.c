@@ -324,8 +324,8 @@ int io_uring_register_files(struct io_uring *ring, const int *files,
 	return 0;
 }
 
+static bool may_replace, may_cancel;	/* by the ring's restrictions */
 /* The last file that took another's place, and where. */
-static bool may_replace;	/* by the ring's restrictions */
 static unsigned int replaced_at;
 static int replaced_by;
 
@@ -368,11 +368,14 @@ int io_uring_register_restrictions(struct io_uring *ring,
 				   unsigned int count)
 {
 	(void)ring;
-	may_replace = false;
+	may_replace = may_cancel = false;
 	for (unsigned int i = 0; i < count; i++)
 		if (limits[i].opcode == IORING_RESTRICTION_REGISTER_OP &&
 		    limits[i].register_op == IORING_REGISTER_FILES_UPDATE)
 			may_replace = true;
+		else if (limits[i].opcode == IORING_RESTRICTION_SQE_OP &&
+			 limits[i].sqe_op == IORING_OP_ASYNC_CANCEL)
+			may_cancel = true;
 	return 0;
 }
 
@@ -702,10 +705,11 @@ static void test_reserved(void)
 	refuses_fetch = no_ring = asks = partly = false;
 	most = DEPTH;
 	run(&setup);
-	check(!may_replace, "the files of a ring stay what they are");
+	check(!may_replace && !may_cancel,
+	      "the files of a ring stay what they are");
 	setup.file_count = 2;
 	run(&setup);
-	check(may_replace && delivered == REQUESTS && !wrong,
+	check(may_replace && may_cancel && delivered == REQUESTS && !wrong,
 	      "but where a place is reserved: %u requests, %u wrong", delivered,
 	      wrong);
 	check(!ublk_queue_replace_file(&queue, 1, file) && replaced_at == 1 &&

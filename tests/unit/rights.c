@@ -6,6 +6,7 @@
 #include "core/rights.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -21,6 +22,18 @@ static void check(int good, const char *what)
 }
 
 static const int calls[RIGHTS_CALLS] = { SYS_pread64 };
+static bool others;	/* has the rights of a process beside those that serve */
+
+/* As many as there may be. */
+static int drop(void)
+{
+	static int most[RIGHTS_MOST] = {
+		[RIGHTS_MOST - 2] = SYS_mprotect, [RIGHTS_MOST - 1] = SYS_pwrite64,
+	};
+
+	return others ? rights_drop_others(most, RIGHTS_MOST) :
+			rights_drop(calls);
+}
 
 /* Ends without the sanitizer's checks, which are not allowed then. */
 static void end(int status)
@@ -36,7 +49,7 @@ static int outcome(long call, long a, long b, long c, long d, long e)
 
 	if (!child) {
 		/* Root of a container may lack what root needs for this. */
-		if ((!geteuid() && setuid(65534)) || rights_drop(calls))
+		if ((!geteuid() && setuid(65534)) || drop())
 			end(255);
 		end(syscall(call, a, b, c, d, e, 0) < 0 ? errno : 0);
 	}
@@ -73,6 +86,16 @@ int main(void)
 	      "and none for both");
 	check(outcome(SYS_mprotect, address, 4096, PROT_READ | PROT_EXEC, 0, 0) ==
 	      EPERM, "nor does any become so");
+	others = true;
+	check(outcome(SYS_pwrite64, fd, (long)page, 1, 0, 0) == 0,
+	      "a process beside has more calls");
+	check(outcome(SYS_pread64, fd, (long)page, 1, 0, 0) == EPERM,
+	      "and not those of a target");
+	check(outcome(SYS_mprotect, address, 4096, PROT_READ | PROT_WRITE, 0, 0) ==
+	      0, "it may protect memory");
+	check(outcome(SYS_mprotect, address, 4096, PROT_READ | PROT_EXEC, 0, 0) ==
+	      EPERM, "and make none of it executable");
+	check(map(PROT_READ | PROT_EXEC) == EPERM, "nor get any that is");
 	printf("1..%d\n", number);
 	return failures > 0;
 }

@@ -18,13 +18,16 @@ static size_t left;
 static unsigned int connections;
 static uint32_t state;
 
-int __wrap_net_connect(const struct uri *uri, const char **why);
+int __wrap_net_connect(const struct uri *uri,
+		       const struct net_addresses *addresses, const char **why);
 int __wrap_net_send(int fd, const void *data, size_t length);
 ssize_t __wrap_net_receive(int fd, void *data, size_t length);
 void __wrap_clock_sleep_ms(unsigned int milliseconds);
 
-int __wrap_net_connect(const struct uri *uri, const char **why)
+int __wrap_net_connect(const struct uri *uri,
+		       const struct net_addresses *addresses, const char **why)
 {
+	must(!addresses, "what is read is looked up");
 	must(*uri->host, "there is a host to connect to");
 	*why = "enough";
 	return connections++ < CONNECTIONS ? SERVER_FD : -1;
