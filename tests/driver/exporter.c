@@ -48,7 +48,8 @@ enum { FUA = 1, NO_HOLE = 2 };
 
 static bool simple, plain, tell;
 static atomic_uint held;	/* how many must come first */
-static atomic_bool late;	/* is the next write */
+/* Whether the next write is. Not of a byte: riscv64 has no exchange of one. */
+static atomic_uint late;
 static int file;
 static uint64_t size;
 
@@ -201,7 +202,7 @@ static void execute(struct request *request)
 		n = pread(file, request->data, request->length, request->offset);
 		break;
 	case WRITE:
-		n = atomic_exchange(&late, false) ? write_late(request) :
+		n = atomic_exchange(&late, 0) ? write_late(request) :
 		    pwrite(file, request->data, request->length,
 			   request->offset);
 		break;
@@ -319,7 +320,7 @@ static void signalled(int number)
 	if (number == SIGUSR1)
 		atomic_store(&held, HELD);
 	else
-		atomic_store(&late, true);
+		atomic_store(&late, 1);
 }
 
 int main(int argc, char **argv)
