@@ -2,8 +2,6 @@
 #include "targets/nbd/connector.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,26 +11,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "core/process.h"
-#include "core/rights.h"
 #include "lib/clock.h"
 #include "lib/exit.h"
 #include "lib/message.h"
-#include "lib/whole-io.h"
 #include "sources/nbd.h"
-
-/*
- * Milliseconds between two attempts: twice as long each time. A connection that
- * was lost before it was of use counts as an attempt, too.
- */
-#define PAUSE_FIRST_MS 50
-#define PAUSE_MOST_MS 4000
+#include "targets/net/away.h"
+#include "targets/net/process.h"
 
 /*
  * Seconds after which a connection without a sign of life is lost: the other
@@ -55,17 +43,12 @@ struct message_from {
 	uint8_t over;
 };
 
-#define PAIR_FD STDIN_FILENO	/* in the connector's process */
-
 /*
  * How long a server may take to do what it was asked for on a connection that is
  * given up, and to close it. After that it is as dead as one that sends nothing.
  */
 #define FENCE_MS 30000
 #define FENCE_TICK_MS 20
-
-/* Comes when the worker has died. A worker sends no other process any signal. */
-#define DEATH_SIGNAL (SIGRTMIN + 2)
 
 /*
  * The connections that were handed over, one for each number, or -1. The process
@@ -78,10 +61,11 @@ static struct {
 } held;
 
 struct connecting {
-	struct remote *remote;
+	int device;		/* its number */
+	struct remote remote;
+	unsigned int count;
 	unsigned int *pauses;	/* of each number: before its next attempt, in ms */
-	int look_up_fd;		/* where addresses come from, or -1 */
-	char said[REMOTE_WHY];	/* why it waits, as in the last message */
+	struct away away;
 };
 
 /* Makes a dead connection known in time. Best effort: a Unix socket has none. */
@@ -119,7 +103,7 @@ static int connector_send(const struct message_from *answer, int fd)
 		memcpy(CMSG_DATA(head), &fd, sizeof(fd));
 	}
 	do
-		n = sendmsg(PAIR_FD, &message, MSG_NOSIGNAL);
+		n = sendmsg(NET_PROCESS_FD, &message, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
@@ -168,22 +152,10 @@ static void connector_worker_died(int number)
 static void connector_over(int number)
 {
 	const struct message_from last = { .over = true };
-	ssize_t n = write(PAIR_FD, &last, sizeof(last));
+	ssize_t n = write(NET_PROCESS_FD, &last, sizeof(last));
 
 	(void)number;
 	_exit(n == sizeof(last) ? EXIT_DONE : EXIT_FAILED);
-}
-
-/* Has @handler called when the signal comes, which may be blocked. */
-static void connector_hear(int number, void (*handler)(int))
-{
-	const struct sigaction action = { .sa_handler = handler };
-	sigset_t signals;
-
-	sigaction(number, &action, NULL);
-	sigemptyset(&signals);
-	sigaddset(&signals, number);
-	sigprocmask(SIG_UNBLOCK, &signals, NULL);
 }
 
 /*
@@ -205,95 +177,16 @@ static void connector_be_alone(int id)
 		clock_sleep_ms(FENCE_TICK_MS);
 }
 
-/*
- * In a process of its own, since what it reads may be on the disk that waits. It
- * keeps nothing of the connector's open.
- */
-static void connector_look_up_in(const struct connecting *c, int fd)
+/* Tries until there is a connection. */
+static void connector_connect(struct away *away, unsigned int *pause)
 {
-	struct net_addresses addresses;
-	const char *why;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	process_replace(PAIR_FD, fd);
-	message_close_others();
-	if (!net_look_up(&c->remote->uri, &addresses, &why))
-		whole_write(PAIR_FD, &addresses, sizeof(addresses));
-}
-
-/* Begins to look for other addresses of the server, if it may have any. */
-static void connector_look_up(struct connecting *c)
-{
-	int fds[2];
-	pid_t child;
-
-	_Static_assert(sizeof(struct net_addresses) <= PIPE_BUF,
-		       "a pipe passes it on in one piece");
-	if (c->look_up_fd >= 0 || !c->remote->has_addresses ||
-	    c->remote->addresses.fixed || pipe2(fds, O_CLOEXEC))
-		return;
-	child = fork();
-	if (!child) {
-		connector_look_up_in(c, fds[1]);
-		_exit(EXIT_DONE);
-	}
-	close(fds[1]);
-	c->look_up_fd = fds[0];
-}
-
-static void connector_looked_up(struct connecting *c)
-{
-	struct net_addresses addresses;
-
-	if (read(c->look_up_fd, &addresses, sizeof(addresses)) ==
-	    sizeof(addresses))
-		c->remote->addresses = addresses;
-	close(c->look_up_fd);
-	c->look_up_fd = -1;
-}
-
-/* Waits before an attempt, and meanwhile for addresses. */
-static void connector_pause(struct connecting *c, unsigned int *pause)
-{
-	const uint64_t end = clock_ms() + *pause;
-	uint64_t now;
-
-	while ((now = clock_ms()) < end) {
-		struct pollfd look_up = {
-			.fd = c->look_up_fd, .events = POLLIN,
-		};
-
-		if (poll(&look_up, 1, end - now) > 0)
-			connector_looked_up(c);
-	}
-	*pause = !*pause ? PAUSE_FIRST_MS :
-		 *pause < PAUSE_MOST_MS / 2 ? 2 * *pause : PAUSE_MOST_MS;
-}
-
-/*
- * Tries until there is a connection. Says why there is none, when that changes,
- * and that it is there again.
- */
-static void connector_connect(struct connecting *c, unsigned int *pause)
-{
-	struct remote *remote = c->remote;
-
 	for (;;) {
-		connector_pause(c, pause);
-		if (!remote_connect_again(remote))
+		away_pause(away, pause);
+		if (!remote_connect_again(away->remote))
 			break;
-		if (strcmp(c->said, remote->why))
-			message("%s: %s; waiting for it", remote->name,
-				remote->why);
-		memcpy(c->said, remote->why, sizeof(c->said));
-		process_say_waiting(true);
-		connector_look_up(c);
+		away_failed(away);
 	}
-	if (!*c->said)
-		return;
-	*c->said = '\0';
-	process_say_waiting(false);
-	message("%s: is there again", remote->name);
+	away_over(away);
 }
 
 /* The last connection of this number is of no more use. */
@@ -310,14 +203,14 @@ static void connector_drop(unsigned int number)
 /* The process. It ends when the other side is gone. */
 static void connector_run(struct connecting *c)
 {
-	struct remote *remote = c->remote;
+	struct remote *remote = &c->remote;
 	struct message_to asked;
 	ssize_t n;
 
 	for (;;) {
 		struct message_from answer = { 0 };
 
-		n = read(PAIR_FD, &asked, sizeof(asked));
+		n = read(NET_PROCESS_FD, &asked, sizeof(asked));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n != sizeof(asked))
@@ -325,7 +218,7 @@ static void connector_run(struct connecting *c)
 		if (asked.served)
 			c->pauses[asked.number] = 0;
 		connector_drop(asked.number);
-		connector_connect(c, &c->pauses[asked.number]);
+		connector_connect(&c->away, &c->pauses[asked.number]);
 		connector_keep_alive(remote->fd);
 		held.fds[asked.number] = remote->fd;
 		remote->fd = -1;
@@ -336,119 +229,52 @@ static void connector_run(struct connecting *c)
 	}
 }
 
-/*
- * What it needs beyond the calls of a queue: those for a connection, for finding
- * a host in files and by DNS, and for the process that does the latter.
- */
-static const int connector_calls[] = {
-	SYS_socket, SYS_connect, SYS_bind, SYS_getsockname, SYS_getsockopt,
-	SYS_setsockopt, SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg,
-	SYS_shutdown, SYS_ppoll, SYS_pipe2, SYS_openat, SYS_readv, SYS_mprotect,
-	SYS_mremap, SYS_dup3, SYS_close_range, SYS_clone, SYS_gettid, SYS_getpid,
-	SYS_set_robust_list, SYS_set_tid_address, SYS_prctl,
-#ifdef SYS_dup2
-	SYS_dup2,
-#endif
-#ifdef SYS_fork
-	SYS_fork,
-#endif
-#ifdef SYS_open
-	SYS_open,
-#endif
-#ifdef SYS_poll
-	SYS_poll,
-#endif
-#ifdef SYS_ppoll_time64
-	SYS_ppoll_time64,
-#endif
-#ifdef SYS_fcntl
-	SYS_fcntl,
-#endif
-#ifdef SYS_fcntl64
-	SYS_fcntl64,
-#endif
-#ifdef SYS_lseek
-	SYS_lseek,
-#endif
-#ifdef SYS__llseek
-	SYS__llseek,
-#endif
-};
-#define CONNECTOR_CALLS (sizeof(connector_calls) / sizeof(connector_calls[0]))
-_Static_assert(CONNECTOR_CALLS <= RIGHTS_MOST, "the filter has room for them");
-
-/* From here on the death of the worker ends the connections in order. */
-static int connector_hold(unsigned int count)
+static int connector_begin(void *argument)
 {
-	held.fds = malloc(count * sizeof(*held.fds));
+	const struct connecting *c = argument;
+
+	held.fds = malloc(c->count * sizeof(*held.fds));
 	if (!held.fds)
-		return -ENOMEM;
-	while (held.count < count)
-		held.fds[held.count++] = -1;
-	connector_hear(DEATH_SIGNAL, connector_worker_died);
+		return message_fail(ENOMEM, "the process that connects");
+	for (unsigned int i = 0; i < c->count; i++)
+		held.fds[i] = -1;
+	held.count = c->count;
+	connector_be_alone(c->device);
 	return 0;
 }
 
-static int connector_main(int device, const struct remote *remote,
-			  unsigned int count, int fd)
+static void connector_main(void *argument)
 {
-	struct remote own = *remote;
-	struct connecting c = {
-		.remote = &own,
-		.pauses = calloc(count, sizeof(*c.pauses)),
-		.look_up_fd = -1,
-	};
-
-	process_forked();
-	if (!c.pauses || connector_hold(count))
-		return message_fail(ENOMEM, "the process that connects");
-	/* This replaces standard input, and so comes before the pair does. */
-	if (process_leave_caller())
-		return -EIO;
-	process_replace(PAIR_FD, fd);
-	message_close_others();
-	/* Nobody waits for the processes that look up addresses. */
-	signal(SIGCHLD, SIG_IGN);
-	if (process_protect(false))
-		return -EIO;
-	process_calm();
-	connector_hear(PROCESS_OVER_SIGNAL, connector_over);
-	connector_be_alone(device);
-	if (rights_drop_others(connector_calls, CONNECTOR_CALLS))
-		return -EIO;
-	own.fd = -1;
-	connector_run(&c);
+	connector_run(argument);
 	/* It may see that the other side is gone before the signal comes. */
 	connector_fence(held.fds, held.count);
-	return 0;
 }
+
+static const struct net_process_kind connector_kind = {
+	.begin = connector_begin,
+	.run = connector_main,
+	.over = connector_over,
+	.died = connector_worker_died,
+};
 
 int connector_start(struct connector *connector, int device,
 		    const struct remote *remote, unsigned int count)
 {
-	const pid_t parent = getpid();
-	int pair[2], err;
+	struct connecting c = {
+		.device = device,
+		.remote = *remote,
+		.count = count,
+		.pauses = calloc(count, sizeof(*c.pauses)),
+		.away.look_up_fd = -1,
+	};
 
-	connector->fd = -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return message_fail(errno, "the process that connects");
-	connector->pid = fork();
-	if (connector->pid < 0) {
-		err = message_fail(errno, "the process that connects");
-		close(pair[0]);
-		close(pair[1]);
-		return err;
-	}
-	if (!connector->pid) {
-		close(pair[0]);
-		prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL);
-		_exit(getppid() != parent ||
-		      connector_main(device, remote, count, pair[1]) ?
-		      EXIT_FAILED : EXIT_DONE);
-	}
-	close(pair[1]);
-	connector->fd = pair[0];
-	return 0;
+	if (!c.pauses)
+		return message_fail(ENOMEM, "the process that connects");
+	c.remote.fd = -1;
+	c.away.remote = &c.remote;
+	connector->fd = net_process_start(&connector_kind, &c);
+	free(c.pauses);
+	return connector->fd < 0 ? connector->fd : 0;
 }
 
 int connector_ask(const struct connector *connector, unsigned int number,

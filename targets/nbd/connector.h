@@ -9,13 +9,11 @@
 #define TARGETS_NBD_CONNECTOR_H
 
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "sources/remote.h"
 
 struct connector {
 	int fd;		/* what is asked and answered goes here; or -1 */
-	pid_t pid;
 };
 
 /* The answer to connector_ask(), or the word that there will be none any more. */
