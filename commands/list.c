@@ -34,7 +34,7 @@ static const char manual[] =
 "  gone      only the record of the device is left\n"
 "\n"
 "If another program serves the device, TARGET and ARGUMENT are `-`. While the\n"
-"server of an export is away, ARGUMENT is `waiting for nbd://...`.\n";
+"server that a disk is read from is away, ARGUMENT is `waiting for nbd://...`.\n";
 
 static const struct option_spec list_options[] = {
 	{ "json", 0, OPTION_FLAG, offsetof(struct list_settings, json), 0, 0,

@@ -64,13 +64,14 @@ static int image_check_pages(struct image *image, uint64_t first,
 }
 
 /*
- * Reads the whole index once, to check it. A small index stays in memory. The
- * pages of a large one are read again when they are used.
+ * Reads the whole index once, to check it. A small index stays in memory, or any
+ * with @keep. The pages of a large one are read again when they are used.
  */
-static int image_read_index(struct image *image)
+static int image_read_index(struct image *image, bool keep)
 {
 	const struct image_front *front = &image->front;
-	uint64_t step = IMAGE_INDEX_RESIDENT / IMAGE_PAGE_MAX;
+	uint64_t step = (keep ? IMAGE_INDEX_MOST : IMAGE_INDEX_RESIDENT) /
+			IMAGE_PAGE_MAX;
 	uint64_t size = image_index_size(front);
 	uint64_t next = IMAGE_FRONT;
 	uint8_t *pages;
@@ -78,6 +79,9 @@ static int image_read_index(struct image *image)
 
 	if (!size)
 		return 0;
+	if (keep && size > step * IMAGE_PAGE_MAX)
+		return image_refuse(image, front->index_offset,
+				    "the index is too large for memory");
 	pages = malloc(size < step * IMAGE_PAGE_MAX ? size :
 		       step * IMAGE_PAGE_MAX);
 	if (!pages)
@@ -151,7 +155,7 @@ static int image_goes_on(const struct image *image, uint64_t available)
  * gzip file.
  */
 static int image_open_ours(struct image *image, const uint8_t *head,
-			   uint64_t available)
+			   uint64_t available, bool keep)
 {
 	struct image_front *front = &image->front;
 	const char *why = "truncated";
@@ -177,7 +181,7 @@ static int image_open_ours(struct image *image, const uint8_t *head,
 	ret = image_goes_on(image, available);
 	if (ret)
 		return ret < 0 ? ret : -ENOTSUP;
-	ret = image_read_index(image);
+	ret = image_read_index(image, keep);
 	if (!ret)
 		ret = image_check_end(image);
 	return ret;
@@ -259,7 +263,8 @@ int image_open_source(struct image *image, const struct source *source,
 	if (ret)
 		return image_refuse_read(image, 0, ret);
 	if (member_starts_private(head))
-		ret = image_open_ours(image, head, available);
+		ret = image_open_ours(image, head, available,
+				      options && options->keep_index);
 	else if (WITH_GZIP &&
 		 member_bgzf_header(head, length, &member_length))
 		ret = image_open_bgzf(image, available);

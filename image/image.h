@@ -28,12 +28,19 @@ enum image_format {
 	IMAGE_GZIP,
 };
 
+#define IMAGE_INDEX_MOST (64U << 20)
+
 struct image_bgzf;
 struct restart_index;
 struct restart_expander;
 
-/* How to open a gzip file that is neither ours nor BGZF; see restart.h. */
 struct image_options {
+	/*
+	 * Our index stays in memory whatever its size, so that image_find() reads
+	 * nothing; one of more than IMAGE_INDEX_MOST bytes is refused.
+	 */
+	bool keep_index;
+	/* Of a gzip file that is neither ours nor BGZF; see restart.h. */
 	uint32_t section;	/* bytes of the disk per chunk; 0: default */
 	const char *index;	/* file for its restart points, or NULL */
 };

@@ -156,6 +156,9 @@ static int remote_fetch(struct remote *remote, void *data, size_t length,
 {
 	int ret = remote_try(remote, data, length, offset);
 
+	if (remote->patient)
+		return ret == LOST ? remote_try(remote, data, length, offset) :
+				     ret;
 	for (unsigned int i = 0; ret == LOST && i < TRIES; i++) {
 		clock_sleep_ms(pauses[i]);
 		ret = remote_try(remote, data, length, offset);
@@ -220,7 +223,7 @@ static int remote_load(struct remote *remote, uint64_t offset, uint64_t length)
 		want = offset + length - piece.offset;
 	whole = remote_whole(remote, piece.offset, want);
 	ret = remote_fetch(remote, piece.data, whole, piece.offset);
-	if (ret && !remote->lost) {
+	if (ret && ret != LOST && ret != REFUSED && !remote->lost) {
 		/* Maybe only what nobody asked for cannot be read. */
 		piece.offset = first;
 		whole = remote_whole(remote, first, need);
@@ -294,9 +297,16 @@ int remote_connect_again(struct remote *remote)
 	return ret;
 }
 
+int remote_prepare(struct remote *remote)
+{
+	remote->pieces[0].data = malloc(REMOTE_MOST);
+	remote->pieces[1].data = malloc(REMOTE_MOST);
+	return remote->pieces[0].data && remote->pieces[1].data ? 0 : -ENOMEM;
+}
+
 struct remote *remote_open(const struct remote_kind *kind,
-			   const struct uri *uri, const char *name, bool reads,
-			   int *err)
+			   const struct uri *uri, const char *name,
+			   enum remote_use use, int *err)
 {
 	struct remote *remote = calloc(1, sizeof(*remote));
 
@@ -311,14 +321,10 @@ struct remote *remote_open(const struct remote_kind *kind,
 	remote->fd = -1;
 	pthread_mutex_init(&remote->lock, NULL);
 	remote->state = calloc(1, kind->state_size);
-	if (reads) {
-		remote->pieces[0].data = malloc(REMOTE_MOST);
-		remote->pieces[1].data = malloc(REMOTE_MOST);
-	}
-	if (!remote->state || (reads && (!remote->pieces[0].data ||
-					 !remote->pieces[1].data))) {
+	if (!remote->state || (use != REMOTE_SERVES && remote_prepare(remote))) {
 		message_fail(ENOMEM, "%s", name);
-	} else if ((!reads && remote_look_up(remote)) || kind->connect(remote)) {
+	} else if ((use != REMOTE_READS && remote_look_up(remote)) ||
+		   kind->connect(remote)) {
 		message("%s: %s", name, remote->why);
 		remote_disconnect(remote);
 		*err = -EIO;
@@ -335,6 +341,10 @@ void remote_close_connection(struct remote *remote)
 	if (remote->fd >= 0 && remote->kind->leave)
 		remote->kind->leave(remote);
 	remote_disconnect(remote);
+	for (unsigned int i = 0; i < 2; i++) {
+		free(remote->pieces[i].data);
+		remote->pieces[i] = (struct remote_piece){ 0 };
+	}
 }
 
 void remote_close(struct remote *remote)
@@ -342,7 +352,5 @@ void remote_close(struct remote *remote)
 	remote_close_connection(remote);
 	pthread_mutex_destroy(&remote->lock);
 	free(remote->state);
-	free(remote->pieces[0].data);
-	free(remote->pieces[1].data);
 	free(remote);
 }

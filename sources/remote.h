@@ -63,11 +63,16 @@ struct remote {
 	int fd;			/* -1: no connection */
 	bool opened;		/* it was connected before */
 	bool lost;		/* for ever */
+	/*
+	 * Who reads does not give up: remote_read() returns as
+	 * remote_connect_again() when there is no connection. For one thread.
+	 */
+	bool patient;
 	bool disk;		/* rather than a file */
 	/*
 	 * What is served as a disk is always found at these, which were looked
 	 * up when it was opened: the name may only be known to a filesystem on
-	 * that disk. What is read is looked up for each connection.
+	 * that disk. What is only read is looked up for each connection.
 	 */
 	bool has_addresses;
 	struct net_addresses addresses;
@@ -82,19 +87,29 @@ struct remote {
 	uint32_t ahead;		/* bytes that were last read at once */
 };
 
+/* What it is opened for. */
+enum remote_use {
+	REMOTE_READS,		/* remote_read(), which needs memory */
+	REMOTE_SERVES,		/* a disk that is served: keeps its addresses */
+	REMOTE_READS_SERVED,	/* both */
+};
+
 /*
- * Opens what @uri names; @name is for messages and must stay valid. @reads:
- * remote_read() will be called, which needs memory; otherwise it is for a disk,
- * and keeps its addresses. Returns NULL after printing why, and sets *@err to
- * -errno.
+ * Opens what @uri names; @name is for messages and must stay valid. Returns NULL
+ * after printing why, and sets *@err to -errno.
  */
 struct remote *remote_open(const struct remote_kind *kind,
-			   const struct uri *uri, const char *name, bool reads,
-			   int *err);
+			   const struct uri *uri, const char *name,
+			   enum remote_use use, int *err);
 void remote_close(struct remote *remote);
 
-/* Closes the connection, with a goodbye, and keeps what is known. */
+/*
+ * Closes the connection, with a goodbye, and frees what was read, but keeps what
+ * is known. After that remote_prepare() gets memory for remote_read() again; it
+ * returns 0 or -ENOMEM.
+ */
 void remote_close_connection(struct remote *remote);
+int remote_prepare(struct remote *remote);
 
 /* As source_read(), by any number of threads. */
 int remote_read(struct remote *remote, void *data, size_t length,

@@ -17,20 +17,24 @@ bool source_is_remote(const char *name)
 }
 
 static int source_open_remote(struct source *source, const char *name,
-			      uint64_t *size)
+			      enum remote_use use, uint64_t *size)
 {
 	struct uri uri;
 	const char *why = WITH_NETWORK ? uri_parse(&uri, name) :
 			  "this program was built without sources on a network";
 	int err;
 
+	/* The processes that serve have another folder than their caller. */
+	if (!why && use != REMOTE_READS && uri.kind == URI_NBD_UNIX &&
+	    *uri.socket != '/')
+		why = "the path of the socket has to begin with /";
 	if (why) {
 		message("%s: %s", name, why);
 		return -EINVAL;
 	}
 	source->fd = -1;
 	source->remote = remote_open(uri.kind == URI_HTTP ? &http_kind :
-				     &nbd_kind, &uri, name, true, &err);
+				     &nbd_kind, &uri, name, use, &err);
 	if (!source->remote)
 		return err;
 	*size = source->remote->size;
@@ -40,17 +44,21 @@ static int source_open_remote(struct source *source, const char *name,
 int source_open(struct source *source, const char *name, uint64_t *size)
 {
 	if (uri_is_one(name))
-		return source_open_remote(source, name, size);
+		return source_open_remote(source, name, REMOTE_READS, size);
 	*source = source_of(local_open(name, size));
 	return source->fd < 0 ? source->fd : 0;
+}
+
+int source_open_served(struct source *source, const char *name, uint64_t *size)
+{
+	return source_open_remote(source, name, REMOTE_READS_SERVED, size);
 }
 
 int source_refuse_remote(const char *name)
 {
 	if (!uri_is_one(name))
 		return 0;
-	message("%s: only info, check, index, pack and unpack take it from a "
-		"network, and only file serves an export of NBD", name);
+	message("%s: this has to be a file or device of this machine", name);
 	return -EOPNOTSUPP;
 }
 

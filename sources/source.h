@@ -59,6 +59,13 @@ int source_open(struct source *source, const char *name, uint64_t *size);
 void source_close(struct source *source);
 
 /*
+ * As source_open(), for what is on a server and will be served: the server is
+ * found without the machine's files, if it does not move. A process that serves
+ * reads it with remote_read().
+ */
+int source_open_served(struct source *source, const char *name, uint64_t *size);
+
+/*
  * As source_open(), for what must have a descriptor: a file or block device of
  * this machine. Returns the descriptor, or -errno after printing why.
  */

@@ -196,7 +196,7 @@ static struct remote *nbd_reach(const char *name, int *err)
 	if (!why && uri.kind == URI_NBD_UNIX && *uri.socket != '/')
 		why = "the path of the socket has to begin with /";
 	if (!why)
-		return remote_open(&nbd_kind, &uri, name, false, err);
+		return remote_open(&nbd_kind, &uri, name, REMOTE_SERVES, err);
 	message("%s: %s", name, why);
 	*err = -EINVAL;
 	return NULL;

@@ -6,6 +6,7 @@
 #include "core/target.h"
 #include "image/chunk.h"
 #include "targets/zimg/cache.h"
+#include "targets/zimg/fetch.h"
 
 struct zimg_queue;
 
@@ -20,7 +21,14 @@ struct zimg_load {
 	struct image_chunk chunk;
 	uint32_t done;			/* bytes of the member that were read */
 	uint8_t *member;
-	const char *why;		/* why it is damaged, or NULL */
+	const char *why;		/* why it cannot be used, or NULL */
+	bool damaged;			/* that is the image's fault */
+
+	/* Of an image on a server, for fetch.c: */
+	struct ublk_completion asked;	/* of sending @request */
+	struct fetch_asked request;
+	bool waits, sending, answered;
+	int result;			/* if @answered */
 };
 
 #endif

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/build.h"
 #include "lib/message.h"
 #include "targets/zimg/zimg.h"
 
@@ -71,9 +72,11 @@ static void zimg_report_damage(struct zimg *zimg,
 static void zimg_load_read(struct zimg_load *load)
 {
 	struct zimg_queue *queue = load->queue;
-	struct io_uring_sqe *sqe = ublk_queue_sqe(queue->queue,
-						  &load->completion);
+	struct io_uring_sqe *sqe;
 
+	if (WITH_NETWORK && queue->fetch)
+		return fetch_load(queue->fetch, load);
+	sqe = ublk_queue_sqe(queue->queue, &load->completion);
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = queue->zimg->file;
@@ -93,6 +96,7 @@ static void zimg_load_start(struct zimg_queue *queue, struct zimg_entry *entry,
 	load->entry = entry;
 	load->chunk = *chunk;
 	load->done = 0;
+	load->damaged = true;
 	zimg_load_read(load);
 }
 
@@ -104,7 +108,7 @@ static void zimg_load_end(struct zimg_load *load)
 	struct zimg_queue *queue = load->queue;
 	const char *why = load->why;
 
-	if (why)
+	if (why && load->damaged)
 		zimg_report_damage(queue->zimg, &load->chunk, why);
 	zimg_wake(queue,
 		  zimg_cache_filled(&queue->zimg->cache, load->entry, !why));
@@ -135,6 +139,9 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 	}
 	load->why = result < 0 ? strerror(-result) :
 				 "the file ends before it";
+	/* What could not be fetched is not damaged, and was reported. */
+	load->damaged = !WITH_NETWORK || !load->queue->fetch ||
+			result != FETCH_FAILED;
 	zimg_load_end(load);
 }
 

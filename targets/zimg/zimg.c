@@ -4,6 +4,8 @@
  * closes it. image/ reads images, and read.c serves requests.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,7 +18,9 @@
 #include "image/restart.h"
 #include "lib/build.h"
 #include "lib/gpt.h"
+#include "lib/deflate.h"
 #include "lib/message.h"
+#include "sources/remote.h"
 #include "targets/backing.h"
 #include "targets/zimg/zimg.h"
 
@@ -33,6 +37,7 @@ struct zimg_settings {
 	uint64_t cache;		/* OPTION_UNSAID: chosen for the board */
 	uint64_t spacing;
 	const char *index;
+	uint64_t timeout;	/* seconds; 0: none */
 };
 
 static const struct zimg_settings zimg_defaults = {
@@ -49,6 +54,11 @@ static const struct option_spec zimg_options[] = {
 	{ "spacing", 0, OPTION_SIZE, offsetof(struct zimg_settings, spacing),
 	  RESTART_SECTION_MIN, RESTART_SECTION_MAX, "SIZE",
 	  "distance between restart points, 64K to 16M (1M)" },
+#endif
+#if WITH_NETWORK
+	{ "timeout", 0, OPTION_NUMBER, offsetof(struct zimg_settings, timeout),
+	  1, 86400, "S",
+	  "fail reads when the server is away for so long" },
 #endif
 	{ }
 };
@@ -80,6 +90,13 @@ static unsigned int zimg_load_count(const struct zimg *zimg)
 	return count > ZIMG_LOADS_MAX ? ZIMG_LOADS_MAX : count;
 }
 
+/* Those of an image on a server are not the queue's. */
+static void zimg_queue_free_members(struct zimg_queue *queue)
+{
+	if (queue->members_size)
+		munmap(queue->members, queue->members_size);
+}
+
 static int zimg_queue_init(struct zimg_queue *queue)
 {
 	uint32_t member = queue->zimg->image.member_max;
@@ -87,17 +104,24 @@ static int zimg_queue_init(struct zimg_queue *queue)
 
 	queue->stalled.end = &queue->stalled.first;
 	queue->ready.end = &queue->ready.first;
-	queue->members_size = (size_t)count * member;
-	queue->members = mmap(NULL, queue->members_size,
-			      PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (queue->members == MAP_FAILED)
-		return -errno;
+	if (WITH_NETWORK && queue->zimg->fetches) {
+		queue->fetch = &queue->zimg->fetches[ublk_queue_id(queue->queue)];
+		queue->members = queue->fetch->members;
+		fetch_begin(queue->fetch, queue);
+	} else {
+		queue->members_size = (size_t)count * member;
+		queue->members = mmap(NULL, queue->members_size,
+				      PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (queue->members == MAP_FAILED)
+			return -errno;
+	}
 	for (unsigned int i = 0; i < count; i++) {
 		struct zimg_load *load = &queue->loads[i];
 
 		load->completion.done = zimg_load_done;
 		load->expanded.done = zimg_load_expanded;
+		load->asked.done = fetch_sent;
 		load->queue = queue;
 		load->owner = queue->queue;
 		load->member = queue->members + (size_t)i * member;
@@ -107,7 +131,7 @@ static int zimg_queue_init(struct zimg_queue *queue)
 	queue->load_count = count;
 	queue->free_count = count;
 	if (image_reader_init(&queue->reader, &queue->zimg->image)) {
-		munmap(queue->members, queue->members_size);
+		zimg_queue_free_members(queue);
 		return -ENOMEM;
 	}
 	return 0;
@@ -141,7 +165,7 @@ static void zimg_queue_stop(struct ublk_queue *ublk_queue)
 	 */
 	zimg_crew_end(&queue->zimg->crew);
 	image_reader_free(&queue->reader);
-	munmap(queue->members, queue->members_size);
+	zimg_queue_free_members(queue);
 	free(queue);
 }
 
@@ -180,16 +204,15 @@ static int zimg_find_block(struct zimg *zimg, uint64_t asked, const char *path)
 	return 0;
 }
 
-/* Sets the fields besides the image itself. */
-static int zimg_prepare(struct zimg *zimg, const char *path, bool inherited)
+/*
+ * Sets the fields besides the image itself. @literal: @path is not resolved. An
+ * inherited file may have lost its path, like that of a root filesystem.
+ */
+static int zimg_prepare(struct zimg *zimg, const char *path, bool literal)
 {
 	uint64_t words = bits_words(zimg->image.chunks);
 
-	/*
-	 * An inherited file may have lost its path, like that of a root
-	 * filesystem.
-	 */
-	zimg->path = inherited ? strdup(path) : realpath(path, NULL);
+	zimg->path = literal ? strdup(path) : realpath(path, NULL);
 	if (!zimg->path)
 		return -errno;
 	if (words > SIZE_MAX)
@@ -227,6 +250,42 @@ static int zimg_open_claimed(const char *path, bool resumed)
 	return ret;
 }
 
+/* Whether the image is on a server. */
+static bool zimg_is_remote(const struct zimg *zimg)
+{
+	return WITH_NETWORK && zimg->image.source.remote;
+}
+
+/* As backing_samples() for what is on a server, with two samples. */
+static int zimg_remote_samples(const struct image *image, uint32_t *crc)
+{
+	uint8_t sample[4096];
+	const size_t length = image->file_size < sizeof(sample) ?
+			      image->file_size : sizeof(sample);
+	int ret = source_read(&image->source, sample, length, 0);
+
+	*crc = crc32_add(0, sample, length);
+	if (!ret)
+		ret = source_read(&image->source, sample, length,
+				  image->file_size - length);
+	*crc = crc32_add(*crc, sample, length);
+	return ret;
+}
+
+static int zimg_identify_remote(struct ublk_device *device,
+				const struct zimg *zimg)
+{
+	char text[IDENTITY_MAX];
+	uint32_t samples;
+	int ret = zimg_remote_samples(&zimg->image, &samples);
+
+	if (ret)
+		return message_fail(ret, "%s", zimg->path);
+	snprintf(text, sizeof(text), "size=%" PRIu64 ",samples=%08" PRIx32,
+		 zimg->image.file_size, samples);
+	return ublk_device_identify_text(device, "file", zimg->path, text);
+}
+
 /*
  * Identifies the image by its first and last block: at its end is what its
  * chunks are found or checked with.
@@ -236,46 +295,101 @@ static int zimg_identify(struct ublk_device *device, const struct zimg *zimg)
 	const struct image *image = &zimg->image;
 	struct identity_contents contents = { .size = image->file_size };
 
+	if (zimg_is_remote(zimg))
+		return zimg_identify_remote(device, zimg);
 	contents.sampled = !backing_samples(image->source.fd, 0, contents.size, 2,
 					    &contents.samples);
 	return ublk_device_identify(device, "file", zimg->path, image->source.fd,
 				    &contents);
 }
 
+/* Opens an image on a server. Returns 0, or -errno after printing why. */
+static int zimg_open_remote(struct zimg *zimg, const char *path,
+			    struct image_options *how)
+{
+	struct source source;
+	uint64_t size;
+	int ret = source_open_served(&source, path, &size);
+
+	if (ret)
+		return ret;
+	how->keep_index = true;
+	ret = image_open_source(&zimg->image, &source, path, size, how);
+	if (ret)
+		source_close(&source);
+	return ret;
+}
+
+/* Opens an image of this machine, unless it is @inherited: then that is not -1. */
+static int zimg_open_local(struct zimg *zimg, struct ublk_device *device,
+			   const char *path, int inherited,
+			   const struct image_options *how)
+{
+	int fd = inherited, ret;
+
+	if (!strcmp(path, "-"))
+		return backing_refuse_standard_input();
+	if (inherited < 0)
+		fd = zimg_open_claimed(path, ublk_device_resumed(device));
+	if (fd < 0)
+		return fd;
+	ret = image_open_again(&zimg->image, fd, path, how);
+	if (ret)
+		close(fd);
+	return ret;
+}
+
+static int zimg_open_image(struct zimg *zimg, struct ublk_device *device,
+			   const char *path, int inherited,
+			   const struct zimg_settings *settings)
+{
+	struct image_options how = {
+		.section = settings->spacing,
+		.index = settings->index,
+	};
+
+	if (source_is_remote(path) && !ublk_device_is_base(device))
+		return zimg_open_remote(zimg, path, &how);
+	if (settings->timeout) {
+		message("--timeout is for an image on a server");
+		return -EINVAL;
+	}
+	return zimg_open_local(zimg, device, path, inherited, &how);
+}
+
+/* The queues' processes have connections of their own. */
+static void zimg_register(struct zimg *zimg, struct ublk_device *device)
+{
+	if (zimg_is_remote(zimg)) {
+		remote_close_connection(zimg->image.source.remote);
+		zimg->file = ublk_device_reserve_file(device, "connection");
+		return;
+	}
+	zimg->file = ublk_device_register_file(device, zimg->image.source.fd,
+						"image");
+}
+
 static int zimg_open(struct ublk_device *device, const char *path,
 		     const void *values, struct ublk_disk *disk)
 {
 	const struct zimg_settings *settings = values;
-	const struct image_options how = {
-		.section = settings->spacing,
-		.index = settings->index,
-	};
 	struct zimg *zimg = calloc(1, sizeof(*zimg));
 	const int inherited = ublk_device_inherited_file(device, "image");
-	int fd = inherited;
 	int ret;
 
 	if (!zimg)
 		return message_fail(ENOMEM, "%s", path);
-	if (!strcmp(path, "-")) {
-		ret = backing_refuse_standard_input();
+	ret = zimg_open_image(zimg, device, path, inherited, settings);
+	if (ret)
 		goto fail;
-	}
-	if (inherited < 0)
-		fd = zimg_open_claimed(path, ublk_device_resumed(device));
-	ret = fd < 0 ? fd : image_open_again(&zimg->image, fd, path, &how);
-	if (ret) {
-		if (fd >= 0)
-			close(fd);
-		goto fail;
-	}
 	if (!zimg->image.disk_size) {
 		message("%s: holds a disk of no bytes", path);
 		ret = -EINVAL;
 		goto fail_close;
 	}
 	zimg->cache_size = zimg_choose_cache(settings);
-	ret = zimg_prepare(zimg, path, inherited >= 0);
+	zimg->timeout = settings->timeout;
+	ret = zimg_prepare(zimg, path, inherited >= 0 || zimg_is_remote(zimg));
 	if (ret) {
 		message_fail(ret, "%s", path);
 		goto fail_close;
@@ -290,8 +404,7 @@ static int zimg_open(struct ublk_device *device, const char *path,
 	ret = zimg_identify(device, zimg);
 	if (ret)
 		goto fail_close;
-	zimg->file = ublk_device_register_file(device, zimg->image.source.fd,
-						"image");
+	zimg_register(zimg, device);
 	ublk_device_set_argument(device, zimg->path);
 	ublk_device_set_data(device, zimg);
 	return 0;
@@ -312,6 +425,16 @@ static int zimg_start(struct ublk_device *device)
 			      zimg->image.chunk_max,
 			      ublk_device_queues(device) > 1))
 		return message_fail(ENOMEM, "%s", zimg->path);
+	if (zimg_is_remote(zimg)) {
+		zimg->fetches = fetch_start(zimg->image.source.remote,
+					    ublk_device_queues(device),
+					    (size_t)zimg_load_count(zimg) *
+					    zimg->image.member_max,
+					    zimg->image.member_max, zimg->timeout,
+					    zimg->file);
+		if (!zimg->fetches)
+			return -EIO;
+	}
 	err = zimg_crew_start(&zimg->crew, &zimg->image,
 			      ublk_device_cpus(device) - 1);
 	zimg->started = true;
@@ -326,6 +449,8 @@ static void zimg_close(struct ublk_device *device)
 		zimg_crew_free(&zimg->crew);
 		zimg_cache_destroy(&zimg->cache);
 	}
+	if (WITH_NETWORK)
+		fetch_free(zimg->fetches, ublk_device_queues(device));
 	image_close(&zimg->image);
 	zimg_free(zimg);
 }
@@ -354,7 +479,10 @@ const struct ublk_target target_zimg = {
 		  "Any other gzip file is read once when it is opened, to find "
 		  "restart points:\nplaces from which it can be expanded. "
 		  "--index saves them in FILE, and the next\nstart reads them "
-		  "from there.\n"),
+		  "from there.\n\n"
+		  "IMAGE may be on a server: nbd://HOST[:PORT]/EXPORT,\n"
+		  "nbd+unix:///EXPORT?socket=PATH or http://HOST[:PORT]/PATH. "
+		  "While the server is\naway, reads wait.\n"),
 	.options = zimg_options,
 	.defaults = &zimg_defaults,
 	.settings_size = sizeof(struct zimg_settings),

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the source files of the zimg target share. zimg.c opens and closes,
- * read.c serves requests, cache.c stores expanded chunks, and crew.c expands
- * them.
+ * read.c serves requests, cache.c stores expanded chunks, crew.c expands them,
+ * and fetch.c reads an image that is on a server.
  */
 #ifndef TARGETS_ZIMG_ZIMG_H
 #define TARGETS_ZIMG_ZIMG_H
-
 
 #include "core/target.h"
 #include "image/image.h"
@@ -29,6 +28,8 @@ struct zimg {
 	uint32_t block;			/* logical block, in bytes */
 	char *path;			/* absolute */
 	bits_word *reported;	/* bit per chunk: damage printed */
+	struct fetch *fetches;	/* of each queue, for an image on a server */
+	unsigned int timeout;	/* then: in seconds; 0: none */
 };
 
 struct zimg_request {
@@ -58,6 +59,7 @@ struct zimg_queue {
 	struct zimg_list ready;		/* can proceed at once */
 	uint64_t streams[ZIMG_STREAMS];	/* where each reader continues */
 	unsigned int next_stream;
+	struct fetch *fetch;	/* for an image on a server, or NULL */
 	uint8_t *members;
 	size_t members_size;
 };

@@ -57,7 +57,6 @@ fails 1 "ranges are switched off" "$ublk" pack "$url/none/a%20disk" -
 like "$err" 'does not support ranges' "it says so"
 fails 1 "an empty file" "$ublk" info "$url/empty"
 like "$err" 'empty, not an image' "it says so"
-fails 1 "a disk of it" "$ublk" zimg "$url/image.gz"
 stop_servers
 
 # Killed and started again, while a slow one is read.

@@ -25,10 +25,10 @@ fails 2 "an index without a name" "$ublk" index "nbd+unix:///plain.gz?socket=$so
 fails 1 "an export that is not there" "$ublk" info "nbd+unix:///nonesuch?socket=$sock"
 fails 1 "a disk that is no image" "$ublk" info "nbd+unix:///disk?socket=$sock"
 like "$err" 'not a compressed image' "it says what it is"
-fails 1 "a disk of it" "$ublk" zimg "nbd+unix:///image.gz?socket=$sock"
-like "$err" 'only .* from a network' "which is not served"
 fails 1 "below copy on write" "$ublk" file --cow 1M "nbd+unix:///disk?socket=$sock"
-like "$err" 'only .* from a network' "which is not done, either"
+like "$err" 'file or device of this machine' "which is not done"
+fails 1 "an image below copy on write" "$ublk" zimg --cow 1M "nbd+unix:///image.gz?socket=$sock"
+like "$err" 'file or device of this machine' "which is not done, either"
 fails 2 "with --cow" "$ublk" pack --cow "$tmp/cow" "nbd+unix:///disk?socket=$sock" -
 cp "$tmp/image.gz" "$tmp/a b%"
 ok "a name with other characters" "$ublk" info "nbd+unix:///a%20b%25?socket=$sock"

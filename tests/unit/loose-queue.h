@@ -213,6 +213,69 @@ bool ublk_device_resumed(const struct ublk_device *self)
 	return false;
 }
 
+/* Needed only for an image on a server. */
+bool ublk_device_is_base(const struct ublk_device *self)
+{
+	(void)self;
+	return false;
+}
+
+int ublk_device_identify_text(struct ublk_device *self, const char *name,
+			      const char *path, const char *text)
+{
+	(void)self;
+	(void)name;
+	(void)path;
+	(void)text;
+	return -EOPNOTSUPP;
+}
+
+int ublk_device_reserve_file(struct ublk_device *self, const char *name)
+{
+	(void)self;
+	(void)name;
+	return -EOPNOTSUPP;
+}
+
+struct fetch *fetch_start(const struct remote *remote, unsigned int count,
+			  size_t size, uint32_t member, unsigned int timeout,
+			  int index)
+{
+	(void)remote;
+	(void)count;
+	(void)size;
+	(void)member;
+	(void)timeout;
+	(void)index;
+	return NULL;
+}
+
+void fetch_begin(struct fetch *fetch, struct zimg_queue *queue)
+{
+	(void)fetch;
+	(void)queue;
+}
+
+void fetch_load(struct fetch *fetch, struct zimg_load *load)
+{
+	(void)fetch;
+	(void)load;
+}
+
+void fetch_sent(struct ublk_queue *queue, struct ublk_completion *completion,
+		int result)
+{
+	(void)queue;
+	(void)completion;
+	(void)result;
+}
+
+void fetch_free(struct fetch *fetches, unsigned int count)
+{
+	(void)fetches;
+	(void)count;
+}
+
 unsigned int ublk_queue_id(const struct ublk_queue *queue)
 {
 	(void)queue;

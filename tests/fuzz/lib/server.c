@@ -102,7 +102,7 @@ void server_try(const struct remote_kind *kind, const char *text,
 	must(!uri_parse(&uri, text), "a good URI");
 	messages_told();
 	memory_start();
-	remote = remote_open(kind, &uri, text, true, &err);
+	remote = remote_open(kind, &uri, text, REMOTE_READS, &err);
 	if (!remote) {
 		must(messages_told() == 1, "a refusal has one reason");
 		must(!memory_stop().live, "no memory stays taken");
