@@ -37,12 +37,13 @@ static const char init_manual[] =
 "keeps running. These words on the kernel command line tell it what to do:\n"
 "\n"
 "  ublk.root=        file or device that holds the root: /root.img.gz (the\n"
-"                    default), /dev/vda2, PARTUUID=..., PARTLABEL=... or, in\n"
-"                    flash, mtd:NAME; a gzip file is served by zimg, anything\n"
-"                    else by file. To choose a partition of the served disk,\n"
-"                    append ,part=2, ,part=PARTUUID=... or ,part=PARTLABEL=...;\n"
-"                    the default is the whole disk, or its only partition with\n"
-"                    a filesystem\n"
+"                    default), /dev/vda2, PARTUUID=..., PARTLABEL=..., in\n"
+"                    flash mtd:NAME, or on a server nbd://HOST/EXPORT or\n"
+"                    http://HOST/PATH, with an address from the kernel's ip=;\n"
+"                    a gzip file is served by zimg, anything else by file. To\n"
+"                    choose a partition of the served disk, append ,part=2,\n"
+"                    ,part=PARTUUID=... or ,part=PARTLABEL=...; the default is\n"
+"                    the whole disk, or its only partition with a filesystem\n"
 "  ublk.rootfstype=  type of the root filesystem, such as squashfs or ext4; by\n"
 "                    default it is detected\n"
 "  ublk.overlay=     tmpfs, tmpfs,size=32M or none: with tmpfs, the default,\n"
@@ -60,7 +61,7 @@ static const char init_manual[] =
 "  ublk.cache=       memory for expanded chunks, as --cache of zimg\n"
 "  ublk.block-size=  logical block size of the root's disk; by default that of\n"
 "                    its GPT, or of the device it is on\n"
-"  ublk.wait=        seconds to wait for the root's device (10)\n"
+"  ublk.wait=        seconds to wait for the root's device or server (10)\n"
 "  ublk.rescue=      shell, reboot or hang: what to do if the boot fails (shell)\n";
 
 /*

@@ -13,8 +13,10 @@
 #include "initramfs/partition.h"
 #include "initramfs/report.h"
 #include "lib/clock.h"
+#include "sources/source.h"
 
 #define WAIT_STEP_MS 50
+#define REACH_STEPS 20	/* before a server is asked again */
 #define FLASH_SPEC "mtd:"		/* and the name of a flash partition */
 #define FLASH_BLOCK "mtdblock"		/* and its number: the block device */
 
@@ -141,15 +143,40 @@ static bool is_device_spec(const char *spec)
 	       !strncmp(spec, FLASH_SPEC, strlen(FLASH_SPEC));
 }
 
+/* Waits for a server: the network may need some time. */
+static int root_reach(const char *word, const char *uri, unsigned int left,
+		      char *path, size_t size)
+{
+	struct source source;
+	uint64_t length;
+	int ret;
+
+	if (snprintf(path, size, "%s", uri) >= (int)size) {
+		report(REPORT_ERROR, "%s=%s: too long", word, uri);
+		return -EINVAL;
+	}
+	while ((ret = source_open(&source, path, &length)) == -EIO && left) {
+		unsigned int step = left < REACH_STEPS ? left : REACH_STEPS;
+
+		clock_sleep_ms(step * WAIT_STEP_MS);
+		left -= step;
+	}
+	if (!ret)
+		source_close(&source);
+	return ret;
+}
+
 int root_find(const char *word, const char *spec, unsigned int wait,
 	      char *path, size_t size)
 {
 	unsigned int left = wait * (1000 / WAIT_STEP_MS);
 
+	if (source_is_remote(spec))
+		return root_reach(word, spec, left, path, size);
 	if (*spec != '/' && !is_device_spec(spec)) {
 		report(REPORT_ERROR, "%s=%s: not PARTUUID=, PARTLABEL=, mtd:, a "
-		       "device such as /dev/vda2 or a path in the initramfs",
-		       word, spec);
+		       "device such as /dev/vda2, a path in the initramfs, "
+		       "nbd:// or http://", word, spec);
 		return -EINVAL;
 	}
 	if (root_look(spec, path, size))
@@ -172,15 +199,17 @@ int root_find(const char *word, const char *spec, unsigned int wait,
 int root_is_gzip(const char *path, bool *gzip)
 {
 	uint8_t magic[3] = { 0 };
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got;
+	struct source source;
+	uint64_t size = 0;
+	int ret = source_open(&source, path, &size);
 
-	if (fd < 0)
-		return report_fail(errno, "%s", path);
-	got = read(fd, magic, sizeof(magic));
-	close(fd);
-	if (got < 0)
-		return report_fail(errno, "%s", path);
+	if (ret)
+		return ret;
+	if (size >= sizeof(magic))
+		ret = source_read(&source, magic, sizeof(magic), 0);
+	source_close(&source);
+	if (ret)
+		return report_fail(-ret, "%s", path);
 	*gzip = member_starts_gzip(magic);
 	return 0;
 }
