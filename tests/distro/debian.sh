@@ -9,21 +9,14 @@
 #
 # VM_LOG=FOLDER keeps what the consoles showed.
 . "${0%/*}/../lib.sh"
+. "${0%/*}/machine.lib"
 
-PATH=$PATH:/usr/sbin:/sbin
-VM_ACCEL=${VM_ACCEL:-$(tests/vm --accelerator)}
-export VM_ACCEL
-[ "${ARCH:-x86_64}" = x86_64 ] || skip_all "there is a machine for x86_64 only"
-[ "$(id -u)" -eq 0 ] || skip_all "this needs root, to make a Debian"
-folder=build/distro
-mkdir -p $folder
-tests/distro/make-root $folder >&2 || {
-	fail "make a Debian"
-	done_testing
-}
-logs=${VM_LOG:-$folder}
+make_machine
 root=$tmp/root.ext4
 cp --sparse=always $folder/root.ext4 "$root"
+initrd=$folder/initrd
+words='root=/dev/vda ro'
+disk root "$root" cache=unsafe
 
 # The packages of `make deb`, and the same again as a later version.
 first=$(dpkg-parsechangelog -l packaging/debian/changelog -S Version)
@@ -34,69 +27,6 @@ mkdir "$tmp/deb"
 cp "$deb" "$tmp/deb"
 ok "packages, version $second" packaging/make-deb --binary amd64 build/x86_64/ublk \
 	"$tmp/deb" "$second"
-
-# power_off: nothing that QEMU, the child of its timeout, could still do is done.
-machine=''
-power_off() {
-	[ -z "$machine" ] ||
-		xargs -r kill -KILL <"/proc/$machine/task/$machine/children" 2>/dev/null || :
-}
-at_exit power_off
-
-# boot NAME: boots the machine, which runs the commands of standard input, and waits
-# until it is off. With $cut it is cut off its power when the result has that line.
-# Each check of the machine's is one of ours.
-#
-# cache=unsafe: QEMU does not ask this machine's disk to flush. That makes a boot
-# faster, and is no less safe than without: what a QEMU that is killed has written,
-# this machine's kernel has. What the guest has not written is lost as before.
-boots=0
-words='root=/dev/vda ro clearcpuid=cx16 loglevel=5 tsc=unstable systemd.show_status=no'
-words="$words selinux=0 audit=0 apparmor=0 mitigations=off"
-boot() {
-	boots=$((boots + 1))
-	rm -rf "$tmp/step"
-	mkdir "$tmp/step"
-	cp "$tmp"/deb/*.deb tests/distro/guest.lib "$tmp/step"
-	{
-		echo '. /run/step/guest.lib'
-		cat
-	} >"$tmp/step/step"
-	rm -f "$tmp/step.ext4"
-	mke2fs -q -t ext4 -d "$tmp/step" "$tmp/step.ext4" 16M
-	: >"$tmp/result"
-	linux/emulate --seconds 3600 --smp 1 $folder/vmlinuz \
-		"$words" \
-		-m 1G -initrd $folder/initrd -serial "file:$logs/console-$boots" \
-		-drive "if=none,id=root,format=raw,cache=unsafe,file=$root" \
-		-device virtio-blk-pci,drive=root \
-		-drive "if=none,id=step,format=raw,file=$tmp/step.ext4,readonly=on" \
-		-device virtio-blk-pci,drive=step,serial=step \
-		-chardev "file,id=result,path=$tmp/result" -serial chardev:result \
-		-device virtio-rng-pci </dev/null >"$tmp/qemu" 2>&1 &
-	machine=$!
-	while kill -0 $machine 2>/dev/null; do
-		[ -z "${cut:-}" ] || ! grep -q "^$cut" "$tmp/result" || power_off
-		sleep 0.2
-	done
-	wait $machine || [ -n "${cut:-}" ] || note "QEMU: exit status $? $(cat "$tmp/qemu")"
-	machine=''
-	tr -d '\r' <"$tmp/result" >"$logs/result-$boots"
-	cp "$logs/result-$boots" "$tmp/result"
-	grep -v '^#' "$tmp/result" >"$tmp/lines" || :
-	while read -r verdict text; do
-		case $verdict in
-		ok) pass "$1: $text" ;;
-		not) fail "$1: ${text#ok }" "$(grep '^#' "$tmp/result")" ;;
-		esac
-	done <"$tmp/lines"
-	unlike "$(tr -d '\r' <"$logs/console-$boots")" \
-		'Kernel panic|Oops|BUG:|blocked for more than|emergency mode|I/O error' \
-		"$1: the kernel has nothing to report"
-	grep -qx end "$tmp/result" || [ -n "${cut:-}" ] ||
-		fail "$1: the machine came to the end" \
-			"$(cat "$tmp/result"; tail -n 20 "$logs/console-$boots")"
-}
 
 # taken NAME: the image of the data disk, out of the root of the machine that is off.
 taken() {
