@@ -61,8 +61,8 @@ CROSS_COMPILE ?= $(if $(FOREIGN),$(call of_arch,compiler))
 PACKAGES ?=
 export PACKAGES
 ## WITHOUT=             parts that ublk is built without, as `make board` leaves
-##                      some out: bench check gzip index info manual network
-##                      pack stat unpack
+##                      some out: bench check gzip hosted index info manual
+##                      network pack stat unpack
 WITHOUT ?=
 ## WERROR=1             warnings are errors; so in CI (CI=true)
 WERROR ?= $(if $(filter true 1,$(CI)),1)
@@ -123,7 +123,7 @@ ASAN_CFLAGS := $(COMMON) $(SANITIZE) -isystem $(ASAN)/include \
 ASAN_LIBRARIES := $(filter %.a,$(ASAN_DEPS))
 
 # What may be left out, as lib/build.h has it; a board's program has none of it.
-PARTS := bench check gzip index info manual network pack stat unpack
+PARTS := bench check gzip hosted index info manual network pack stat unpack
 ifneq ($(filter-out $(PARTS),$(WITHOUT)),)
 $(error WITHOUT: $(filter-out $(PARTS),$(WITHOUT)): none of $(PARTS))
 endif

@@ -41,7 +41,7 @@ static const struct verb *const verbs[] = {
 	&verb_upgrade, &verb_handover, &verb_features, IF(BENCH, &verb_bench),
 	IF(PACK, &verb_pack), IF(UNPACK, &verb_unpack),
 	IF(INFO, &verb_info), IF(CHECK, &verb_check), IF(INDEX, &verb_index),
-	&verb_init,
+	&verb_init, IF(HOSTED, &verb_serve_root),
 };
 
 /* NULL: it is there. */
@@ -49,7 +49,7 @@ static const char *const left_out[] = {
 	WITH_BENCH ? NULL : "bench", WITH_PACK ? NULL : "pack",
 	WITH_UNPACK ? NULL : "unpack", WITH_INFO ? NULL : "info",
 	WITH_CHECK ? NULL : "check", WITH_INDEX ? NULL : "index",
-	WITH_STAT ? NULL : "stat",
+	WITH_STAT ? NULL : "stat", WITH_HOSTED ? NULL : "hosted",
 	WITH_GZIP ? NULL : "gzip", WITH_MANUAL ? NULL : "manual",
 	WITH_NETWORK ? NULL : "network",
 };

@@ -43,6 +43,6 @@ extern const struct verb verb_list, verb_stat, verb_stop, verb_recover,
 			 verb_upgrade, verb_handover, verb_features, verb_bench,
 			 verb_pack, verb_unpack, verb_info, verb_check,
 			 verb_index;
-extern const struct verb verb_init;	/* in initramfs/ */
+extern const struct verb verb_init, verb_serve_root;	/* in initramfs/ */
 
 #endif

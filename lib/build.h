@@ -13,6 +13,10 @@
 #ifndef WITH_CHECK
 #define WITH_CHECK 1
 #endif
+/* For the initramfs of distributions: serve-root. */
+#ifndef WITH_HOSTED
+#define WITH_HOSTED 1
+#endif
 #ifndef WITH_INDEX
 #define WITH_INDEX WITH_GZIP
 #endif

@@ -14,7 +14,7 @@ all=build/${ARCH:-x86_64}/ublk
 ok "help" "$ublk" help
 said=$(sed -n 's/^Built without: //p' "$tmp/out" | tr -d ,)
 is "$(echo "$said" | tr ' ' '\n' | sort | tr '\n' ' ')" \
-	"bench check gzip index info manual network pack stat unpack " "it names what is left out"
+	"bench check gzip hosted index info manual network pack stat unpack " "it names what is left out"
 for verb in bench check index info pack stat unpack; do
 	fails 2 "$verb" "$ublk" "$verb" a b
 	like "$err" "$verb: this program was built without it" "it says why"
