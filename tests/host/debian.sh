@@ -31,6 +31,18 @@ is "$(readlink "$tmp/root/usr/libexec/ublk/@ublk")" ../../sbin/ublk \
 is "$(readlink "$tmp/root/usr/lib/systemd/system/sysinit.target.wants/ublk-recover.service")" \
 	../ublk-recover.service "the unit for shutdowns is always there"
 
+initramfs=$tmp/debs/ublk-initramfs_${version}_all.deb
+is "$(dpkg-deb -f "$initramfs" Depends)" "ublk (>= $version), initramfs-tools" \
+	"what puts it into an initramfs needs both"
+dpkg-deb -x "$initramfs" "$tmp/initramfs"
+for file in hooks/ublk scripts/local-top/ublk; do
+	ok "$file" test -x "$tmp/initramfs/usr/share/initramfs-tools/$file"
+done
+ok "what the script sources" test -f "$tmp/initramfs/usr/libexec/ublk/root"
+dpkg-deb -e "$initramfs" "$tmp/control"
+like "$(cat "$tmp/control/triggers")" '^activate-noawait update-initramfs$' \
+	"initramfs are made again when it is installed or removed"
+
 dpkg-deb -x "$tmp/debs/ublk-dkms_${version}_all.deb" "$tmp/dkms"
 source=$tmp/dkms/usr/src/ublk-${version%-*}
 ok "the driver is whole" diff -r linux/drivers "$source/drivers"
