@@ -32,13 +32,16 @@ is "$(readlink "$tmp/root/usr/lib/systemd/system/sysinit.target.wants/ublk-recov
 	../ublk-recover.service "the unit for shutdowns is always there"
 
 initramfs=$tmp/debs/ublk-initramfs_${version}_all.deb
-is "$(dpkg-deb -f "$initramfs" Depends)" "ublk (>= $version), initramfs-tools" \
+is "$(dpkg-deb -f "$initramfs" Depends)" "ublk (>= $version), initramfs-tools | dracut" \
 	"what puts it into an initramfs needs both"
 dpkg-deb -x "$initramfs" "$tmp/initramfs"
 for file in hooks/ublk scripts/local-top/ublk; do
 	ok "$file" test -x "$tmp/initramfs/usr/share/initramfs-tools/$file"
 done
-ok "what the script sources" test -f "$tmp/initramfs/usr/libexec/ublk/root"
+for file in module-setup.sh ublk-root.sh; do
+	ok "$file" test -x "$tmp/initramfs/usr/lib/dracut/modules.d/90ublk/$file"
+done
+ok "what both source" test -f "$tmp/initramfs/usr/libexec/ublk/root"
 dpkg-deb -e "$initramfs" "$tmp/control"
 like "$(cat "$tmp/control/triggers")" '^activate-noawait update-initramfs$' \
 	"initramfs are made again when it is installed or removed"
