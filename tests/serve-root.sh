@@ -24,7 +24,7 @@ inode() {
 
 # Its files are on what moves to the root.
 kept=/run/serve-root
-mkdir $kept $kept/own
+mkdir $kept $kept/own $kept/taken
 at_exit 'rm -r /run/serve-root'
 at_exit stop_started
 pattern disk 8388608 >$kept/disk
@@ -32,8 +32,11 @@ pattern disk 8388608 >$kept/disk
 ok "copy the program" ublk serve-root --copy $kept/own
 same "$kept/own/ublk" "$(command -v ublk)" "it is the program"
 is "$(inode $kept/own/shutdown)" "$(inode $kept/own/ublk)" "shutdown is the same file"
+[ ! -L $kept/own/shutdown ] && pass "with no path in it" || fail "with no path in it"
 [ -x $kept/own/ublk ] && pass "which can be run" || fail "which can be run"
-fails 1 "nothing is overwritten" ublk serve-root --copy $kept/own
+echo other >$kept/taken/ublk
+fails 1 "a folder that has such a file" ublk serve-root --copy $kept/taken
+is "$(cat $kept/taken/ublk)" other "which is not overwritten"
 fails 1 "a folder that there is not" ublk serve-root --copy $kept/nonesuch
 fails 2 "neither PATH nor --copy" ublk serve-root
 fails 2 "both" ublk serve-root --copy $kept $kept/disk

@@ -41,7 +41,7 @@ done
 for file in module-setup.sh ublk-root.sh; do
 	ok "$file" test -x "$tmp/initramfs/usr/lib/dracut/modules.d/90ublk/$file"
 done
-ok "what both source" test -f "$tmp/initramfs/usr/libexec/ublk/root"
+ok "what both source" test -f "$tmp/initramfs/usr/share/ublk/root"
 dpkg-deb -e "$initramfs" "$tmp/control"
 like "$(cat "$tmp/control/triggers")" '^activate-noawait update-initramfs$' \
 	"initramfs are made again when it is installed or removed"

@@ -14,7 +14,7 @@ stub=$tmp/stub
 # here FILE: prints it with paths of this test.
 here() {
 	sed "s|/scripts/functions|$tmp/functions|; s|/proc/cmdline|$stub/cmdline|
-		s|/usr/libexec/ublk/root|$tmp/library|
+		s|/usr/share/ublk/root|$tmp/library|
 		s|/run/initramfs|$stub/kept|; s|/conf/param.conf|$stub/param|
 		s|/dev/ublk-control|$stub/control|; s|-b \"|-f \"|
 		s#/dev/?\*#$stub&#" "$1"
@@ -113,6 +113,7 @@ manual_add_modules() {
 	echo "modules $*" >>"$stub/calls"
 }
 block_dev_mod_add() {
+	false
 	echo "device $*" >>"$stub/calls"
 }
 findmnt() {
@@ -158,6 +159,8 @@ booted 'root=/dev/vda ro'
 is "$status $calls$told" '0 ' "another root is not its business"
 booted 'root=/dev/vda ublk.cow=32M -- root=ublk:/dev/vdb'
 is "$status $calls$told" '0 ' "nor what follows --"
+booted 'root=ublk:/dev/vdb root=/dev/vda'
+is "$status $calls$told" '0 ' "the last root= counts"
 
 booted 'root=ublk:/dev/vdb'
 is "$calls" "mount -t tmpfs -o nodev,nosuid,mode=0700 tmpfs /kept
@@ -167,6 +170,8 @@ is "$status $told" '0 ROOT=/dev/ublkb0' "and its node is the root"
 booted 'root=/dev/vda ublk.root=PARTUUID=3-4 ublk.cache=4M ublk.block-size=512'
 is "$(echo "$calls" | tail -n 1)" \
 	'server serve-root --cache=4M --block-size=512 /dev/vdb' "ublk.root= does the same"
+booted 'ublk.root=/dev/vdb root=ublk:/dev/vda'
+is "$(echo "$calls" | tail -n 1)" 'server serve-root /dev/vdb' "and comes before it"
 booted 'root=ublk:/dev/vdb ublk.cow=32M'
 is "$(echo "$calls" | tail -n 1)" 'server serve-root --cow=32M /dev/vdb' "writes in memory"
 booted 'root=ublk:UUID=1-2:/dir/root.img.gz ublk.cow=PARTUUID=3-4'

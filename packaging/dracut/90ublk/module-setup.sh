@@ -19,7 +19,7 @@ installkernel() {
 
 install() {
 	inst_multiple ublk blkid cat dd mkdir modprobe mount sleep udevadm umount
-	inst_simple /usr/libexec/ublk/root
+	inst_simple /usr/share/ublk/root
 	inst_script "$moddir/ublk-root.sh" /usr/bin/ublk-root
 	inst_hook cmdline 50 "$moddir/parse-ublk.sh"
 	inst_hook initqueue/settled 50 "$moddir/settled-ublk.sh"

@@ -24,9 +24,11 @@ wait_for_udev() {
 # dracut's own scripts bring devices between two calls.
 run_scripts() { :; }
 
-# /run may be mounted noexec.
+# /run may be mounted noexec. Private: a disk that is mounted in there would otherwise be
+# mounted once more, in what is below it.
 prepare_kept() {
-	mount --bind "$kept" "$kept" && mount -o remount,bind,exec "$kept"
+	mount --bind "$kept" "$kept" && mount --make-private "$kept" &&
+		mount -o remount,bind,exec "$kept"
 }
 
 # is_complete: whether all devices are there that the kernel's line names.
@@ -42,13 +44,14 @@ is_complete() {
 }
 
 # shellcheck source=packaging/initramfs/root
-. /usr/libexec/ublk/root
+. /usr/share/ublk/root
 mkdir -p "$kept"
 read_words
 if [ -n "$place" ]; then
 	[ "${1:-}" = late ] || is_complete || exit 0
 	wait=0
 	serve || exit 1
+	mkdir -p /run/udev/rules.d
 	printf 'KERNEL=="%s", SYMLINK+="ublk-root"\n' "${root#/dev/}" \
 		>/run/udev/rules.d/61-ublk-root.rules
 	udevadm control --reload
