@@ -12,7 +12,6 @@
 #include "lib/message.h"
 #include "targets/net/away.h"
 #include "targets/net/process.h"
-#include "targets/zimg/zimg.h"
 
 /* Bytes that are read ahead at most: each process has memory for two pieces. */
 #define AHEAD (256U << 10)
@@ -157,7 +156,9 @@ struct fetch *fetch_start(const struct remote *remote, unsigned int count,
 	if (common.remote.most > AHEAD)
 		common.remote.most = AHEAD;
 	for (unsigned int i = 0; i < count; i++)
-		fetches[i] = (struct fetch){ .fd = -1, .index = index };
+		fetches[i] = (struct fetch){
+			.name = remote->name, .fd = -1, .index = index,
+		};
 	for (unsigned int i = 0; !err && i < count; i++)
 		err = fetch_start_one(&fetches[i], &common, size);
 	if (!err)
@@ -179,12 +180,9 @@ void fetch_free(struct fetch *fetches, unsigned int count)
 
 /* The queue's side. */
 
-static void fetch_received(struct ublk_queue *queue,
-			   struct ublk_completion *completion, int result);
-
 static void fetch_receive(struct fetch *fetch)
 {
-	struct io_uring_sqe *sqe = ublk_queue_sqe(fetch->queue->queue,
+	struct io_uring_sqe *sqe = ublk_queue_sqe(fetch->queue,
 						  &fetch->receive);
 
 	sqe->opcode = IORING_OP_READ;
@@ -203,17 +201,15 @@ static void fetch_answer_load(struct zimg_load *load, int result)
 	if (load->sending)
 		return;
 	load->waits = false;
-	zimg_load_done(load->owner, &load->completion, result);
+	load->completion.done(load->owner, &load->completion, result);
 }
 
 /* A load that waits, or NULL. */
 static struct zimg_load *fetch_waiting(const struct fetch *fetch)
 {
-	struct zimg_queue *queue = fetch->queue;
-
-	for (unsigned int i = 0; i < queue->load_count; i++)
-		if (queue->loads[i].waits && !queue->loads[i].sending)
-			return &queue->loads[i];
+	for (unsigned int i = 0; i < fetch->count; i++)
+		if (fetch->loads[i].waits && !fetch->loads[i].sending)
+			return &fetch->loads[i];
 	return NULL;
 }
 
@@ -235,9 +231,9 @@ static bool fetch_is_answer(const struct fetch *fetch,
 
 	if (answer->over)
 		return true;
-	if (answer->number >= fetch->queue->load_count)
+	if (answer->number >= fetch->count)
 		return false;
-	load = &fetch->queue->loads[answer->number];
+	load = &fetch->loads[answer->number];
 	return load->waits && !load->answered &&
 	       (answer->result < 0 ||
 		(uint32_t)answer->result == load->request.length);
@@ -260,25 +256,25 @@ static void fetch_received(struct ublk_queue *queue,
 	if (result != sizeof(answer) || !fetch_is_answer(fetch, &answer)) {
 		/* Who follows this process starts another one. */
 		message("%s: the process that reads it is gone",
-			fetch->queue->zimg->path);
+			fetch->name);
 		_exit(EXIT_FAILED);
 	}
 	if (answer.over) {
 		fetch_end(fetch);
 		return;
 	}
-	load = &fetch->queue->loads[answer.number];
+	load = &fetch->loads[answer.number];
 	fetch_answer_load(load, answer.result);
 	if (!fetch->receiving && fetch_waiting(fetch))
 		fetch_receive(fetch);
 }
 
-void fetch_sent(struct ublk_queue *queue, struct ublk_completion *completion,
-		int result)
+static void fetch_sent(struct ublk_queue *queue,
+		       struct ublk_completion *completion, int result)
 {
 	struct zimg_load *load = (struct zimg_load *)((char *)completion -
 				offsetof(struct zimg_load, asked));
-	struct fetch *fetch = load->queue->fetch;
+	struct fetch *fetch = load->fetch;
 
 	(void)queue;
 	load->sending = false;
@@ -287,14 +283,15 @@ void fetch_sent(struct ublk_queue *queue, struct ublk_completion *completion,
 	else if (fetch->over)
 		fetch_answer_load(load, FETCH_FAILED);
 	else if (result == -EINTR || result == -EAGAIN)
-		fetch_load(fetch, load);
+		fetch_load(load);
 	/* If it is gone, that is received next. */
 	else if (!fetch->receiving)
 		fetch_receive(fetch);
 }
 
-void fetch_load(struct fetch *fetch, struct zimg_load *load)
+void fetch_load(struct zimg_load *load)
 {
+	struct fetch *fetch = load->fetch;
 	struct io_uring_sqe *sqe;
 
 	if (!fetch->ready)
@@ -304,7 +301,7 @@ void fetch_load(struct fetch *fetch, struct zimg_load *load)
 	load->request = (struct fetch_asked){
 		.offset = load->chunk.file_offset + load->done,
 		.length = load->chunk.file_length - load->done,
-		.number = load - fetch->queue->loads,
+		.number = load - fetch->loads,
 	};
 	load->waits = load->sending = true;
 	load->answered = false;
@@ -316,8 +313,15 @@ void fetch_load(struct fetch *fetch, struct zimg_load *load)
 	sqe->len = sizeof(load->request);
 }
 
-void fetch_begin(struct fetch *fetch, struct zimg_queue *queue)
+void fetch_begin(struct fetch *fetch, struct ublk_queue *queue,
+		 struct zimg_load *loads, unsigned int count)
 {
 	fetch->queue = queue;
+	fetch->loads = loads;
+	fetch->count = count;
 	fetch->receive.done = fetch_received;
+	for (unsigned int i = 0; i < count; i++) {
+		loads[i].fetch = fetch;
+		loads[i].asked.done = fetch_sent;
+	}
 }

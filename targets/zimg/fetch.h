@@ -12,29 +12,26 @@
 #include <stdint.h>
 
 #include "core/target.h"
+#include "targets/zimg/load.h"
 
 struct remote;
-struct zimg_load;
-struct zimg_queue;
 
 /* Of a load that fails because nobody reads for it: its chunk is not damaged. */
 #define FETCH_FAILED (-ENOTCONN)
 
-/* What the process is asked for, and its answer; @number is that of a load. */
-struct fetch_asked {
-	uint64_t offset;
-	uint32_t length;
-	uint32_t number;
-};
+/* The answer of the process. */
 struct fetch_answer {
-	uint32_t number;
+	uint32_t number;	/* of the load */
 	int32_t result;		/* bytes, -errno or FETCH_FAILED */
 	uint32_t over;		/* there will be none any more */
 };
 
 /* Of a queue. */
 struct fetch {
-	struct zimg_queue *queue;
+	const char *name;		/* of the image, for messages */
+	struct ublk_queue *queue;
+	struct zimg_load *loads;	/* [count] */
+	unsigned int count;
 	int fd;				/* to the process, or -1 */
 	int index;			/* of it among the ring's files */
 	bool ready;			/* it is there */
@@ -57,20 +54,20 @@ struct fetch *fetch_start(const struct remote *remote, unsigned int count,
 			  size_t size, uint32_t member, unsigned int timeout,
 			  int index);
 
-/* In the thread of the queue, before its first load and after its last one. */
-void fetch_begin(struct fetch *fetch, struct zimg_queue *queue);
+/*
+ * Before the first load, in the thread of @queue, whose loads are @count @loads.
+ * Sets @fetch in each, and @asked.
+ */
+void fetch_begin(struct fetch *fetch, struct ublk_queue *queue,
+		 struct zimg_load *loads, unsigned int count);
 
 /* Ends the processes and frees all. @fetches may be NULL. */
 void fetch_free(struct fetch *fetches, unsigned int count);
 
 /*
- * Reads the rest of a load's member. zimg_load_done() gets the count, or an
+ * Reads the rest of a load's member. load->completion gets the count, or an
  * error.
  */
-void fetch_load(struct fetch *fetch, struct zimg_load *load);
-
-/* The done() of load->asked. */
-void fetch_sent(struct ublk_queue *queue, struct ublk_completion *completion,
-		int result);
+void fetch_load(struct zimg_load *load);
 
 #endif

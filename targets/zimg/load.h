@@ -6,9 +6,16 @@
 #include "core/target.h"
 #include "image/chunk.h"
 #include "targets/zimg/cache.h"
-#include "targets/zimg/fetch.h"
 
 struct zimg_queue;
+struct fetch;
+
+/* What is asked of the process that reads an image on a server (fetch.h). */
+struct fetch_asked {
+	uint64_t offset;
+	uint32_t length;
+	uint32_t number;		/* of the load, in its queue */
+};
 
 /* A chunk that is being read, and then expanded to an entry of the cache. */
 struct zimg_load {
@@ -25,6 +32,7 @@ struct zimg_load {
 	bool damaged;			/* that is the image's fault */
 
 	/* Of an image on a server, for fetch.c: */
+	struct fetch *fetch;
 	struct ublk_completion asked;	/* of sending @request */
 	struct fetch_asked request;
 	bool waits, sending, answered;

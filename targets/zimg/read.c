@@ -14,6 +14,7 @@
 
 #include "lib/build.h"
 #include "lib/message.h"
+#include "targets/zimg/fetch.h"
 #include "targets/zimg/zimg.h"
 
 static void zimg_list_add(struct zimg_list *list, struct zimg_waiter *waiter)
@@ -74,8 +75,8 @@ static void zimg_load_read(struct zimg_load *load)
 	struct zimg_queue *queue = load->queue;
 	struct io_uring_sqe *sqe;
 
-	if (WITH_NETWORK && queue->fetch)
-		return fetch_load(queue->fetch, load);
+	if (WITH_NETWORK && load->fetch)
+		return fetch_load(load);
 	sqe = ublk_queue_sqe(queue->queue, &load->completion);
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_FIXED_FILE;
@@ -140,7 +141,7 @@ void zimg_load_done(struct ublk_queue *ublk_queue,
 	load->why = result < 0 ? strerror(-result) :
 				 "the file ends before it";
 	/* What could not be fetched is not damaged, and was reported. */
-	load->damaged = !WITH_NETWORK || !load->queue->fetch ||
+	load->damaged = !WITH_NETWORK || !load->fetch ||
 			result != FETCH_FAILED;
 	zimg_load_end(load);
 }

@@ -22,6 +22,7 @@
 #include "lib/message.h"
 #include "sources/remote.h"
 #include "targets/backing.h"
+#include "targets/zimg/fetch.h"
 #include "targets/zimg/zimg.h"
 
 /*
@@ -105,9 +106,11 @@ static int zimg_queue_init(struct zimg_queue *queue)
 	queue->stalled.end = &queue->stalled.first;
 	queue->ready.end = &queue->ready.first;
 	if (WITH_NETWORK && queue->zimg->fetches) {
-		queue->fetch = &queue->zimg->fetches[ublk_queue_id(queue->queue)];
-		queue->members = queue->fetch->members;
-		fetch_begin(queue->fetch, queue);
+		struct fetch *fetch = &queue->zimg->fetches[
+				      ublk_queue_id(queue->queue)];
+
+		queue->members = fetch->members;
+		fetch_begin(fetch, queue->queue, queue->loads, count);
 	} else {
 		queue->members_size = (size_t)count * member;
 		queue->members = mmap(NULL, queue->members_size,
@@ -121,7 +124,6 @@ static int zimg_queue_init(struct zimg_queue *queue)
 
 		load->completion.done = zimg_load_done;
 		load->expanded.done = zimg_load_expanded;
-		load->asked.done = fetch_sent;
 		load->queue = queue;
 		load->owner = queue->queue;
 		load->member = queue->members + (size_t)i * member;

@@ -59,7 +59,6 @@ struct zimg_queue {
 	struct zimg_list ready;		/* can proceed at once */
 	uint64_t streams[ZIMG_STREAMS];	/* where each reader continues */
 	unsigned int next_stream;
-	struct fetch *fetch;	/* for an image on a server, or NULL */
 	uint8_t *members;
 	size_t members_size;
 };

@@ -334,8 +334,9 @@ static void set_up(unsigned int count, uint64_t cache, struct ublk_disk *layout)
 	/* The same as the target's own settings struct. */
 	const struct {
 		uint64_t cache, spacing;
-		const char *index, *cow;
-	} settings = { cache, WHOLE_IMAGE_SECTION, NULL, NULL };
+		const char *index;
+		uint64_t timeout;
+	} settings = { cache, WHOLE_IMAGE_SECTION, NULL, 0 };
 	struct memory memory;
 	uint64_t member, room, index;
 

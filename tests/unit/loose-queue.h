@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/target.h"
+#include "targets/zimg/fetch.h"
 #include "tests/unit/plain-transfer.h"
 
 #define RING_FILE 3		/* number of the registered file */
@@ -250,24 +251,18 @@ struct fetch *fetch_start(const struct remote *remote, unsigned int count,
 	return NULL;
 }
 
-void fetch_begin(struct fetch *fetch, struct zimg_queue *queue)
+void fetch_begin(struct fetch *fetch, struct ublk_queue *queue,
+		 struct zimg_load *loads, unsigned int count)
 {
 	(void)fetch;
 	(void)queue;
+	(void)loads;
+	(void)count;
 }
 
-void fetch_load(struct fetch *fetch, struct zimg_load *load)
+void fetch_load(struct zimg_load *load)
 {
-	(void)fetch;
 	(void)load;
-}
-
-void fetch_sent(struct ublk_queue *queue, struct ublk_completion *completion,
-		int result)
-{
-	(void)queue;
-	(void)completion;
-	(void)result;
 }
 
 void fetch_free(struct fetch *fetches, unsigned int count)

@@ -171,15 +171,17 @@ static void set_up(const char *path, unsigned int count, uint64_t cache,
 		   struct ublk_disk *layout)
 {
 	char *states = calloc(count * DEPTH, target_zimg.request_size);
-	/* The target's own settings struct starts with these fields. */
+	/* The same as the target's own settings struct. */
 	const struct {
 		uint64_t cache, spacing;
 		const char *index;
-	} settings = { cache, 100000, NULL };
+		uint64_t timeout;
+	} settings = { cache, 100000, NULL, 0 };
 
 	device = (struct ublk_device){ .queues = count, .block = 512 };
 	*layout = (struct ublk_disk){ .logical_block = 512 };
-	if (!states || target_zimg.open(&device, path, &settings, layout) ||
+	if (sizeof(settings) != target_zimg.settings_size || !states ||
+	    target_zimg.open(&device, path, &settings, layout) ||
 	    target_zimg.start(&device) ||
 	    image_expander_init(&helper, &((struct zimg *)device.data)->image))
 		abort();
