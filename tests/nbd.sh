@@ -193,14 +193,6 @@ load() {
 		done
 	done
 }
-# done_some: waits until the disk has done ten requests, or the load has ended.
-requests() {
-	awk '{ print $1 + $5 + $12 + $16 }' "/sys/block/${dev#/dev/}/stat"
-}
-done_some() {
-	some=$(($(requests) + 10))
-	wait_until 60 eval '! runs $loader || [ $(requests) -ge $some ]'
-}
 load &
 loader=$!
 kills=0

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # board: --add tests/devices.lib --add tests/nbd.lib --add $O/driver/exporter
-# board: --tool mkfs.ext4 --tool nginx --disk 80M --timeout 900
+# board: --add tests/nginx.lib --tool mkfs.ext4 --tool nginx --disk 80M --timeout 900
 # kernel: tests
 #
 # An image on a server of NBD or HTTP as a disk: read by one queue and by several,
@@ -11,6 +11,7 @@
 . "${0%/*}/lib.sh"
 . "${0%/*}/devices.lib"
 . "${0%/*}/nbd.lib"
+. "${0%/*}/nginx.lib"
 uri=nbd://127.0.0.1:$port/any
 web=http://127.0.0.1:20080
 
@@ -43,26 +44,7 @@ drop() {
 mkdir -p /etc /var/log/nginx /var/lib/nginx
 grep -q ^nobody: /etc/passwd 2>/dev/null || echo 'nobody:x:65534:65534::/:/bin/sh' >>/etc/passwd
 grep -q ^nogroup: /etc/group 2>/dev/null || echo 'nogroup:x:65534:' >>/etc/group
-cat >"$tmp/nginx.conf" <<CONF
-daemon off;
-master_process off;
-pid $tmp/nginx.pid;
-error_log stderr;
-events { }
-http {
-	access_log off;
-	client_body_temp_path $tmp/body;
-	proxy_temp_path $tmp/proxy;
-	fastcgi_temp_path $tmp/fastcgi;
-	uwsgi_temp_path $tmp/uwsgi;
-	scgi_temp_path $tmp/scgi;
-	server {
-		listen 127.0.0.1:20080;
-		root $tmp/below;
-		keepalive_requests 7;
-	}
-}
-CONF
+nginx_conf 20080 "$tmp/below"
 serves() {
 	nginx -e stderr -c "$tmp/nginx.conf" 2>"$tmp/nginx.err" &
 	exporter=$!
@@ -105,10 +87,6 @@ load() {
 		drop
 		[ "$(read_back "$dev" "$size" | sum -)" = "$(sum "$disk")" ] || return 1
 	done
-}
-done_some() {
-	some=$(($(requests) + 10))
-	wait_until 60 eval '! runs $loader || [ $(requests) -ge $some ]'
 }
 # killed NAME START URI: the server and the disk's processes are killed while it is
 # read.

@@ -10,6 +10,7 @@
 . "${0%/*}/../lib.sh"
 . "${0%/*}/board.lib"
 . "${0%/*}/network.lib"
+. "${0%/*}/../nginx.lib"
 
 TESTS_KERNEL=${TESTS_KERNEL:-$(linux/default-kernel)}
 TESTS_KERNEL=${TESTS_KERNEL%-tests}-tests
@@ -53,25 +54,7 @@ initramfs none
 net='-netdev user,id=net -device virtio-net-pci,netdev=net,romfile='
 
 nginx() {
-	cat >"$tmp/nginx.conf" <<CONF
-daemon off;
-master_process off;
-pid $tmp/nginx.pid;
-error_log stderr;
-events { }
-http {
-	access_log off;
-	client_body_temp_path $tmp/body;
-	proxy_temp_path $tmp/proxy;
-	fastcgi_temp_path $tmp/fastcgi;
-	uwsgi_temp_path $tmp/uwsgi;
-	scgi_temp_path $tmp/scgi;
-	server {
-		listen 127.0.0.1:$port;
-		root $tmp;
-	}
-}
-CONF
+	nginx_conf "$port" "$tmp"
 	start_server command nginx -e stderr -c "$tmp/nginx.conf"
 	wait_until 10 listens "$port"
 }

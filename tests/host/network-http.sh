@@ -7,6 +7,7 @@
 # changes while it is read is an error, never a mixture.
 . "${0%/*}/../lib.sh"
 . "${0%/*}/network.lib"
+. "${0%/*}/../nginx.lib"
 mkdir "$tmp/www" "$tmp/www/dir"
 www=$tmp/www
 make_disk
@@ -18,30 +19,10 @@ chmod -R a+rX "$tmp"
 
 # nginx [LINE]: serves the folder, at $port.
 nginx() {
-	cat >"$tmp/nginx.conf" <<CONF
-daemon off;
-master_process off;
-pid $tmp/nginx.pid;
-error_log stderr;
-events { }
-http {
-	access_log off;
-	client_body_temp_path $tmp/body;
-	proxy_temp_path $tmp/proxy;
-	fastcgi_temp_path $tmp/fastcgi;
-	uwsgi_temp_path $tmp/uwsgi;
-	scgi_temp_path $tmp/scgi;
-	server {
-		listen 127.0.0.1:$port;
-		root $www;
-		keepalive_requests 7;
-		location /moved { return 302 /dir/; }
+	nginx_conf "$port" "$www" "location /moved { return 302 /dir/; }
 		location = /image { rewrite ^ /image.gz redirect; }
 		${1:-}
-		location /none { max_ranges 0; alias $www/dir; }
-	}
-}
-CONF
+		location /none { max_ranges 0; alias $www/dir; }"
 	start_server command nginx -e stderr -c "$tmp/nginx.conf"
 	wait_until 10 listens "$port"
 }
