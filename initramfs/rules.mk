@@ -3,7 +3,8 @@
 # Makes the initramfs of an appliance and a demo root for it, and runs both in a
 # virtual machine; included by Makefile. demo/ has the recipe of the root.
 
-## ROOT=busybox         root of the demo: busybox, or debian (by debootstrap)
+## ROOT=busybox         root of the demo: busybox, or debian (by debootstrap); nbd or
+##                      http: that of busybox, on a server of this machine
 ROOT ?= busybox
 ## FS=squashfs          its filesystem, inside our gzip: squashfs or ext4
 FS ?= squashfs
@@ -17,15 +18,17 @@ MEM ?= $(if $(filter debian,$(ROOT)),256M,64M)
 ##                      an SD card, where they are not free
 FIRMWARE ?=
 
-ifeq ($(filter busybox debian,$(ROOT)),)
-$(error ROOT=$(ROOT): there are only busybox and debian)
+ifeq ($(filter busybox debian nbd http,$(ROOT)),)
+$(error ROOT=$(ROOT): there are only busybox, debian, nbd and http)
 endif
 ifeq ($(filter squashfs ext4,$(FS)),)
 $(error FS=$(FS): there are only squashfs and ext4)
 endif
 
 GEN_INIT_CPIO := $(O)/gen_init_cpio
-DEMO_IMAGE := $(O)/demo/$(ROOT)-$(FS).img.gz
+DEMO_SERVER := $(filter nbd http,$(ROOT))
+DEMO_ROOT := $(if $(DEMO_SERVER),busybox,$(ROOT))
+DEMO_IMAGE := $(O)/demo/$(DEMO_ROOT)-$(FS).img.gz
 DEMO_FILES := $(shell find initramfs/demo -type f)
 INITRAMFS_IMAGE := $(or $(IMAGE),$(DEMO_IMAGE))
 
@@ -38,7 +41,7 @@ $(GEN_INIT_CPIO): $(KERNEL_TREE)/.unpacked
 $(DEMO_IMAGE): $(DEMO_FILES) $(KERNEL_TREE)/.unpacked $(O)/ublk | ublk $(O)/busybox
 	$(call say,ROOT,$@)
 	@mkdir -p $(@D)
-	$(Q)initramfs/demo/make-root $(ROOT) $(FS) $(O)/ublk \
+	$(Q)initramfs/demo/make-root $(DEMO_ROOT) $(FS) $(O)/ublk \
 		$(KERNEL_TREE)/Documentation $@
 
 # The initramfs is rebuilt when IMAGE names another image.
@@ -127,5 +130,5 @@ no-board:
 initramfs: $(O)/initramfs.cpio $(O)/initramfs-bare.cpio ## the initramfs, with the image of a root
 	@printf 'initramfs is up to date: %s, %s bytes\n' $< "$$(wc -c <$<)"
 
-demo: $(KERNEL_DEFAULT) initramfs ## boot a board that runs from a compressed root
-	@O=$(O) MEM=$(MEM) initramfs/demo/run $(INITRAMFS_IMAGE)
+demo: $(KERNEL_DEFAULT)$(if $(DEMO_SERVER),-network) initramfs ## boot a board that runs from a compressed root
+	@O=$(O) MEM=$(MEM) SERVER=$(DEMO_SERVER) initramfs/demo/run $(INITRAMFS_IMAGE)

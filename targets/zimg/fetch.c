@@ -289,15 +289,28 @@ static void fetch_sent(struct ublk_queue *queue,
 		fetch_receive(fetch);
 }
 
+/* Before the first load: only now the ring is there. */
+static void fetch_make_ready(struct fetch *fetch)
+{
+	int err;
+
+	if (fetch->ready)
+		return;
+	fetch->ready = true;
+	err = ublk_queue_replace_file(fetch->queue, fetch->index, fetch->fd);
+	if (!err)
+		return;
+	/* What is asked for cannot be sent. */
+	message_fail(err, "%s", fetch->name);
+	fetch->over = true;
+}
+
 void fetch_load(struct zimg_load *load)
 {
 	struct fetch *fetch = load->fetch;
 	struct io_uring_sqe *sqe;
 
-	if (!fetch->ready)
-		fetch->over = ublk_queue_replace_file(load->owner, fetch->index,
-						      fetch->fd);
-	fetch->ready = true;
+	fetch_make_ready(fetch);
 	load->request = (struct fetch_asked){
 		.offset = load->chunk.file_offset + load->done,
 		.length = load->chunk.file_length - load->done,
