@@ -198,6 +198,18 @@ the_disk "it is back: so is the disk"
 ends
 stopped "the server is away, and nobody waits: stop it" "$dev"
 
+# What is only read ahead keeps nobody from stopping the disk.
+exports
+served "a disk that is read ahead" zimg "$uri"
+reads 0
+wait $reader
+ends
+ok "it is read in order, out of the cache" \
+	dd if="$dev" of=/dev/null bs=4096 count=3 iflag=direct
+wait_until 20 lists "waiting for" && pass "the next chunk is waited for" ||
+	fail "the next chunk is waited for"
+stopped "it can be stopped" "$dev"
+
 # A file that has changed is an error, and not damage.
 serves
 served "a file that changes" zimg --cache 0 "$web/image.gz"
