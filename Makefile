@@ -319,6 +319,9 @@ test-all: ## every test on every kernel and driver there is, as long as it takes
 	$(MAKE) test-module || failed="$$failed, test-module"; \
 	$(MAKE) test-boards || failed="$$failed, test-boards"; \
 	$(MAKE) test-dist || failed="$$failed, test-dist"; \
+	for root in nbd http; do \
+		$(MAKE) demo ROOT=$$root </dev/null || failed="$$failed, demo ROOT=$$root"; \
+	done; \
 	$(MAKE) test-distro || failed="$$failed, test-distro"; \
 	[ -z "$$failed" ] || { echo "test-all: failed:$${failed#,}"; exit 1; }
 
