@@ -264,6 +264,20 @@ static int stop_again(struct ublk_ctrl *ctrl, struct stop *stop,
 }
 
 /*
+ * What may wait for a server of the network without an end is over: the disk is
+ * gone, or is to end by force.
+ */
+static void stop_waiting(const struct lookup *device)
+{
+	const bool has_worker = device->worker != 0;
+
+	if (WITH_NETWORK && device->pid && uri_is_one(device->argument) &&
+	    process_runs(has_worker ? device->worker : device->pid,
+			 has_worker ? device->worker_started : device->started))
+		process_over_children(has_worker ? device->worker : device->pid);
+}
+
+/*
  * Stops at the driver, all at the same time, the devices for which
  * is_driver_asked() returns @unused: true for those that it stops only if nobody
  * has them open.
@@ -278,11 +292,8 @@ static void stop_at_driver(struct ublk_ctrl *ctrl, struct stop *stops,
 	for (i = 0; i < count; i++) {
 		const struct lookup *device = &stops[i].device;
 
-		/* Its requests may be waiting for a server without an end. */
-		if (WITH_NETWORK && manner == STOP_FORCED && !stops[i].done &&
-		    device->pid && uri_is_one(device->argument))
-			process_over_children(device->worker ? device->worker :
-							       device->pid);
+		if (manner == STOP_FORCED && !stops[i].done)
+			stop_waiting(device);
 		ids[i] = stops[i].id;
 		/* A device that is starting is stopped once it has a disk. */
 		errs[i] = stops[i].done || stops[i].err ||
@@ -314,6 +325,8 @@ static int stop_finish(struct ublk_ctrl *ctrl, const struct stop *stop,
 	int err;
 
 	if (device->pid) {
+		/* What was only read ahead would keep the server. */
+		stop_waiting(device);
 		err = wait_for_server(ctrl, device);
 		if (err)
 			return err;

@@ -180,16 +180,11 @@ void fetch_free(struct fetch *fetches, unsigned int count)
 
 /* The queue's side. */
 
-/*
- * The end of the queue does not wait for this: what is only read ahead may be
- * waited for without an end, and a request keeps the queue alive by itself.
- */
 static void fetch_receive(struct fetch *fetch)
 {
 	struct io_uring_sqe *sqe = ublk_queue_sqe(fetch->queue,
 						  &fetch->receive);
 
-	ublk_queue_put(fetch->queue);
 	sqe->opcode = IORING_OP_READ;
 	sqe->flags = IOSQE_FIXED_FILE;
 	sqe->fd = fetch->index;
@@ -252,7 +247,7 @@ static void fetch_received(struct ublk_queue *queue,
 	const struct fetch_answer answer = fetch->answer;
 	struct zimg_load *load;
 
-	ublk_queue_get(queue);	/* undoes what fetch_receive() did */
+	(void)queue;
 	fetch->receiving = false;
 	if (result == -EINTR || result == -EAGAIN) {
 		fetch_receive(fetch);
