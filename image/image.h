@@ -28,12 +28,13 @@ enum image_format {
 	IMAGE_GZIP,
 };
 
-#define IMAGE_INDEX_MOST (64U << 20)
+#define IMAGE_INDEX_MOST (64U << 20)	/* bytes; see keep_index */
 
 struct image_bgzf;
 struct restart_index;
 struct restart_expander;
 
+/* How to open an image. */
 struct image_options {
 	/*
 	 * Our index stays in memory whatever its size, so that image_find() reads

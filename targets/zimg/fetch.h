@@ -16,7 +16,10 @@
 
 struct remote;
 
-/* Of a load that fails because nobody reads for it: its chunk is not damaged. */
+/*
+ * The result of a load that could not be fetched: the server is away, or has
+ * something else. Its chunk is not damaged, and the reason was printed.
+ */
 #define FETCH_FAILED (-ENOTCONN)
 
 /* The answer of the process. */
@@ -34,9 +37,9 @@ struct fetch {
 	unsigned int count;
 	int fd;				/* to the process, or -1 */
 	int index;			/* of it among the ring's files */
-	bool ready;			/* it is there */
+	bool ready;			/* the ring has @fd there, or cannot */
 	bool over;			/* there will be no answers any more */
-	bool receiving;
+	bool receiving;			/* @receive is on its way, to @answer */
 	struct ublk_completion receive;
 	struct fetch_answer answer;
 	uint8_t *members;		/* shared with the process */

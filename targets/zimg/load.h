@@ -35,7 +35,9 @@ struct zimg_load {
 	struct fetch *fetch;
 	struct ublk_completion asked;	/* of sending @request */
 	struct fetch_asked request;
-	bool waits, sending, answered;
+	bool waits;			/* it is asked for, and not over */
+	bool sending;			/* the ring sends @request */
+	bool answered;			/* which can come before that has ended */
 	int result;			/* if @answered */
 };
 

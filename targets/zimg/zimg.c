@@ -17,8 +17,8 @@
 #include "core/memory.h"
 #include "image/restart.h"
 #include "lib/build.h"
-#include "lib/gpt.h"
 #include "lib/deflate.h"
+#include "lib/gpt.h"
 #include "lib/message.h"
 #include "sources/remote.h"
 #include "targets/backing.h"
@@ -91,7 +91,7 @@ static unsigned int zimg_load_count(const struct zimg *zimg)
 	return count > ZIMG_LOADS_MAX ? ZIMG_LOADS_MAX : count;
 }
 
-/* Those of an image on a server are not the queue's. */
+/* The memory of an image on a server belongs to @fetches, and is not freed here. */
 static void zimg_queue_free_members(struct zimg_queue *queue)
 {
 	if (queue->members_size)
